@@ -1,0 +1,29 @@
+/* Files: every descriptor CLOEXEC at birth, every durable step synced. Never used on a live database file: closing any
+ * descriptor on one drops the locks that SQLite holds in this process. */
+#ifndef MTNT_BASE_FILES_H
+#define MTNT_BASE_FILES_H
+
+#include <stdbool.h>
+
+#include "mtnt/error.h"
+
+/* Reads a whole text file (NUL-terminated, *ret_text to be freed). NOT_FOUND, IO, NOMEM; CONFIG when it contains a NUL byte. */
+int mtnt__file_read(const char *path, char **ret_text, size_t *ret_length, mtnt_error *err);
+
+/* Writes to a temporary name beside `path`, syncs, renames, syncs the folder. EXISTS when overwrite is false and it is there. */
+int mtnt__file_write(const char *path, const char *bytes, size_t length, bool overwrite, mtnt_error *err);
+
+/* fsync of a closed file (never of one that a database engine has open), and of the folder that holds `path`. */
+int mtnt__file_sync(const char *path, mtnt_error *err);
+int mtnt__folder_sync_of(const char *path, mtnt_error *err);
+
+/* renameat2(RENAME_NOREPLACE): EXISTS when the target is taken, NOT_FOUND when the source is gone. Not synced. */
+int mtnt__file_rename_new(const char *from, const char *to, mtnt_error *err);
+
+/* unlink; a file that is not there is fine. */
+int mtnt__file_remove(const char *path, mtnt_error *err);
+
+/* `path` as seen from the folder of `base_file`: absolute paths unchanged. malloc'ed; NULL = out of memory. */
+char *mtnt__path_beside(const char *base_file, const char *path);
+
+#endif

@@ -1,0 +1,104 @@
+/* The database layer as the rest of the library sees it: open, transactions, durability, names. mtnt/db.h is the part that
+ * operations see. A connection may carry two handles (views), one for each side, when both sides share one transaction. */
+#ifndef MTNT_DB_DATABASE_H
+#define MTNT_DB_DATABASE_H
+
+#include "base/system.h"
+#include "mtnt/db.h"
+
+/* DSNs: "sqlite:PATH" or a libpq URI ("postgresql://…", "postgres://…"). */
+int mtnt__dsn_backend(const char *dsn, mtnt_backend *ret_backend, mtnt_error *err); /* INVALID, text redacted */
+const char *mtnt__dsn_sqlite_path(const char *dsn);                                 /* borrowed from dsn; NULL if not SQLite */
+/* The DSN as it may be shown: no password (userinfo, password=, sslpassword= …). Cut to size. The only place that does it. */
+#define MTNT__DSN_SHOWN_SIZE 256
+void mtnt__dsn_redact(const char *dsn, char ret_text[MTNT__DSN_SHOWN_SIZE]);
+bool mtnt__dsn_same_database(const char *a, const char *b);                         /* same host, port, database after libpq's defaults; same file */
+/* PostgreSQL: database name in the DSN (libpq's defaults applied), and the DSN with another one. malloc'ed; NULL = out of memory or bad. */
+char *mtnt__dsn_database(const char *dsn);
+char *mtnt__dsn_with_database(const char *dsn, const char *database);
+/* host:port (or socket folder) of a PostgreSQL DSN: the key of per-server limits. malloc'ed */
+char *mtnt__dsn_server(const char *dsn);
+
+typedef struct mtnt__db_options {
+    const mtnt__system *system;      /* NULL = the default */
+    int64_t connect_timeout_ms;      /* 0 = 10 s */
+    int64_t lock_timeout_ms;         /* SQLite busy timeout, PostgreSQL lock_timeout; 0 = 10 s (never infinite) */
+    int64_t statement_timeout_ms;    /* one statement; 0 = none */
+    const char *schema;              /* PostgreSQL: the only schema on search_path (plus pg_catalog); NULL = the role's own. Copied */
+    bool read_only;                  /* PG: READ ONLY transactions; SQLite: query_only (and no write lock at begin) */
+    bool create;                     /* SQLite: make the file when it is not there (else NOT_FOUND, and a zero-length file is CORRUPT) */
+    bool building;                   /* SQLite: a provisional file that nobody else sees and that a crash throws away: no journal,
+                                        synced once by its last COMMIT */
+} mtnt__db_options;
+
+/* Parses the DSN and makes a handle that connects at its first use (or at _connect). Errors: INVALID, NOMEM. */
+int mtnt__db_open(mtnt_db **ret_db, const char *dsn, const mtnt__db_options *options, mtnt_error *err);
+int mtnt__db_connect(mtnt_db *db, mtnt_error *err);
+
+/* Two handles on one connection and one transaction: SQLite/SQLite (one connection, main is the model, the controller attached;
+ * schema names `model` and `controller`; each handle may touch its own side only, and an unqualified name means its own side or
+ * is refused) or PostgreSQL schema in the controller's own database (search_path follows the handle). options apply to both,
+ * options->schema to the model. SQLite refuses (REFUSED, saying what to do) unless both files are in rollback-journal mode.
+ * begin/commit/rollback through either handle are one and the same. Each is closed by itself; the last one disconnects. */
+int mtnt__db_open_pair(mtnt_db **ret_controller, mtnt_db **ret_model, const char *controller_dsn, const char *model_dsn,
+                       const mtnt__db_options *options, mtnt_error *err);
+
+/* Rolls back what is open and disconnects; NULL is fine. Never fails, allocates nothing. */
+void mtnt__db_close(mtnt_db *db);
+
+/* Every call on the handle ends by then (DEADLINE); 0 = none. Rollback and close use a fresh short deadline of their own. */
+void mtnt__db_set_deadline(mtnt_db *db, mtnt__deadline_ms deadline);
+/* Forgets an earlier mtnt_db_cancel: for rollback and for the next tenant. */
+void mtnt__db_uncancel(mtnt_db *db);
+
+/* Transactions. begin: SQLite BEGIN IMMEDIATE (plain BEGIN when read_only) with foreign keys off, set before it; PostgreSQL BEGIN
+ * READ WRITE/READ ONLY with SET LOCAL lock_timeout, statement_timeout, search_path, synchronous_commit = on in one round trip. */
+int mtnt__db_begin(mtnt_db *db, mtnt_error *err);
+bool mtnt__db_in_transaction(const mtnt_db *db);
+/* SQLite: foreign_key_check of the handle's side(s) before COMMIT when the file has foreign keys (DATABASE, naming table, row and
+ * parent). 0: durable. IN_DOUBT: the answer was lost, or an I/O error came back after commit was sent: ask the register on a new
+ * connection. Any other code: it did not commit, and the transaction has been rolled back. */
+int mtnt__db_commit(mtnt_db *db, mtnt_error *err);
+/* Never fails for the caller: a connection that cannot roll back is closed (which rolls back). */
+void mtnt__db_rollback(mtnt_db *db);
+
+/* PostgreSQL two-phase. prepare: ends the transaction on this connection; IN_DOUBT as for commit; REFUSED when the server has
+ * max_prepared_transactions = 0 (naming the setting and the way out), BUSY (retryable) when its slots are used up.
+ * finish: COMMIT PREPARED or ROLLBACK PREPARED, alone in its message; NOT_FOUND: no such gid (42704); BUSY: 55000 "is busy". */
+int mtnt__db_prepare(mtnt_db *db, const char *gid, mtnt_error *err);
+int mtnt__db_finish_prepared(mtnt_db *db, const char *gid, bool commit, mtnt_error *err);
+
+/* Bookkeeping statements: like the public calls, but `{schema}` in sql stands for the quoted schema of the handle's side ("main",
+ * "model", "controller", or the PostgreSQL schema), so that a search_path that an operation has changed does not matter. */
+int mtnt__db_run(mtnt_db *db, mtnt_row_fn each, void *data, mtnt_error *err, const char *sql, const mtnt_value *values);
+/* Several statements without parameters, `{schema}` expanded, one round trip: the tables of schemas/. */
+int mtnt__db_run_script(mtnt_db *db, mtnt_error *err, const char *sql);
+/* Between two operations: what one left in the session (search_path, settings) must not reach the next. Cheap. */
+int mtnt__db_operation_boundary(mtnt_db *db, mtnt_error *err);
+/* How many rows the last _exec or _run changed. */
+int64_t mtnt__db_changes(const mtnt_db *db);
+
+/* What the database can promise, read back from it. */
+typedef struct mtnt__db_facts {
+    mtnt_backend backend;
+    bool durable;                    /* as a decider: PG fsync = on (and synchronous_commit is set by us); SQLite WAL + FULL or rollback journal + EXTRA */
+    bool wal;                        /* SQLite in WAL mode */
+    int max_prepared_transactions;   /* PostgreSQL */
+    int prepared_in_use;
+    int version;                     /* 150018, 3040001 */
+    bool standby;                    /* PostgreSQL: in recovery, not writable */
+    char detail[160];                /* "wal, synchronous=full" / "fsync=off" */
+} mtnt__db_facts;
+int mtnt__db_facts_read(mtnt_db *db, mtnt__db_facts *ret_facts, mtnt_error *err);
+
+/* Whether the model is there, without changing anything. SQLite: lstat (a zero-length file is CORRUPT, a folder IO);
+ * PostgreSQL: the database, or with `schema` the schema in it. Errors: CONNECT, IO, CORRUPT, NOMEM. */
+int mtnt__db_exists(const char *dsn, const mtnt__db_options *options, bool *ret_exists, mtnt_error *err);
+
+/* PostgreSQL databases by name, on the server of `dsn`, through its maintenance database (postgres, else template1).
+ * create: EXISTS; drop: a missing one is fine; rename: EXISTS / NOT_FOUND, BUSY when sessions are connected. */
+int mtnt__postgres_create_database(const char *dsn, const char *name, const mtnt__db_options *options, mtnt_error *err);
+int mtnt__postgres_drop_database(const char *dsn, const char *name, const mtnt__db_options *options, mtnt_error *err);
+int mtnt__postgres_rename_database(const char *dsn, const char *from, const char *to, const mtnt__db_options *options, mtnt_error *err);
+
+#endif

@@ -1,0 +1,85 @@
+/* Chains: ordered sets of operations with unique names and orders. */
+#ifndef MTNT_CHAIN_H
+#define MTNT_CHAIN_H
+
+#include "mtnt/operation.h"
+
+MTNT_BEGIN_DECLS
+
+/* Built by one thread; once a coordinator or executor uses it, it must not be changed, and any thread may read it. */
+typedef struct mtnt_chain mtnt_chain;
+
+/* `name` identifies the chain in the records of controller and models: [A-Za-z0-9._-], 1 to 100 bytes. CONFIG, NOMEM. */
+MTNT_API int mtnt_chain_new(mtnt_chain **ret_chain, const char *name, mtnt_error *err);
+MTNT_API void mtnt_chain_free(mtnt_chain *chain);
+MTNT_API const char *mtnt_chain_name(const mtnt_chain *chain);
+/* A chain file says its own name. CONFIG when it is bad. */
+MTNT_API int mtnt_chain_set_name(mtnt_chain *chain, const char *name, mtnt_error *err);
+
+/* Adds an operation at `order` (> 0) under the class's name; `config` is borrowed and must outlive the chain.
+ * CONFIG: duplicate name or order, no body at all, bad name; INVALID: unknown class version or flags. */
+MTNT_API int mtnt_chain_add(mtnt_chain *chain, const mtnt_operation_class *operation_class, int64_t order, const void *config, mtnt_error *err);
+
+/* The same with everything that an entry may say. Zero it first. Texts are copied. */
+typedef struct mtnt_entry {
+    uint32_t version;                 /* MTNT_ENTRY_VERSION */
+    const char *name;                 /* NULL = the class's */
+    int64_t order;                    /* 0 = one more than the highest so far */
+    const void *config;
+    void (*config_free)(void *config); /* NULL = borrowed. Taken over by the chain, even when adding fails */
+    const char *checksum;             /* of what the entry does (SQL, parameters): any text; hashed. NULL = name of the class only */
+    bool disabled;                    /* known, never run */
+    uint32_t writes;                  /* instead of the class's when writes_set */
+    bool writes_set;
+    uint32_t flags;                   /* added to the class's */
+    const char *file;                 /* where it is defined, for errors; NULL = in C */
+    uint32_t line;
+    const char *model_up;             /* SQL that it runs, for `plan`; NULL = none or in C */
+    const char *controller_up;
+} mtnt_entry;
+#define MTNT_ENTRY_VERSION 1
+#define MTNT_ENTRY_INIT {MTNT_ENTRY_VERSION, NULL, 0, NULL, NULL, NULL, false, 0, false, 0, NULL, 0, NULL, NULL}
+MTNT_API int mtnt_chain_add_entry(mtnt_chain *chain, const mtnt_operation_class *operation_class, const mtnt_entry *entry, mtnt_error *err);
+
+MTNT_API size_t mtnt_chain_len(const mtnt_chain *chain);
+
+/* The entries in order, 0 … len-1. Borrowed, valid as long as the chain is not changed. */
+typedef struct mtnt_entry_info {
+    const char *name;
+    int64_t order;
+    const char *checksum;             /* 64 hex digits: SHA-256 */
+    bool disabled;
+    uint32_t writes, flags;
+    const mtnt_operation_class *operation_class;
+    const void *config;
+    const char *file;
+    uint32_t line;
+    const char *model_up, *controller_up;
+} mtnt_entry_info;
+MTNT_API bool mtnt_chain_get(const mtnt_chain *chain, size_t index, mtnt_entry_info *ret_info);
+/* Index of the entry by name, or -1. */
+MTNT_API ptrdiff_t mtnt_chain_find(const mtnt_chain *chain, const char *name);
+
+/* Adds the operations of a chain file (its format: README); takes its name unless the chain has operations already. SQL files
+ * are read beside it. CONFIG with file and line, NOT_FOUND, IO, NOMEM. Blocks on the file system. */
+MTNT_API int mtnt_chain_load_yaml(mtnt_chain *chain, const char *path, mtnt_error *err);
+
+/* Loads a shared object made with MTNT_CHAIN_PLUGIN and lets it add its operations. The object stays loaded until the chain is
+ * freed. NOT_FOUND (no file), CONFIG (no such symbol, not a shared object), NEWER (another ABI version), and what it returns. */
+MTNT_API int mtnt_chain_load_plugin(mtnt_chain *chain, const char *path, mtnt_error *err);
+
+/* In a plugin:   MTNT_CHAIN_PLUGIN(chain) { return mtnt_chain_add(chain, &seats, 5, NULL, err); } */
+#ifdef __cplusplus
+#define MTNT__PLUGIN_LINKAGE extern "C"
+#else
+#define MTNT__PLUGIN_LINKAGE extern
+#endif
+#define MTNT_CHAIN_PLUGIN(chain)                                                                     \
+    MTNT__PLUGIN_LINKAGE MTNT_API const unsigned int mtnt_plugin_abi_version;                        \
+    const unsigned int mtnt_plugin_abi_version = MTNT_ABI_VERSION;                                   \
+    MTNT__PLUGIN_LINKAGE MTNT_API int mtnt_plugin_load(mtnt_chain *chain, mtnt_error *err);          \
+    int mtnt_plugin_load(mtnt_chain *chain, mtnt_error *err)
+
+MTNT_END_DECLS
+
+#endif

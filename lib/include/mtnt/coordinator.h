@@ -1,0 +1,74 @@
+/* A coordinator performs a chain on one tenant: all of it or nothing. */
+#ifndef MTNT_COORDINATOR_H
+#define MTNT_COORDINATOR_H
+
+#include "mtnt/controller.h"
+
+MTNT_BEGIN_DECLS
+
+/* Belongs to one thread at a time; only mtnt_coordinator_cancel may be called from another. */
+typedef struct mtnt_coordinator mtnt_coordinator;
+
+typedef enum mtnt_atomicity { MTNT_ATOMICITY_CHAIN = 0, MTNT_ATOMICITY_OPERATION } mtnt_atomicity;
+typedef enum mtnt_on_failure { MTNT_ON_FAILURE_ROLLBACK = 0, MTNT_ON_FAILURE_KEEP } mtnt_on_failure;
+
+/* Runs before setup, or after execute, of each operation; not 0 fails the operation. Same thread. */
+typedef int (*mtnt_hook_fn)(void *data, const mtnt_operation *operation, mtnt_scope *scope, mtnt_error *err);
+
+/* Zero it first, or use the _INIT. Times in ms; 0 = the default given here. */
+typedef struct mtnt_migration_options {
+    uint32_t version;                  /* MTNT_MIGRATION_OPTIONS_VERSION */
+    mtnt_atomicity atomicity;          /* CHAIN: all pending operations commit together. OPERATION: each by itself */
+    mtnt_on_failure on_failure;        /* with OPERATION: take back what this migration did (to the starting version), or keep it */
+    const char *to;                    /* the last operation to apply; rewind: the last one that stays. NULL = the end / nothing stays */
+    int64_t steps;                     /* at most so many operations; 0 = no limit. `do` and `undo` are 1 */
+    const char *run;                   /* rewind: only operations that this run (its number) applied; NULL = any */
+    bool allow_out_of_order;           /* run operations that come before one that is applied */
+    int64_t deadline_ms;               /* one tenant's whole attempt: 1 h */
+    int64_t operation_timeout_ms;      /* one operation: none */
+    int64_t unlock_deadline_ms;        /* rollback and bookkeeping after a failure: 2 min, always a fresh one */
+    mtnt_hook_fn before_each, after_each;
+    void *hook_data;
+} mtnt_migration_options;
+#define MTNT_MIGRATION_OPTIONS_VERSION 1
+#define MTNT_MIGRATION_OPTIONS_INIT {MTNT_MIGRATION_OPTIONS_VERSION, MTNT_ATOMICITY_CHAIN, MTNT_ON_FAILURE_ROLLBACK, NULL, 0, NULL, false, 0, 0, 0, NULL, NULL, NULL}
+
+/* Borrows controller, model and chain until _free. INVALID, NOT_FOUND (options->to), NOMEM. Does not touch a database. */
+MTNT_API int mtnt_coordinator_new(mtnt_coordinator **ret_coordinator, mtnt_controller *controller, const mtnt_model *model,
+                                  const mtnt_chain *chain, const mtnt_migration_options *options, mtnt_error *err);
+MTNT_API void mtnt_coordinator_free(mtnt_coordinator *coordinator);
+MTNT_API size_t mtnt_coordinator_len(const mtnt_coordinator *coordinator);
+
+/* Brings the tenant forward / takes it back; blocks. 0: both databases have all of it (also when nothing was to be done).
+ * IN_DOUBT: the answer to a commit was lost; mtnt_coordinator_recover tells. HISTORY, REFUSED, FOREIGN, NEWER, BUSY (another process
+ * has the tenant's lease): nothing was changed. Any other code: the operation that failed is in err, and both databases are
+ * as before (with OPERATION + KEEP: as after the last operation that succeeded). */
+MTNT_API int mtnt_coordinator_perform(mtnt_coordinator *coordinator, mtnt_error *err);
+MTNT_API int mtnt_coordinator_rewind(mtnt_coordinator *coordinator, mtnt_error *err);
+
+/* Settles an interrupted migration of this tenant by the decision register, without running any operation; idempotent. 0: settled, or
+ * there was none. BUSY: its worker is alive. perform and rewind do it first by themselves. */
+MTNT_API int mtnt_coordinator_recover(mtnt_coordinator *coordinator, mtnt_error *err);
+
+/* Stops the running body as soon as possible; the migration is rolled back. Any thread. */
+MTNT_API void mtnt_coordinator_cancel(mtnt_coordinator *coordinator);
+
+/* How the last perform or rewind went. Borrowed until the next call. */
+typedef struct mtnt_outcome {
+    const char *tenant, *migration;    /* migration: NULL when none was begun */
+    const char *mode;                  /* "single", "single transaction", "super-journal", "two-phase", "provisional"; NULL = none was needed */
+    size_t executed, rolled_back;      /* operations whose effects are / that were taken back again */
+    int64_t from_version, to_version;
+    bool created_model;
+    bool recovered;                    /* an interrupted migration was settled first … */
+    bool recovered_committed;          /* … and turned out to be committed */
+    int64_t started_ms, finished_ms;   /* wall clock */
+    const char *failed_operation;      /* NULL = none, or not an operation's failure */
+    int64_t failed_order;
+    const char *failed_phase;          /* "setup", "before hook", "execute", "after hook", "verify", "commit" */
+} mtnt_outcome;
+MTNT_API void mtnt_coordinator_outcome(const mtnt_coordinator *coordinator, mtnt_outcome *ret_outcome);
+
+MTNT_END_DECLS
+
+#endif

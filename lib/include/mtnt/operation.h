@@ -1,0 +1,70 @@
+/* Operations: the named, ordered steps of a chain. An operation class is constant and shared by all tenants and threads; an
+ * mtnt_operation is one entry of a chain at work in one migration, with state of its own. */
+#ifndef MTNT_OPERATION_H
+#define MTNT_OPERATION_H
+
+#include "mtnt/scope.h"
+
+MTNT_BEGIN_DECLS
+
+typedef struct mtnt_operation mtnt_operation;
+
+/* What the operation writes. Declared, because the way to commit follows from it; enforced: the other side is read-only. */
+enum {
+    MTNT_WRITES_NOTHING = 0,
+    MTNT_WRITES_MODEL = 1,
+    MTNT_WRITES_CONTROLLER = 2
+};
+
+enum {
+    /* Runs outside a transaction. Refused by this version wherever it is pending. */
+    MTNT_OPERATION_NO_TRANSACTION = 1u << 0,
+    /* Has effects outside the two databases, which survive their rollback: its rollback is called after a failure too, outside
+     * any transaction, with read-only handles. Implied by MTNT_WRITES_NOTHING with a rollback. */
+    MTNT_OPERATION_EXTERNAL = 1u << 1,
+    /* Creates the model when it is not there; must be the first operation of its chain. Its rollback deletes what it created. */
+    MTNT_OPERATION_CREATES_MODEL = 1u << 2
+};
+
+typedef enum mtnt_status {
+    MTNT_STATUS_NONE = 0, /* not known for this tenant */
+    MTNT_STATUS_PENDING,
+    MTNT_STATUS_STARTED,
+    MTNT_STATUS_COMPLETED,
+    MTNT_STATUS_FAILED,
+    MTNT_STATUS_ROLLED_BACK
+} mtnt_status;
+/* "PENDING" …; "" for NONE. */
+MTNT_API const char *mtnt_status_name(mtnt_status status);
+
+/* All callbacks run on the thread that performs the migration, return 0 or a code, and fill err on failure. Setup and execute are
+ * interleaved: setup 1, execute 1, setup 2, execute 2. Without setup or execute: MTNT_E_NOT_IMPLEMENTED when it runs — a class
+ * needs at least one of the two; without rollback: nothing to undo; without verify: nothing to check.
+ * execute and rollback are also up and down: the same rollback compensates a failure and takes an applied operation back. It
+ * is not called for effects that died with the database transaction. */
+typedef struct mtnt_operation_class {
+    uint32_t version;          /* MTNT_OPERATION_CLASS_INIT sets it */
+    const char *name;          /* default name of entries of this class; [A-Za-z0-9._-] recommended */
+    size_t state_size;         /* zeroed state for each migration; one thread only */
+    uint32_t writes;           /* MTNT_WRITES_… */
+    uint32_t flags;            /* MTNT_OPERATION_… */
+    int (*setup)(mtnt_operation *operation, mtnt_scope *scope, mtnt_error *err);
+    int (*execute)(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model, mtnt_error *err);
+    int (*rollback)(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model, mtnt_error *err);
+    int (*verify)(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model, mtnt_error *err); /* after execute, in the transaction */
+    void (*teardown)(mtnt_operation *operation); /* frees what setup and execute put into the state; called once per migration if setup was */
+} mtnt_operation_class;
+#define MTNT_OPERATION_CLASS_VERSION 1
+#define MTNT_OPERATION_CLASS_INIT .version = MTNT_OPERATION_CLASS_VERSION
+
+/* For use inside callbacks. Borrowed; valid during the callback. */
+MTNT_API void *mtnt_operation_state(mtnt_operation *operation);         /* NULL when state_size is 0 */
+MTNT_API const void *mtnt_operation_config(const mtnt_operation *operation); /* what the chain entry was added with */
+MTNT_API const char *mtnt_operation_name(const mtnt_operation *operation);
+MTNT_API int64_t mtnt_operation_order(const mtnt_operation *operation);
+/* What an earlier migration left: FAILED or STARTED of an attempt that did not finish, ROLLED_BACK, or NONE. */
+MTNT_API mtnt_status mtnt_operation_previous_status(const mtnt_operation *operation);
+
+MTNT_END_DECLS
+
+#endif

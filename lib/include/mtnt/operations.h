@@ -1,0 +1,66 @@
+/* The built-in operations. Each _add function adds an entry to a chain; `entry` (name, order, file, line, disabled …) may be
+ * NULL and its config, config_free, checksum, writes and SQL are set by the function. Texts in the configs are copied.
+ * Errors: CONFIG with the entry's file and line, NOMEM. */
+#ifndef MTNT_OPERATIONS_H
+#define MTNT_OPERATIONS_H
+
+#include "mtnt/chain.h"
+
+MTNT_BEGIN_DECLS
+
+/* A piece of SQL and where it stands; sql NULL = none. */
+typedef struct mtnt_sql_text {
+    const char *sql;
+    const char *file;            /* NULL = unknown */
+    uint32_t line, column;       /* of its first character; 0 = unknown */
+} mtnt_sql_text;
+
+/* sql: scripts for each side, up and down. `any` runs where there is none for the backend at hand. An operation that has SQL for
+ * a side, but none for the backend of that side, fails with NOT_IMPLEMENTED. Without any down there is nothing to undo, and rewind refuses. */
+typedef struct mtnt_sql_side {
+    mtnt_sql_text any_up, any_down, sqlite_up, sqlite_down, postgres_up, postgres_down;
+} mtnt_sql_side;
+typedef struct mtnt_sql_options {
+    mtnt_sql_side model, controller;
+} mtnt_sql_options;
+MTNT_API int mtnt_operation_add_sql(mtnt_chain *chain, const mtnt_sql_options *options, const mtnt_entry *entry, mtnt_error *err);
+
+/* create_model: makes the model (SQLite file, PostgreSQL database or schema, as the tenant's DSN says) and runs the template
+ * in it. Must be first in the chain. A model that is there already is recorded and left alone. */
+typedef struct mtnt_create_model_options {
+    mtnt_sql_text template_any, template_sqlite, template_postgres;
+} mtnt_create_model_options;
+MTNT_API int mtnt_operation_add_create_model(mtnt_chain *chain, const mtnt_create_model_options *options, const mtnt_entry *entry, mtnt_error *err);
+
+/* tables: creates several tables ("name(column definitions)") in the model, drops them in reverse on rollback. */
+typedef struct mtnt_tables_options {
+    const char *const *tables;   /* "contacts(id INTEGER PRIMARY KEY, name TEXT NOT NULL)", NULL-terminated */
+    bool drop;                   /* the other way round: execute drops, rollback creates */
+} mtnt_tables_options;
+MTNT_API int mtnt_operation_add_tables(mtnt_chain *chain, const mtnt_tables_options *options, const mtnt_entry *entry, mtnt_error *err);
+
+/* verify: queries whose first column of the first row must be the expected text (NULL = the SQL NULL or no row). */
+typedef struct mtnt_verify_check {
+    mtnt_sql_text sql;           /* one statement; :'name' as in sql */
+    bool on_controller;
+    const char *expect;
+} mtnt_verify_check;
+typedef struct mtnt_verify_options {
+    const mtnt_verify_check *checks;
+    size_t count;
+} mtnt_verify_options;
+MTNT_API int mtnt_operation_add_verify(mtnt_chain *chain, const mtnt_verify_options *options, const mtnt_entry *entry, mtnt_error *err);
+
+/* exec: runs a program by posix_spawn (no shell), and a compensating program on rollback. Exit status 0 is success. Environment:
+ * the caller's plus MTNT_TENANT, MTNT_MIGRATION, MTNT_OPERATION, MTNT_VAR_<NAME> for vars; never a DSN. No standard input; output
+ * goes to the error text (last lines) on failure. Killed (SIGTERM, then SIGKILL after 5 s, its process group) on deadline or cancel. */
+typedef struct mtnt_exec_options {
+    const char *const *command;  /* program and arguments, NULL-terminated; looked up in PATH; {tenant} in an argument is the id */
+    const char *const *undo;     /* NULL = nothing to undo */
+    const char *folder;          /* working directory; NULL = the caller's */
+} mtnt_exec_options;
+MTNT_API int mtnt_operation_add_exec(mtnt_chain *chain, const mtnt_exec_options *options, const mtnt_entry *entry, mtnt_error *err);
+
+MTNT_END_DECLS
+
+#endif

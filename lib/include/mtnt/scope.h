@@ -1,0 +1,39 @@
+/* A scope: what one migration works on. Controller database, model database, and the deleter of the model. */
+#ifndef MTNT_SCOPE_H
+#define MTNT_SCOPE_H
+
+#include "mtnt/model.h"
+
+MTNT_BEGIN_DECLS
+
+/* Made by the coordinator for each migration; belongs to the thread that performs it; valid until the body returns. */
+typedef struct mtnt_scope mtnt_scope;
+/* The scope as a body sees it while it runs: the same object, by the name of its role there. */
+typedef mtnt_scope mtnt_context;
+
+/* The two databases: the same handles for every operation of one migration (Juju's "scope"). A side that no operation of the
+ * chain declared to write is read-only. Never NULL; connected at the first use. Model: during create_model's own execute the
+ * handle is there once mtnt_scope_create_model has succeeded. */
+MTNT_API mtnt_db *mtnt_scope_controller(mtnt_scope *scope);
+MTNT_API mtnt_db *mtnt_scope_model(mtnt_scope *scope);
+
+MTNT_API const mtnt_model *mtnt_scope_tenant(const mtnt_scope *scope);
+
+/* For operations of class flag MTNT_OPERATION_CREATES_MODEL.
+ * create: makes the model under a provisional name (SQLite file, PostgreSQL database) or in the transaction (schema); it gets its
+ * real name when the migration commits. A model that was there before is left alone: 0, and *ret_created is false.
+ * delete: removes what *this* migration created and nothing else, ever; a model that is gone already, or that existed
+ * before, is 0. Errors: those of mtnt/db.h, EXISTS when somebody takes the name meanwhile. */
+MTNT_API int mtnt_scope_create_model(mtnt_scope *scope, bool *ret_created, mtnt_error *err);
+MTNT_API int mtnt_scope_delete_model(mtnt_scope *scope, mtnt_error *err);
+
+/* Milliseconds until the operation has to be done, -1 = no limit, 0 = over. */
+MTNT_API int64_t mtnt_context_remaining_ms(const mtnt_context *context);
+/* A cancel was asked for: long bodies in C look at it now and then and return MTNT_E_CANCELLED. */
+MTNT_API bool mtnt_context_cancelled(const mtnt_context *context);
+/* Unique to this migration and stable during it: an idempotency key for effects outside. Borrowed. */
+MTNT_API const char *mtnt_context_migration(const mtnt_context *context);
+
+MTNT_END_DECLS
+
+#endif
