@@ -101,6 +101,10 @@ typedef struct mtnt_script {
  * unknown :'name' or an unterminated quote, INVALID for transaction control in the script. */
 MTNT_API int mtnt_db_script(mtnt_db *db, const mtnt_script *script, mtnt_error *err);
 
+/* Runs a script of one statement, as mtnt_db_script does, and gives its rows to `each`. Errors: those of mtnt_db_script, INVALID for
+ * more than one statement, and the callback's. */
+MTNT_API int mtnt_db_query_script(mtnt_db *db, const mtnt_script *script, mtnt_row_fn each, void *data, mtnt_error *err);
+
 /* Checks a script without a database: quotes end, every :'name' is known (when `variable` is set), no transaction control
  * (BEGIN, START, COMMIT, END, ROLLBACK except TO, ABORT, PREPARE TRANSACTION, ROLLBACK PREPARED, COMMIT PREPARED; ATTACH and
  * DETACH on SQLite). CONFIG with the position otherwise. Any thread, does not block. */

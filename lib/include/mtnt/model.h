@@ -37,6 +37,8 @@ MTNT_API const char *mtnt_model_schema(const mtnt_model *model);                
 MTNT_API const char *mtnt_model_description(const mtnt_model *model);                 /* NULL = none */
 MTNT_API const char *mtnt_model_label(const mtnt_model *model, const char *key);      /* NULL = none */
 MTNT_API const char *mtnt_model_var(const mtnt_model *model, const char *key);        /* NULL = none */
+/* All vars, "key=value", NULL-terminated; never NULL. */
+MTNT_API const char *const *mtnt_model_vars(const mtnt_model *model);
 /* The DSN as it may be shown to people: without any password. */
 MTNT_API const char *mtnt_model_shown(const mtnt_model *model);
 
