@@ -61,6 +61,10 @@ if(targets)
         ${PROJECT_BINARY_DIR}/mtntConfigVersion.cmake
         DESTINATION ${package_dir})
 
+    # Found from where the .pc file is, so that the whole prefix can be moved.
+    cmake_path(APPEND CMAKE_INSTALL_LIBDIR pkgconfig OUTPUT_VARIABLE pc_dir)
+    file(RELATIVE_PATH pc_to_prefix "${CMAKE_INSTALL_PREFIX}/${pc_dir}" "${CMAKE_INSTALL_PREFIX}")
+    string(REGEX REPLACE "/$" "" pc_to_prefix "${pc_to_prefix}")
     foreach(name mtnt mtnt-command)
         configure_file(lib/cmake/${name}.pc.in ${name}.pc @ONLY)
         install(FILES ${PROJECT_BINARY_DIR}/${name}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
