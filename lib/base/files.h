@@ -4,6 +4,7 @@
 #define MTNT_BASE_FILES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "mtnt/error.h"
 

@@ -34,11 +34,12 @@ int mtnt__random_id(const mtnt__system *system, char ret_id[MTNT__ID_SIZE], mtnt
 #define MTNT__TIME_SIZE 32
 void mtnt__time_text(int64_t wall_ms, char ret_text[MTNT__TIME_SIZE]);
 
-/* Which process this is: pid alone is recycled, pid + its start time + boot id is not. "<host>/<boot id>/<pid>/<start>". */
+/* Which process this is: pid alone is recycled, pid + its start time + boot id is not, and within a container a pid means
+ * something else than outside. "<host>/<boot id>/<pid namespace>/<pid>/<start>". */
 #define MTNT__PROCESS_SIZE 256
 int mtnt__process_self(char ret_text[MTNT__PROCESS_SIZE], mtnt_error *err);
 typedef enum mtnt__process_state { MTNT__PROCESS_UNKNOWN, MTNT__PROCESS_ALIVE, MTNT__PROCESS_DEAD } mtnt__process_state;
-/* UNKNOWN: of another host (same boot id is needed to tell). Same host with another boot id: DEAD. */
+/* UNKNOWN: of another host or pid namespace, or no such text. Same host with another boot id: DEAD. */
 mtnt__process_state mtnt__process_look(const char *process);
 
 #endif

@@ -15,7 +15,13 @@ bool mtnt__text_equal(const char *a, const char *b); /* both may be NULL */
 /* Whole text must be a decimal number in range; no spaces, no '+'. */
 bool mtnt__parse_int(const char *text, int64_t minimum, int64_t maximum, int64_t *ret_value);
 
-/* `text` as a duration in ms: "5s", "200ms", "1h", "2m", "0"; false when it is none. */
+/* Whole text must be a number; '.' is the decimal point whatever the locale. */
+bool mtnt__parse_real(const char *text, double *ret_value);
+/* Enough digits to read the same number back ("0.10000000000000001", "1e+300", "nan", "-inf"), '.' whatever the locale. */
+#define MTNT__REAL_SIZE 32
+void mtnt__format_real(double value, char ret_text[MTNT__REAL_SIZE]);
+
+/* `text` as a duration in ms: "5s", "200ms", "1h", "2m", "1d", "0"; false when it is none. */
 bool mtnt__parse_duration_ms(const char *text, int64_t *ret_ms);
 
 /* The nearest of `names` (NULL-terminated) to `word` for "did you mean", or NULL when none is near. */

@@ -64,14 +64,15 @@ MTNT_API void mtnt_error_clear(mtnt_error *err);
 MTNT_API int mtnt_error_set(mtnt_error *err, int code, const char *format, ...) MTNT_PRINTF(3, 4);
 MTNT_API int mtnt_error_setv(mtnt_error *err, int code, const char *format, va_list arguments) MTNT_PRINTF(3, 0);
 
-/* Puts "<format>: " before the message, keeps everything else, returns err's code. */
+/* Puts "<format>: " before the message, keeps everything else, returns err's code (MTNT_E_INVALID when err is NULL: what it was is
+ * not known then, and a failure must not turn into success). */
 MTNT_API int mtnt_error_wrap(mtnt_error *err, const char *format, ...) MTNT_PRINTF(2, 3);
 
 /* Adds `other` to `err` so that no error is lost: "<other>: <err>", other being the later one (an error while cleaning up
  * after the first). Code, state and position stay those of `err`, the first failure. Does nothing when other is MTNT_OK. */
 MTNT_API void mtnt_error_keep(mtnt_error *err, const mtnt_error *other);
 
-/* Where in a user's file the error is; NULL or 0 = leave as it is. Returns err's code. */
+/* Where in a user's file the error is; NULL or 0 = leave as it is. Returns as mtnt_error_wrap does. */
 MTNT_API int mtnt_error_at(mtnt_error *err, const char *file, uint32_t line, uint32_t column);
 
 /* "MTNT_E_BUSY" for MTNT_E_BUSY; never NULL. Static text. */
