@@ -79,16 +79,25 @@ find_missing() {
     need_module cmocka libcmocka-dev
     have_postgres || need postgresql
     case $preset in clang | fuzz) need_command clang clang ;; esac
+    if [ "$preset" = fuzz ] && command -v clang >/dev/null 2>&1; then
+        # libFuzzer comes in a package of clang's own version.
+        set -- "$(clang -print-runtime-dir)"/libclang_rt.fuzzer*.a
+        [ -e "$1" ] || need "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev"
+    fi
 }
 
 find_missing
-if [ -n "$missing" ] && [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
+# Twice: what one package needs can be seen only when another is there.
+for round in 1 2; do
+    if [ -z "$missing" ] || [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+        break
+    fi
     echo "installing:$missing"
-    apt-get update -qq
+    [ "$round" -gt 1 ] || apt-get update -qq
     # shellcheck disable=SC2086 # a list of words
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
     find_missing
-fi
+done
 if [ -n "$missing" ]; then
     echo "run.sh: these are missing; on Debian:   sudo apt-get install$missing" >&2
     exit 1
@@ -111,13 +120,13 @@ step() {
 
 end_child() {
     [ -n "$child" ] || return 0
-    kill -TERM -- "-$child" 2>/dev/null || return 0
+    kill -s TERM -- "-$child" 2>/dev/null || return 0
     tries=0
-    while [ "$tries" -lt 50 ] && kill -0 -- "-$child" 2>/dev/null; do
+    while [ "$tries" -lt 50 ] && kill -s 0 -- "-$child" 2>/dev/null; do
         sleep 0.1
         tries=$((tries + 1))
     done
-    kill -KILL -- "-$child" 2>/dev/null || true
+    kill -s KILL -- "-$child" 2>/dev/null || true
 }
 
 cleanup() {

@@ -13,7 +13,7 @@ printf vprintf puts putchar putc_unlocked perror stdout stderr stdin gets getcha
 exit _exit _Exit quick_exit abort __assert_fail atexit on_exit
 fork vfork system popen daemon
 signal sigaction sigprocmask pthread_sigmask raise alarm setitimer sigsetjmp __sigsetjmp longjmp siglongjmp setjmp _setjmp
-strtok strerror localtime gmtime ctime asctime tmpnam tempnam mktemp getlogin gethostbyname readdir64_r
+strtok strerror localtime gmtime ctime asctime tmpnam tempnam mktemp getlogin gethostbyname
 setlocale setenv putenv unsetenv srand rand random srandom drand48
 strcpy strcat sprintf vsprintf stpcpy atoi atol atof select chdir fchdir umask
 '
