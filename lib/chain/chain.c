@@ -1,0 +1,336 @@
+#include "chain/chain.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "chain/names.h"
+
+#define CHAIN_NAME_MAXIMUM 100
+#define ALL_WRITES (MTNT_WRITES_MODEL | MTNT_WRITES_CONTROLLER)
+#define ALL_FLAGS (MTNT_OPERATION_NO_TRANSACTION | MTNT_OPERATION_EXTERNAL | MTNT_OPERATION_CREATES_MODEL)
+
+static int out_of_memory(mtnt_error *err)
+{
+    return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+}
+
+static int check_chain_name(const char *name, mtnt_error *err)
+{
+    int rc = mtnt__name_check("the name of the chain", name, CHAIN_NAME_MAXIMUM, err);
+
+    if (rc == 0 && !mtnt__name_is_plain(name))
+        rc = mtnt_error_set(
+            err, MTNT_E_CONFIG,
+            "the name of the chain, `%s`, may consist of letters, digits, `.`, `_` and `-` only", name);
+    return rc;
+}
+
+int mtnt_chain_new(mtnt_chain **ret_chain, const char *name, mtnt_error *err)
+{
+    mtnt_chain *chain;
+    int rc = check_chain_name(name, err);
+
+    if (rc)
+        return rc;
+    chain = calloc(1, sizeof(*chain));
+    if (!chain)
+        return out_of_memory(err);
+    chain->name = strdup(name);
+    if (!chain->name) {
+        free(chain);
+        return out_of_memory(err);
+    }
+    *ret_chain = chain;
+    return 0;
+}
+
+static void entry_release(mtnt__chain_entry *entry)
+{
+    if (entry->config_free)
+        entry->config_free((void *)(uintptr_t)entry->config);
+    free(entry->name);
+    free(entry->file);
+    free(entry->model_up);
+    free(entry->controller_up);
+}
+
+void mtnt_chain_free(mtnt_chain *chain)
+{
+    if (!chain)
+        return;
+    for (size_t i = 0; i < chain->count; i++)
+        entry_release(&chain->entries[i]);
+    free(chain->entries);
+    for (size_t i = chain->plugin_count; i > 0; i--)
+        dlclose(chain->plugins[i - 1]);
+    free(chain->plugins);
+    free(chain->name);
+    free(chain);
+}
+
+const char *mtnt_chain_name(const mtnt_chain *chain)
+{
+    return chain->name;
+}
+
+int mtnt_chain_set_name(mtnt_chain *chain, const char *name, mtnt_error *err)
+{
+    char *copy;
+    int rc = check_chain_name(name, err);
+
+    if (rc)
+        return rc;
+    copy = strdup(name);
+    if (!copy)
+        return out_of_memory(err);
+    free(chain->name);
+    chain->name = copy;
+    return 0;
+}
+
+/* Where an entry was defined, for texts: " (chain.yaml:9)", or nothing for one from C. */
+static const char *defined_at(const mtnt__chain_entry *entry, char *text, size_t size)
+{
+    text[0] = '\0';
+    if (entry->file)
+        snprintf(text, size, " (%s:%u)", entry->file, entry->line);
+    return text;
+}
+
+static int check_class(const mtnt_operation_class *class, const mtnt_entry *entry, mtnt_error *err)
+{
+    uint32_t writes = entry->writes_set ? entry->writes : class->writes;
+    const char *name = entry->name ? entry->name : class->name;
+    int rc;
+
+    if (class->version == 0 || class->version > MTNT_OPERATION_CLASS_VERSION)
+        return mtnt_error_set(err, MTNT_E_INVALID,
+                              "version %u of an operation class is not known here: initialise it with "
+                              "MTNT_OPERATION_CLASS_INIT",
+                              class->version);
+    rc = mtnt__name_check("the name of the operation", name, MTNT__NAME_MAXIMUM, err);
+    if (rc)
+        return rc;
+    if ((class->flags | entry->flags) & ~(uint32_t)ALL_FLAGS)
+        return mtnt_error_set(err, MTNT_E_INVALID, "operation `%s` has flags that are not known here (%#x)",
+                              name, class->flags | entry->flags);
+    if (writes & ~(uint32_t)ALL_WRITES)
+        return mtnt_error_set(err, MTNT_E_INVALID,
+                              "operation `%s` writes something that is not known here (%#x)", name, writes);
+    if (!class->setup && !class->execute)
+        return mtnt_error_set(err, MTNT_E_CONFIG,
+                              "operation `%s` has no body: its class has neither setup nor execute", name);
+    return 0;
+}
+
+/* The operation that creates the model is the first, whatever order entries are added in; so there is at most
+ * one. */
+static int check_creation(const mtnt_chain *chain, const mtnt__chain_entry *added, mtnt_error *err)
+{
+    const mtnt__chain_entry *first = chain->count > 0 ? &chain->entries[0] : NULL;
+    char where[560];
+
+    if (!first)
+        return 0;
+    if ((added->flags & MTNT_OPERATION_CREATES_MODEL) && first->order < added->order)
+        return mtnt_error_set(
+            err, MTNT_E_CONFIG,
+            "operation `%s` creates the model and must be the first of its chain, but `%s`%s "
+            "comes before it (order %lld)",
+            added->name, first->name, defined_at(first, where, sizeof(where)), (long long)first->order);
+    if ((first->flags & MTNT_OPERATION_CREATES_MODEL) && added->order < first->order)
+        return mtnt_error_set(
+            err, MTNT_E_CONFIG,
+            "operation `%s` (order %lld) would come before `%s`%s, which creates the model and "
+            "must be the first of its chain",
+            added->name, (long long)added->order, first->name, defined_at(first, where, sizeof(where)));
+    return 0;
+}
+
+static int check_unique(const mtnt_chain *chain, const mtnt__chain_entry *added, mtnt_error *err)
+{
+    char where[560];
+
+    for (size_t i = 0; i < chain->count; i++) {
+        const mtnt__chain_entry *other = &chain->entries[i];
+
+        if (mtnt__text_equal(other->name, added->name))
+            return mtnt_error_set(
+                err, MTNT_E_CONFIG,
+                "operation `%s` (order %lld) has the name of operation %lld `%s`%s; names are "
+                "unique: rename one of them",
+                added->name, (long long)added->order, (long long)other->order, other->name,
+                defined_at(other, where, sizeof(where)));
+        if (other->order == added->order)
+            return mtnt_error_set(
+                err, MTNT_E_CONFIG,
+                "operation `%s` has order %lld, which operation `%s`%s has already; orders are "
+                "unique: change one of them",
+                added->name, (long long)added->order, other->name, defined_at(other, where, sizeof(where)));
+    }
+    return check_creation(chain, added, err);
+}
+
+static int choose_order(const mtnt_chain *chain, const mtnt_entry *entry, const char *name,
+                        int64_t *ret_order, mtnt_error *err)
+{
+    int64_t highest = chain->count > 0 ? chain->entries[chain->count - 1].order : 0;
+
+    if (entry->order < 0)
+        return mtnt_error_set(err, MTNT_E_CONFIG, "operation `%s` has order %lld; orders begin at 1", name,
+                              (long long)entry->order);
+    if (entry->order == 0 && highest == INT64_MAX)
+        return mtnt_error_set(err, MTNT_E_CONFIG, "operation `%s` finds no order after %lld: give it one",
+                              name, (long long)highest);
+    *ret_order = entry->order ? entry->order : highest + 1;
+    return 0;
+}
+
+static int copy_text(char **ret_copy, const char *text, mtnt_error *err)
+{
+    if (!text)
+        return 0;
+    *ret_copy = strdup(text);
+    return *ret_copy ? 0 : out_of_memory(err);
+}
+
+/* Everything but the config, which the chain owns only once the entry is in. */
+static int entry_fill(mtnt__chain_entry *filled, const mtnt_operation_class *class, const mtnt_entry *entry,
+                      mtnt_error *err)
+{
+    const char *parts[] = {class->name ? class->name : "", entry->checksum, NULL};
+    int rc = 0;
+
+    filled->operation_class = class;
+    filled->disabled = entry->disabled;
+    filled->writes = entry->writes_set ? entry->writes : class->writes;
+    filled->flags = class->flags | entry->flags;
+    filled->line = entry->line;
+    if (filled->writes == MTNT_WRITES_NOTHING && class->rollback)
+        filled->flags |= MTNT_OPERATION_EXTERNAL;
+    if ((rc = copy_text(&filled->name, entry->name ? entry->name : class->name, err)) ||
+        (rc = copy_text(&filled->file, entry->file, err)) ||
+        (rc = copy_text(&filled->model_up, entry->model_up, err)) ||
+        (rc = copy_text(&filled->controller_up, entry->controller_up, err)))
+        return rc;
+    return mtnt__checksum(filled->checksum, parts, err);
+}
+
+static int insert_by_order(mtnt_chain *chain, const mtnt__chain_entry *added, mtnt_error *err)
+{
+    size_t place = chain->count;
+
+    if (chain->count == chain->size) {
+        size_t size = chain->size ? chain->size * 2 : 16;
+        mtnt__chain_entry *entries = reallocarray(chain->entries, size, sizeof(*entries));
+
+        if (!entries)
+            return out_of_memory(err);
+        chain->entries = entries;
+        chain->size = size;
+    }
+    while (place > 0 && chain->entries[place - 1].order > added->order)
+        place--;
+    memmove(&chain->entries[place + 1], &chain->entries[place], (chain->count - place) * sizeof(*added));
+    chain->entries[place] = *added;
+    chain->count++;
+    return 0;
+}
+
+static int add_entry(mtnt_chain *chain, const mtnt_operation_class *class, const mtnt_entry *entry,
+                     mtnt_error *err)
+{
+    mtnt__chain_entry filled = {0};
+    int rc = check_class(class, entry, err);
+
+    if (rc)
+        return rc;
+    if ((rc = choose_order(chain, entry, entry->name ? entry->name : class->name, &filled.order, err)) ||
+        (rc = entry_fill(&filled, class, entry, err)) || (rc = check_unique(chain, &filled, err)))
+        goto out;
+    filled.config = entry->config;
+    filled.config_free = entry->config_free;
+    rc = insert_by_order(chain, &filled, err);
+    filled.config_free = NULL;
+out:
+    if (rc)
+        entry_release(&filled);
+    return rc;
+}
+
+int mtnt_chain_add_entry(mtnt_chain *chain, const mtnt_operation_class *operation_class,
+                         const mtnt_entry *entry, mtnt_error *err)
+{
+    int rc;
+
+    if (!entry || entry->version == 0 || entry->version > MTNT_ENTRY_VERSION)
+        return mtnt_error_set(err, MTNT_E_INVALID,
+                              "a chain entry of unknown version: initialise it with MTNT_ENTRY_INIT");
+    if (operation_class)
+        rc = add_entry(chain, operation_class, entry, err);
+    else
+        rc = mtnt_error_set(err, MTNT_E_CONFIG, "operation `%s` has no body: it was added without a class",
+                            entry->name ? entry->name : "");
+    if (rc) {
+        if (entry->config_free)
+            entry->config_free((void *)(uintptr_t)entry->config);
+        if (err)
+            mtnt_error_at(err, entry->file, entry->line, 0);
+    }
+    return rc;
+}
+
+int mtnt_chain_add(mtnt_chain *chain, const mtnt_operation_class *operation_class, int64_t order,
+                   const void *config, mtnt_error *err)
+{
+    mtnt_entry entry = MTNT_ENTRY_INIT;
+
+    if (order <= 0)
+        return mtnt_error_set(err, MTNT_E_CONFIG, "operation `%s` has order %lld; orders begin at 1",
+                              operation_class && operation_class->name ? operation_class->name : "",
+                              (long long)order);
+    entry.order = order;
+    entry.config = config;
+    return mtnt_chain_add_entry(chain, operation_class, &entry, err);
+}
+
+size_t mtnt_chain_len(const mtnt_chain *chain)
+{
+    return chain->count;
+}
+
+bool mtnt_chain_get(const mtnt_chain *chain, size_t index, mtnt_entry_info *ret_info)
+{
+    const mtnt__chain_entry *entry;
+
+    if (index >= chain->count)
+        return false;
+    entry = &chain->entries[index];
+    *ret_info = (mtnt_entry_info){
+        .name = entry->name,
+        .order = entry->order,
+        .checksum = entry->checksum,
+        .disabled = entry->disabled,
+        .writes = entry->writes,
+        .flags = entry->flags,
+        .operation_class = entry->operation_class,
+        .config = entry->config,
+        .file = entry->file,
+        .line = entry->line,
+        .model_up = entry->model_up,
+        .controller_up = entry->controller_up,
+    };
+    return true;
+}
+
+ptrdiff_t mtnt_chain_find(const mtnt_chain *chain, const char *name)
+{
+    for (size_t i = 0; i < chain->count; i++) {
+        if (mtnt__text_equal(chain->entries[i].name, name))
+            return (ptrdiff_t)i;
+    }
+    return -1;
+}

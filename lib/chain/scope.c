@@ -1,0 +1,57 @@
+#include "mtnt/scope.h"
+
+#include "chain/chain.h"
+
+mtnt_db *mtnt_scope_controller(mtnt_scope *scope)
+{
+    return scope->controller;
+}
+
+mtnt_db *mtnt_scope_model(mtnt_scope *scope)
+{
+    return scope->model;
+}
+
+const mtnt_model *mtnt_scope_tenant(const mtnt_scope *scope)
+{
+    return scope->tenant;
+}
+
+int mtnt_scope_create_model(mtnt_scope *scope, bool *ret_created, mtnt_error *err)
+{
+    bool created = false;
+    int rc;
+
+    if (!scope->create_model)
+        return mtnt_error_set(
+            err, MTNT_E_INVALID,
+            "only an operation with the flag MTNT_OPERATION_CREATES_MODEL may create the model");
+    rc = scope->create_model(scope->data, &created, err);
+    if (rc == 0 && ret_created)
+        *ret_created = created;
+    return rc;
+}
+
+int mtnt_scope_delete_model(mtnt_scope *scope, mtnt_error *err)
+{
+    if (!scope->delete_model)
+        return mtnt_error_set(
+            err, MTNT_E_INVALID,
+            "only an operation with the flag MTNT_OPERATION_CREATES_MODEL may delete the model");
+    return scope->delete_model(scope->data, err);
+}
+
+int64_t mtnt_context_remaining_ms(const mtnt_context *context)
+{
+    return mtnt__deadline_left(context->system, context->deadline);
+}
+
+bool mtnt_context_cancelled(const mtnt_context *context)
+{
+    return context->cancelled && atomic_load(context->cancelled);
+}
+
+const char *mtnt_context_migration(const mtnt_context *context)
+{
+    return context->migration;
+}
