@@ -1,0 +1,165 @@
+#include "state/model_state.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "db/database.h"
+#include "state/json.h"
+#include "state/queries.h"
+#include "state/tables.h"
+
+/* One round trip for identity and applied set. */
+static const char read_all[] = "SELECT 0, key, value, 0, '', '', 0 FROM {schema}.mtnt_meta "
+                               "UNION ALL SELECT 1, name, '', position, checksum, migration, coalesce(run, 0) FROM {schema}.mtnt_applied "
+                               "WHERE chain = $1";
+
+struct reading {
+    mtnt__identity identity;
+    char tenant[256];
+    mtnt__applied *applied;
+};
+
+static int read_row(void *data, const mtnt_row *row, mtnt_error *err)
+{
+    struct reading *reading = data;
+    const char *key = mtnt_row_text(row, 1), *value = mtnt_row_text(row, 2);
+    mtnt__record record = {0};
+
+    if (key == NULL)
+        return mtnt_error_set(err, MTNT_E_CORRUPT, "the model's own tables hold a row without a name");
+    if (mtnt_row_int(row, 0) == 0) {
+        if (strcmp(key, "model_uuid") == 0)
+            mtnt__text_copy(reading->identity.uuid, sizeof(reading->identity.uuid), value);
+        else if (strcmp(key, "controller") == 0)
+            mtnt__text_copy(reading->identity.controller, sizeof(reading->identity.controller), value);
+        else if (strcmp(key, "tenant") == 0)
+            mtnt__text_copy(reading->tenant, sizeof(reading->tenant), value);
+        return 0;
+    }
+    record.position = mtnt_row_int(row, 3);
+    record.run = mtnt_row_int(row, 6);
+    mtnt__text_copy(record.checksum, sizeof(record.checksum), mtnt_row_text(row, 4));
+    mtnt__text_copy(record.migration, sizeof(record.migration), mtnt_row_text(row, 5));
+    /* The name is copied by _add before the row goes away. */
+    record.name = (char *)(uintptr_t)key;
+    return mtnt__applied_add(reading->applied, &record, err);
+}
+
+static int check_identity(const struct reading *reading, const mtnt__expected *expected, mtnt_error *err)
+{
+    const mtnt__identity *identity = &reading->identity;
+
+    if (identity->controller[0] != '\0' && strcmp(identity->controller, expected->controller) != 0)
+        return mtnt_error_set(err, MTNT_E_FOREIGN,
+                              "its model was last written by another controller (%.8s…, this one is %.8s…). If you mean to take it over: "
+                              "mtnt-model adopt --tenant %s (which this version does not have yet). Nothing was changed",
+                              identity->controller, expected->controller, expected->tenant);
+    if (expected->uuid != NULL && expected->uuid[0] != '\0' && strcmp(identity->uuid, expected->uuid) != 0)
+        return mtnt_error_set(err, MTNT_E_FOREIGN,
+                              "this is not the model that the controller knows for the tenant (it is %.8s…, expected %.8s…): swapped, or restored "
+                              "from another tenant's backup? Nothing was changed",
+                              identity->uuid[0] == '\0' ? "unmarked" : identity->uuid, expected->uuid);
+    if (reading->tenant[0] != '\0' && strcmp(reading->tenant, expected->tenant) != 0)
+        return mtnt_error_set(err, MTNT_E_FOREIGN, "this model belongs to tenant %s. Nothing was changed", reading->tenant);
+    return 0;
+}
+
+static int read_tables(mtnt_db *db, const mtnt_chain *chain, struct reading *reading, mtnt_error *err)
+{
+    const mtnt_value values[] = {mtnt_value_text(chain->name), mtnt_value_end()};
+
+    reading->identity.known = true;
+    return mtnt__db_run(db, read_row, reading, err, read_all, values);
+}
+
+int mtnt__model_state_read(mtnt_db *db, const mtnt_chain *chain, const mtnt__expected *expected, mtnt__identity *ret_identity,
+                           mtnt__applied *applied, mtnt_error *err)
+{
+    struct reading reading = {.applied = applied};
+    size_t version;
+    int rc = mtnt__tables_version(db, &mtnt__tables_model, &version, err);
+
+    if (rc == 0 && version > 0)
+        rc = read_tables(db, chain, &reading, err);
+    if (rc == 0)
+        rc = check_identity(&reading, expected, err);
+    if (rc == 0)
+        *ret_identity = reading.identity;
+    return rc;
+}
+
+static int mark(mtnt_db *db, const mtnt__expected *expected, const mtnt__system *system, mtnt__identity *identity, mtnt_error *err)
+{
+    int rc = mtnt__random_id(system, identity->uuid, err);
+    const mtnt_value values[] = {mtnt_value_text(identity->uuid), mtnt_value_text(expected->tenant), mtnt_value_text(expected->controller),
+                                 mtnt_value_end()};
+
+    if (rc == 0)
+        rc = mtnt__db_run(db, NULL, NULL, err,
+                          "INSERT INTO {schema}.mtnt_meta (key, value) VALUES ('model_uuid', $1), ('tenant', $2), ('controller', $3)", values);
+    identity->known = true;
+    mtnt__text_copy(identity->controller, sizeof(identity->controller), expected->controller);
+    return rc;
+}
+
+int mtnt__model_state_take(mtnt_db *db, const mtnt_chain *chain, const mtnt__expected *expected, const mtnt__system *system,
+                           mtnt__identity *ret_identity, mtnt__applied *applied, mtnt_error *err)
+{
+    struct reading reading = {.applied = applied};
+    size_t before;
+    int rc = mtnt__tables_lock(db, &mtnt__tables_model, err);
+
+    if (rc == 0)
+        rc = mtnt__tables_ensure(db, &mtnt__tables_model, &before, err);
+    if (rc == 0 && before > 0)
+        rc = read_tables(db, chain, &reading, err);
+    if (rc == 0)
+        rc = check_identity(&reading, expected, err);
+    if (rc == 0 && before == 0)
+        rc = mark(db, expected, system, &reading.identity, err);
+    if (rc == 0)
+        *ret_identity = reading.identity;
+    return rc;
+}
+
+static json_t *rows_of(const mtnt__step *steps, size_t count, mtnt_status status, bool *failed)
+{
+    json_t *rows = json_array();
+
+    for (size_t i = 0; i < count; i++) {
+        json_t *row;
+
+        if (steps[i].status != status || steps[i].in_controller)
+            continue;
+        row = json_object();
+        if (!mtnt__json_set(row, "name", mtnt__json_text(steps[i].entry->name)) ||
+            !mtnt__json_set(row, "position", json_integer(steps[i].entry->order)) ||
+            !mtnt__json_set(row, "checksum", mtnt__json_text(steps[i].entry->checksum)) ||
+            !mtnt__json_set(row, "started", json_integer(steps[i].started_ms)) ||
+            !mtnt__json_set(row, "finished", json_integer(steps[i].finished_ms)) || json_array_append(rows, row) != 0)
+            *failed = true;
+        json_decref(row);
+    }
+    return rows;
+}
+
+int mtnt__model_state_record(mtnt_db *db, const mtnt_chain *chain, const char *migration, int64_t run, const mtnt__step *steps, size_t count,
+                             mtnt_error *err)
+{
+    const mtnt_value insert[] = {mtnt_value_text(chain->name), mtnt_value_text(migration), run == 0 ? mtnt_value_null() : mtnt_value_int(run),
+                                 mtnt_value_end()};
+    const mtnt_value remove[] = {mtnt_value_text(chain->name), mtnt_value_end()};
+    bool failed = false;
+    json_t *done = rows_of(steps, count, MTNT_STATUS_COMPLETED, &failed), *undone = rows_of(steps, count, MTNT_STATUS_ROLLED_BACK, &failed);
+    int rc = 0;
+
+    if (failed || done == NULL || undone == NULL)
+        rc = mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    if (rc == 0 && json_array_size(done) > 0)
+        rc = mtnt__json_run(db, NULL, NULL, err, MTNT__QUERY_FOR(db, applied_insert), done, insert);
+    if (rc == 0 && json_array_size(undone) > 0)
+        rc = mtnt__json_run(db, NULL, NULL, err, MTNT__QUERY_FOR(db, applied_delete), undone, remove);
+    json_decref(done);
+    json_decref(undone);
+    return rc;
+}

@@ -1,0 +1,16 @@
+/* The decision register, in either database. */
+#ifndef MTNT_STATE_REGISTER_H
+#define MTNT_STATE_REGISTER_H
+
+#include "mtnt/db.h"
+
+typedef enum mtnt__outcome { MTNT__OUTCOME_COMMIT = 1, MTNT__OUTCOME_ABORT } mtnt__outcome;
+
+/* The worker's own row, the last statement before its COMMIT. BLOCKED: a recovery has written abort first; the transaction must die. */
+int mtnt__register_commit(mtnt_db *db, const char *migration, mtnt_error *err);
+
+/* Recovery's step: writes abort unless there is a row, counts the visit (so that the commit that follows is a write, and hardens what is
+ * visible), and reads the outcome. It may be acted on only after this transaction has committed durably. */
+int mtnt__register_settle(mtnt_db *db, const char *migration, mtnt__outcome *ret_outcome, mtnt_error *err);
+
+#endif

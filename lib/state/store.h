@@ -1,0 +1,121 @@
+/* The controller's bookkeeping, in batches: who is where, claims, ends, runs. Each call is one transaction on the controller's own
+ * connection, durable when it returns, unless it says that it only reads. */
+#ifndef MTNT_STATE_STORE_H
+#define MTNT_STATE_STORE_H
+
+#include "mtnt/controller.h"
+#include "state/model_state.h"
+#include "state/transitions.h"
+
+struct mtnt_controller {
+    mtnt_db *db;
+    char *dsn;
+    mtnt_backend backend;
+    char shown[256];
+    char id[MTNT__ID_SIZE];
+    char process[MTNT__PROCESS_SIZE];
+    mtnt_controller_options options;
+    const mtnt__system *system;
+    bool ensured;
+    bool tables;                       /* there are tables (a read-only controller may have none) */
+};
+
+/* What the controller's row says of a tenant, copied. */
+typedef struct mtnt__known {
+    bool known;
+    char state[20];
+    int64_t version;
+    char digest[MTNT__CHECKSUM_SIZE];
+    char placed[MTNT__CHECKSUM_SIZE];
+    char uuid[MTNT__ID_SIZE];
+    char migration[MTNT__ID_SIZE];
+    int64_t epoch;
+    char owner[MTNT__PROCESS_SIZE];
+    int64_t lease_until_ms, now_ms;    /* the controller's clock */
+    bool failed;                       /* the last attempt left an error */
+} mtnt__known;
+
+bool mtnt__known_idle(const mtnt__known *known);
+/* The lease is over, or its holder is known to be dead. */
+bool mtnt__known_takeable(const mtnt__known *known);
+
+/* Operations of a tenant that a migration has to see beside the model's own records. */
+typedef struct mtnt__previous {
+    struct mtnt__previous_operation {
+        char *name;
+        mtnt_status status;
+        mtnt__record record;           /* name unset; for those recorded in the controller alone */
+    } *operations;
+    size_t count, size;
+} mtnt__previous;
+void mtnt__previous_release(mtnt__previous *previous);
+mtnt_status mtnt__previous_status(const mtnt__previous *previous, const char *name);
+
+/* Reads only. One mtnt__known for each model, in order. */
+int mtnt__store_select(mtnt_controller *controller, const char *chain, const mtnt_model *const *models, size_t count, mtnt__known *ret_known,
+                       mtnt_error *err);
+
+/* A claim on one tenant: everything that recovery must know is in it before any work. */
+typedef struct mtnt__claim {
+    const mtnt_model *model;
+    char migration[MTNT__ID_SIZE];
+    const char *mode;                  /* static text: MTNT__MODE_… */
+    const char *decider;               /* "controller" or "model" */
+    bool backward;
+    int64_t run;
+    int64_t epoch;                     /* of the claim */
+    bool claimed;                      /* false: somebody else was quicker */
+    mtnt__previous previous;
+} mtnt__claim;
+
+/* Claims what is idle, sets `claimed`, `epoch` and `previous`. */
+int mtnt__store_claim(mtnt_controller *controller, const char *chain, mtnt__claim *const *claims, size_t count, int64_t lease_ms, mtnt_error *err);
+
+/* How one migration ended, or where it stands. */
+typedef struct mtnt__end {
+    const char *tenant, *migration;
+    mtnt__migration_state state;
+    bool moved;                        /* `position`, `placed` and `uuid` are to be written */
+    mtnt__position position;
+    const char *placed, *uuid;
+    const mtnt_error *error;           /* NULL = none */
+    const char *error_operation;
+    int64_t run, finished_ms;
+    const mtnt__step *steps;
+    size_t step_count;
+} mtnt__end;
+
+/* Writes them all by migration id; a row that has ended already stays as it is. */
+int mtnt__store_finish(mtnt_controller *controller, const char *chain, const mtnt__end *ends, size_t count, mtnt_error *err);
+
+/* Ends and claims in one transaction, for the executor. Either count may be 0. */
+int mtnt__store_exchange(mtnt_controller *controller, const char *chain, const mtnt__end *ends, size_t end_count, mtnt__claim *const *claims,
+                         size_t claim_count, int64_t lease_ms, mtnt_error *err);
+
+/* An unended migration, for its recovery. */
+typedef struct mtnt__unended {
+    char migration[MTNT__ID_SIZE];
+    char mode[24], decider[16], placed[MTNT__CHECKSUM_SIZE];
+    bool backward;
+    int64_t epoch;
+} mtnt__unended;
+int mtnt__store_unended(mtnt_controller *controller, const char *migration, mtnt__unended *ret_unended, mtnt_error *err);
+/* Takes the lease over from `known`; BUSY when somebody else moved first. */
+int mtnt__store_take_lease(mtnt_controller *controller, const char *chain, const char *tenant, const mtnt__known *known, int64_t lease_ms, mtnt_error *err);
+
+/* Runs. */
+int mtnt__store_run_begin(mtnt_controller *controller, const char *chain, const char *command, int64_t *ret_run, mtnt_error *err);
+typedef struct mtnt__run_counts {
+    int64_t migrated, current, failed, untouched;
+} mtnt__run_counts;
+int mtnt__store_run_end(mtnt_controller *controller, int64_t run, const mtnt__run_counts *counts, mtnt_error *err);
+
+/* Records of a chain's operations that only the controller holds, inside a transaction of a migration's own handle. */
+int mtnt__store_record(mtnt_db *db, const char *chain, const mtnt__end *end, mtnt_error *err);
+
+/* The database lock, the tables, the lock's release: see mtnt__bookkeeping. */
+int mtnt__controller_lock(mtnt_controller *controller, mtnt_error *err);
+int mtnt__controller_ensure(mtnt_controller *controller, mtnt_error *err);
+int mtnt__controller_unlock(mtnt_controller *controller, mtnt_error *err);
+
+#endif

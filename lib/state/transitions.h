@@ -1,0 +1,38 @@
+/* The states of a migration, as data: from, event, to. The tests walk every edge. */
+#ifndef MTNT_STATE_TRANSITIONS_H
+#define MTNT_STATE_TRANSITIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef enum mtnt__migration_state {
+    MTNT__STATE_NONE = 0,
+    MTNT__STATE_EXECUTING,
+    MTNT__STATE_COMMITTED,
+    MTNT__STATE_ABORTED,
+    MTNT__STATE_BLOCKED,
+    MTNT__STATE_IN_DOUBT
+} mtnt__migration_state;
+
+typedef enum mtnt__migration_event {
+    MTNT__EVENT_CLAIM = 1,     /* a worker takes the tenant */
+    MTNT__EVENT_COMMIT,        /* the decider says commit, and the other side is finished */
+    MTNT__EVENT_ABORT,         /* nothing of it is left, or the decider says abort */
+    MTNT__EVENT_LOSE_ANSWER,   /* COMMIT or PREPARE was sent and its answer lost, or a side is out of reach after the decision */
+    MTNT__EVENT_MEET_FOREIGN   /* something that is not ours stands at the model's name */
+} mtnt__migration_event;
+
+typedef struct mtnt__transition {
+    mtnt__migration_state from;
+    mtnt__migration_event event;
+    mtnt__migration_state to;
+    const char *operator_text;  /* what it means to the person on call */
+} mtnt__transition;
+
+const mtnt__transition *mtnt__transitions(size_t *ret_count);
+/* The edge, or NULL when there is none: the event changes nothing there. */
+const mtnt__transition *mtnt__transition_find(mtnt__migration_state from, mtnt__migration_event event);
+const char *mtnt__migration_state_name(mtnt__migration_state state);
+bool mtnt__migration_state_ended(mtnt__migration_state state);
+
+#endif

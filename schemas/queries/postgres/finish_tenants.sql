@@ -1,0 +1,13 @@
+-- $1: JSON array of {tenant, migration, tenant_state, version, digest, placed, model_uuid, error, error_operation, error_state}; $2: chain.
+-- version NULL: what is applied has not changed.
+UPDATE {schema}.mtnt_tenant AS t SET
+    state = j.tenant_state,
+    version = coalesce(j.version, t.version), digest = coalesce(j.digest, t.digest),
+    placed = coalesce(j.placed, t.placed), model_uuid = coalesce(j.model_uuid, t.model_uuid),
+    owner = CASE j.tenant_state WHEN 'idle' THEN NULL ELSE t.owner END,
+    lease_until_ms = CASE j.tenant_state WHEN 'idle' THEN NULL ELSE 0 END,
+    error = j.error, error_operation = j.error_operation, error_state = j.error_state,
+    updated_ms = (extract(epoch FROM clock_timestamp()) * 1000)::bigint
+FROM jsonb_to_recordset($1::jsonb) AS j(tenant text, migration text, tenant_state text, version bigint, digest text, placed text,
+                                        model_uuid text, error text, error_operation text, error_state text)
+WHERE t.chain = $2 AND t.tenant = j.tenant AND t.migration = j.migration AND t.state IN ('executing', 'in_doubt', 'blocked')
