@@ -52,8 +52,9 @@ typedef struct mtnt_verify_options {
 MTNT_API int mtnt_operation_add_verify(mtnt_chain *chain, const mtnt_verify_options *options, const mtnt_entry *entry, mtnt_error *err);
 
 /* exec: runs a program by posix_spawn (no shell), and a compensating program on rollback. Exit status 0 is success. Environment:
- * the caller's plus MTNT_TENANT, MTNT_MIGRATION, MTNT_OPERATION, MTNT_VAR_<NAME> for vars; never a DSN. No standard input; output
- * goes to the error text (last lines) on failure. Killed (SIGTERM, then SIGKILL after 5 s, its process group) on deadline or cancel. */
+ * the caller's without its MTNT_…, plus MTNT_TENANT, MTNT_MIGRATION, MTNT_OPERATION, MTNT_VAR_<NAME> for vars; never a DSN. No standard
+ * input; output goes to the error text (last lines) on failure. Killed (SIGTERM, then SIGKILL after 5 s, its process group) on deadline or
+ * cancel. A program that fails takes what it has left running with it; one that succeeds may leave something running. */
 typedef struct mtnt_exec_options {
     const char *const *command;  /* program and arguments, NULL-terminated; looked up in PATH; {tenant} in an argument is the id */
     const char *const *undo;     /* NULL = nothing to undo */
