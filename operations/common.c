@@ -59,6 +59,17 @@ bool mtnt__operations_blank(const char *text)
     return *text == '\0';
 }
 
+void mtnt__operations_copy_cut(char *target, size_t size, const char *text, size_t length)
+{
+    if (length >= size) {
+        length = size - 1;
+        while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
+            length--;
+    }
+    memcpy(target, text, length);
+    target[length] = '\0';
+}
+
 /* ---- growing text ---- */
 
 static void append(mtnt__operations_text *text, const char *bytes, size_t length)

@@ -18,6 +18,9 @@ int mtnt__operations_nomem(mtnt_error *err);
 /* NULL, empty, or white space only. */
 bool mtnt__operations_blank(const char *text);
 
+/* Copies `length` bytes, cut between UTF-8 characters to fit; always NUL-terminated. */
+void mtnt__operations_copy_cut(char *target, size_t size, const char *text, size_t length);
+
 /* A growing text on the heap; NULL = nothing yet. Once an allocation has failed the text is given up and `failed` stays set. */
 typedef struct mtnt__operations_text {
     char *text;

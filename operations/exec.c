@@ -58,9 +58,37 @@ static int config_new(config **ret_config, const mtnt_exec_options *options, mtn
 
 /* ---- what the program is given ---- */
 
+static const char placeholder[] = "{tenant}";
+
+static bool mentions_tenant(char *const *words)
+{
+    size_t i;
+
+    for (i = 1; words != NULL && words[0] != NULL && words[i] != NULL; i++)
+        if (strstr(words[i], placeholder) != NULL)
+            return true;
+    return false;
+}
+
+/* An argument may be a script, a path or an option to the program that gets it: like {id} in a DSN, {tenant} stands for plain
+ * ids only. Both commands are looked at before either runs, so that what is done can be undone. */
+static int check_tenant(const config *exec, const char *tenant, mtnt_error *err)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+
+    if (!mentions_tenant(exec->command) && !mentions_tenant(exec->undo))
+        return 0;
+    if (tenant[0] != '.' && tenant[0] != '-' && tenant[strspn(tenant, plain)] == '\0')
+        return 0;
+    return mtnt_error_set(
+        err, MTNT_E_OPERATION,
+        "{tenant} in an argument stands only for ids of letters, digits, `.`, `_` and `-` that begin with "
+        "neither `.` nor `-`, and `%s` is none; let the program read the variable MTNT_TENANT instead",
+        tenant);
+}
+
 static void append_expanded(mtnt__operations_text *text, const char *argument, const char *tenant)
 {
-    static const char placeholder[] = "{tenant}";
     const char *found;
 
     while ((found = strstr(argument, placeholder)) != NULL) {
@@ -185,12 +213,16 @@ static int run(char *const *command, const mtnt_operation *operation, const mtnt
                const mtnt_model *model, mtnt_error *err)
 {
     const config *exec = mtnt_operation_config(operation);
-    char **arguments = arguments_new(command, mtnt_model_id(model));
-    char **environment = environment_new(operation, context, model);
+    char **arguments = NULL, **environment = NULL;
     mtnt__program program = {.pid = 0};
     char reason[128];
     int rc, failed;
 
+    rc = check_tenant(exec, mtnt_model_id(model), err);
+    if (rc != 0)
+        return rc;
+    arguments = arguments_new(command, mtnt_model_id(model));
+    environment = environment_new(operation, context, model);
     if (arguments == NULL || environment == NULL) {
         rc = mtnt__operations_nomem(err);
         goto out;

@@ -1,5 +1,4 @@
 /* verify: queries whose answers must be as expected. Changes nothing. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,13 +86,12 @@ static int take_answer(void *data, const mtnt_row *row, mtnt_error *err)
         return 0;
     first->has_row = true;
     first->is_null = text == NULL;
-    if (text == NULL || first->expect == NULL) {
+    if (text == NULL || first->expect == NULL)
         first->right = text == first->expect;
-    } else {
+    else
         first->right = strcmp(text, first->expect) == 0;
-    }
     if (text != NULL)
-        snprintf(first->found, sizeof(first->found), "%s", text);
+        mtnt__operations_copy_cut(first->found, sizeof(first->found), text, strlen(text));
     return 0;
 }
 
@@ -114,7 +112,7 @@ static int disagree(const mtnt_verify_check *check, size_t number, const answer 
         mtnt_error_wrap(err, "check %zu: NULL or no row was expected", number);
     mtnt_error_at(err, check->sql.file, check->sql.line, check->sql.column);
     if (err != NULL)
-        snprintf(err->statement, sizeof(err->statement), "%.*s", (int)strcspn(query, "\r\n"), query);
+        mtnt__operations_copy_cut(err->statement, sizeof(err->statement), query, strcspn(query, "\r\n"));
     return MTNT_E_OPERATION;
 }
 

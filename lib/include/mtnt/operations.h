@@ -56,7 +56,9 @@ MTNT_API int mtnt_operation_add_verify(mtnt_chain *chain, const mtnt_verify_opti
  * input; output goes to the error text (last lines) on failure. Killed (SIGTERM, then SIGKILL after 5 s, its process group) on deadline or
  * cancel. A program that fails takes what it has left running with it; one that succeeds may leave something running. */
 typedef struct mtnt_exec_options {
-    const char *const *command;  /* program and arguments, NULL-terminated; looked up in PATH; {tenant} in an argument is the id */
+    const char *const *command;  /* program and arguments, NULL-terminated; looked up in PATH. {tenant} in an argument is the id,
+                                    when it is plain ([A-Za-z0-9._-], not beginning with `.` or `-`); for any
+                                    other id the operation fails before it runs: use MTNT_TENANT there */
     const char *const *undo;     /* NULL = nothing to undo */
     const char *folder;          /* working directory; NULL = the caller's */
 } mtnt_exec_options;
