@@ -19,6 +19,9 @@ char *mtnt__dsn_with_database(const char *dsn, const char *database);
 /* host:port (or socket folder) of a PostgreSQL DSN: the key of per-server limits. malloc'ed */
 char *mtnt__dsn_server(const char *dsn);
 
+/* Which side of a migration a handle is on. */
+typedef enum mtnt__side { MTNT__SIDE_ALONE = 0, MTNT__SIDE_CONTROLLER, MTNT__SIDE_MODEL } mtnt__side;
+
 typedef struct mtnt__db_options {
     const mtnt__system *system;      /* NULL = the default */
     int64_t connect_timeout_ms;      /* 0 = 10 s */
@@ -28,7 +31,9 @@ typedef struct mtnt__db_options {
     bool read_only;                  /* PG: READ ONLY transactions; SQLite: query_only (and no write lock at begin) */
     bool create;                     /* SQLite: make the file when it is not there (else NOT_FOUND, and a zero-length file is CORRUPT) */
     bool building;                   /* SQLite: a provisional file that nobody else sees and that a crash throws away: no journal,
-                                        synced once by its last COMMIT */
+                                        synced once by each COMMIT */
+    mtnt__side side;                 /* SQLite: the schema name of the only file is then "controller" or "model", as in a pair ("main" works
+                                        everywhere); ALONE = "main". Not looked at for a pair */
 } mtnt__db_options;
 
 /* Parses the DSN and makes a handle that connects at its first use (or at _connect). Errors: INVALID, NOMEM. */
@@ -45,6 +50,8 @@ int mtnt__db_open_pair(mtnt_db **ret_controller, mtnt_db **ret_model, const char
 
 /* Rolls back what is open and disconnects; NULL is fine. Never fails, allocates nothing. */
 void mtnt__db_close(mtnt_db *db);
+/* Rolls back and disconnects; the handle stays and connects anew at its next use. NULL is fine. */
+void mtnt__db_disconnect(mtnt_db *db);
 
 /* Every call on the handle ends by then (DEADLINE); 0 = none. Rollback and close use a fresh short deadline of their own. */
 void mtnt__db_set_deadline(mtnt_db *db, mtnt__deadline_ms deadline);

@@ -11,6 +11,7 @@ typedef struct mtnt__record {
     char checksum[MTNT__CHECKSUM_SIZE];
     char migration[MTNT__ID_SIZE];
     int64_t run;                  /* 0 = unknown */
+    int64_t started_ms, finished_ms; /* 0 = unknown */
     bool in_controller;           /* recorded there alone: nothing but the controller was written */
 } mtnt__record;
 

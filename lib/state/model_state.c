@@ -9,8 +9,9 @@
 #include "state/tables.h"
 
 /* One round trip for identity and applied set. */
-static const char read_all[] = "SELECT 0, key, value, 0, '', '', 0 FROM {schema}.mtnt_meta "
-                               "UNION ALL SELECT 1, name, '', position, checksum, migration, coalesce(run, 0) FROM {schema}.mtnt_applied "
+static const char read_all[] = "SELECT 0, key, value, 0, '', '', 0, 0, 0 FROM {schema}.mtnt_meta UNION ALL "
+                               "SELECT 1, name, '', position, checksum, migration, coalesce(run, 0), started_ms, finished_ms "
+                               "FROM {schema}.mtnt_applied "
                                "WHERE chain = $1";
 
 struct reading {
@@ -38,6 +39,8 @@ static int read_row(void *data, const mtnt_row *row, mtnt_error *err)
     }
     record.position = mtnt_row_int(row, 3);
     record.run = mtnt_row_int(row, 6);
+    record.started_ms = mtnt_row_int(row, 7);
+    record.finished_ms = mtnt_row_int(row, 8);
     mtnt__text_copy(record.checksum, sizeof(record.checksum), mtnt_row_text(row, 4));
     mtnt__text_copy(record.migration, sizeof(record.migration), mtnt_row_text(row, 5));
     /* The name is copied by _add before the row goes away. */
@@ -97,7 +100,7 @@ static int mark(mtnt_db *db, const mtnt__expected *expected, const mtnt__system 
     if (rc == 0)
         rc = mtnt__db_run(db, NULL, NULL, err,
                           "INSERT INTO {schema}.mtnt_meta (key, value) VALUES ('model_uuid', $1), ('tenant', $2), ('controller', $3)", values);
-    identity->known = true;
+    identity->known = identity->fresh = true;
     mtnt__text_copy(identity->controller, sizeof(identity->controller), expected->controller);
     return rc;
 }

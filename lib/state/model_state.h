@@ -7,6 +7,7 @@
 /* Who the model is. */
 typedef struct mtnt__identity {
     bool known;                        /* the model has our tables */
+    bool fresh;                        /* … since this transaction */
     char uuid[MTNT__ID_SIZE];
     char controller[MTNT__ID_SIZE];    /* "" = none yet */
 } mtnt__identity;

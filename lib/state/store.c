@@ -167,6 +167,8 @@ static int add_previous(mtnt__previous *previous, const mtnt_row *row, mtnt_erro
     copy_column(operation->record.checksum, sizeof(operation->record.checksum), row, 3);
     copy_column(operation->record.migration, sizeof(operation->record.migration), row, 8);
     operation->record.run = mtnt_row_int(row, 9);
+    operation->record.started_ms = mtnt_row_int(row, 6);
+    operation->record.finished_ms = mtnt_row_int(row, 7);
     operation->record.in_controller = where != NULL && strcmp(where, "controller") == 0;
     previous->count++;
     return 0;

@@ -3,3 +3,4 @@ INSERT INTO {schema}.mtnt_migration (migration, chain, tenant, run, epoch, direc
 SELECT j.migration, t.chain, t.tenant, $3::bigint, t.epoch, j.direction, j.mode, j.decider, 'executing', j.placed, t.updated_ms
 FROM jsonb_to_recordset($1::jsonb) AS j(tenant text, migration text, direction text, mode text, decider text, placed text)
 JOIN {schema}.mtnt_tenant AS t ON t.chain = $2 AND t.tenant = j.tenant AND t.migration = j.migration
+ON CONFLICT (migration) DO NOTHING

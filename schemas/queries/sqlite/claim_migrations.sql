@@ -4,3 +4,5 @@ SELECT j.value ->> 'migration', t.chain, t.tenant, $3, t.epoch, j.value ->> 'dir
        'executing', j.value ->> 'placed', t.updated_ms
 FROM json_each($1) AS j
 JOIN {schema}.mtnt_tenant AS t ON t.chain = $2 AND t.tenant = j.value ->> 'tenant' AND t.migration = j.value ->> 'migration'
+WHERE true
+ON CONFLICT (migration) DO NOTHING

@@ -1,0 +1,332 @@
+#include "coordinate/attempt.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+
+#define DEFAULT_DEADLINE_MS (60 * 60 * 1000)
+
+static const mtnt__chain_entry *creator(const mtnt_chain *chain)
+{
+    const mtnt__chain_entry *first = chain->count == 0 ? NULL : chain->entries;
+
+    return first != NULL && !first->disabled && (first->flags & MTNT_OPERATION_CREATES_MODEL) != 0 ? first : NULL;
+}
+
+/* A model that the controller has met is never made anew: it has been lost, and that is for a person. */
+static int missing(mtnt__attempt *attempt, mtnt_error *err)
+{
+    const mtnt_model *model = attempt->claim->model;
+
+    if (attempt->known.uuid[0] != '\0')
+        return mtnt_error_set(err, MTNT_E_NOT_FOUND,
+                              "its model %s is not there, and the controller knows it at version %" PRId64
+                              ": moved, or lost? Put it back, or restore it from a backup. Nothing was changed",
+                              model->shown, attempt->known.version);
+    if (attempt->claim->backward)
+        return mtnt_error_set(err, MTNT_E_NOT_FOUND, "its model %s is not there", model->shown);
+    return mtnt_error_set(err, MTNT_E_NOT_FOUND,
+                          "its model %s does not exist, and the chain does not begin with a create_model operation that would make it", model->shown);
+}
+
+static bool may_create(const mtnt__attempt *attempt)
+{
+    return attempt->known.uuid[0] == '\0' && !attempt->claim->backward && creator(attempt->chain) != NULL;
+}
+
+static int other_mode(mtnt__attempt *attempt, uint32_t needs, bool provisional)
+{
+    attempt->verdict = MTNT__VERDICT_OTHER_MODE;
+    attempt->needs = needs;
+    attempt->needs_provisional = provisional;
+    return 0;
+}
+
+mtnt__expected mtnt__attempt_expects(const mtnt__attempt *attempt)
+{
+    return (mtnt__expected){mtnt_model_id(attempt->claim->model), attempt->link->controller->id, attempt->known.uuid};
+}
+
+static int read_schema(void *data, const mtnt_row *row, mtnt_error *err)
+{
+    (void)err;
+    *(bool *)data = mtnt_row_int(row, 0) > 0;
+    return 0;
+}
+
+static int look_for_schema(mtnt__attempt *attempt, bool *ret_there, mtnt_error *err)
+{
+    const mtnt_value values[] = {mtnt_value_text(attempt->claim->model->schema), mtnt_value_end()};
+
+    *ret_there = true;
+    if (attempt->claim->model->schema == NULL)
+        return 0;
+    return mtnt__db_run(attempt->model, read_schema, ret_there, err, "SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = $1", values);
+}
+
+static int take_model(mtnt__attempt *attempt, mtnt_error *err)
+{
+    const mtnt__expected expected = mtnt__attempt_expects(attempt);
+    bool there = true;
+    int rc = mtnt__sides_begin(attempt, err);
+
+    if (rc == MTNT_E_NOT_FOUND)
+        return may_create(attempt) ? other_mode(attempt, 0, true) : missing(attempt, err);
+    if (rc == 0)
+        rc = look_for_schema(attempt, &there, err);
+    if (rc == 0 && !there) {
+        attempt->model_missing = true;
+        return may_create(attempt) ? 0 : missing(attempt, err);
+    }
+    if (rc == 0 && attempt->mode == MTNT__MODE_SINGLE_CONTROLLER)
+        return mtnt__model_state_read(attempt->model, attempt->chain, &expected, &attempt->identity, &attempt->applied, err);
+    if (rc == 0)
+        rc = mtnt__model_state_take(attempt->model, attempt->chain, &expected, attempt->link->controller->system, &attempt->identity,
+                                    &attempt->applied, err);
+    return rc;
+}
+
+static int take_nothing(mtnt__attempt *attempt, mtnt_error *err)
+{
+    mtnt__db_options options = mtnt__side_options(attempt->link->controller, attempt->claim->model);
+    bool exists = false;
+    int rc = mtnt__db_exists(mtnt__model_dsn(attempt->claim->model), &options, &exists, err);
+
+    if (rc == 0 && exists)
+        return other_mode(attempt, MTNT_WRITES_MODEL, false);
+    attempt->model_missing = true;
+    if (rc == 0 && !may_create(attempt))
+        rc = missing(attempt, err);
+    return rc;
+}
+
+/* Operations that wrote nothing but the controller are recorded there. */
+static int add_controller_records(mtnt__attempt *attempt, mtnt_error *err)
+{
+    const mtnt__previous *previous = &attempt->claim->previous;
+    int rc = 0;
+
+    for (size_t i = 0; i < previous->count && rc == 0; i++) {
+        mtnt__record record = previous->operations[i].record;
+
+        if (previous->operations[i].status != MTNT_STATUS_COMPLETED || !record.in_controller)
+            continue;
+        record.name = previous->operations[i].name;
+        rc = mtnt__applied_add(&attempt->applied, &record, err);
+    }
+    return rc;
+}
+
+static int plan(mtnt__attempt *attempt, mtnt_error *err)
+{
+    const char *tenant = mtnt_model_id(attempt->claim->model);
+    bool backward = attempt->claim->backward;
+    int rc = add_controller_records(attempt, err);
+
+    if (rc == 0)
+        rc = mtnt__applied_check(&attempt->applied, attempt->chain, tenant, backward || attempt->options->allow_out_of_order, err);
+    if (rc == 0)
+        rc = mtnt__position_of(&attempt->applied, attempt->chain, &attempt->position, err);
+    if (rc == 0)
+        rc = backward ? mtnt__plan_backward(&attempt->applied, attempt->chain, attempt->last, attempt->steps_limit, attempt->only_run, &attempt->plan,
+                                            &attempt->count, err)
+                      : mtnt__plan_forward(&attempt->applied, attempt->chain, attempt->last, attempt->steps_limit, &attempt->plan, &attempt->count, err);
+    attempt->before = attempt->position;
+    attempt->from_version = attempt->position.version;
+    attempt->positioned = rc == 0;
+    return rc;
+}
+
+static int check_entry(const mtnt__attempt *attempt, const mtnt__chain_entry *entry, mtnt_error *err)
+{
+    if ((entry->flags & MTNT_OPERATION_NO_TRANSACTION) != 0)
+        mtnt_error_set(err, MTNT_E_REFUSED,
+                       "operation %" PRId64 " `%s` runs outside a transaction (transaction: none): this version cannot keep both databases in step "
+                       "then. Write it so that it may run inside one, or disable it. Nothing was changed",
+                       entry->order, entry->name);
+    else if (attempt->claim->backward && entry->operation_class->rollback == NULL && entry->writes != MTNT_WRITES_NOTHING)
+        mtnt_error_set(err, MTNT_E_REFUSED, "operation %" PRId64 " `%s` has no rollback (no `down`), so it cannot be taken back. Nothing was changed",
+                       entry->order, entry->name);
+    else
+        return 0;
+    return mtnt_error_at(err, entry->file, entry->line, 0);
+}
+
+static int make_steps(mtnt__attempt *attempt, mtnt_error *err)
+{
+    uint32_t needs = 0;
+    int rc = 0;
+
+    attempt->steps = calloc(attempt->count + 1, sizeof(*attempt->steps));
+    if (attempt->steps == NULL)
+        return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    for (size_t i = 0; i < attempt->count && rc == 0; i++) {
+        const mtnt__chain_entry *entry = attempt->chain->entries + attempt->plan[i];
+
+        attempt->steps[i] = (mtnt__step){.entry = entry, .status = MTNT_STATUS_PENDING};
+        attempt->writes |= entry->writes;
+        rc = check_entry(attempt, entry, err);
+    }
+    needs = attempt->writes;
+    for (size_t i = 0; i < attempt->count; i++) {
+        const mtnt__record *record = mtnt__applied_find(&attempt->applied, attempt->steps[i].entry->name);
+
+        attempt->steps[i].in_controller = attempt->claim->backward ? record->in_controller : attempt->writes == MTNT_WRITES_CONTROLLER;
+        needs |= attempt->steps[i].in_controller ? MTNT_WRITES_CONTROLLER : MTNT_WRITES_MODEL;
+    }
+    if (rc == 0 && (needs & ~mtnt__mode_covers(attempt->mode)) != 0)
+        return other_mode(attempt, needs, false);
+    return rc;
+}
+
+/* What was applied before, for a controller that has lost it or never knew. */
+static int tell_recorded(mtnt__attempt *attempt, mtnt_error *err)
+{
+    if (!attempt->positioned || strcmp(attempt->position.digest, attempt->known.digest) == 0 || attempt->applied.count == 0)
+        return 0;
+    attempt->recorded = calloc(attempt->applied.count, sizeof(*attempt->recorded));
+    if (attempt->recorded == NULL)
+        return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    for (size_t i = 0; i < attempt->applied.count; i++) {
+        const mtnt__record *record = attempt->applied.records + i;
+        ptrdiff_t index = mtnt_chain_find(attempt->chain, record->name);
+
+        if (index >= 0)
+            attempt->recorded[attempt->recorded_count++] = (mtnt__step){.entry = attempt->chain->entries + index,
+                                                                        .status = MTNT_STATUS_COMPLETED,
+                                                                        .started_ms = record->started_ms,
+                                                                        .finished_ms = record->finished_ms,
+                                                                        .in_controller = record->in_controller};
+    }
+    return 0;
+}
+
+/* The applied set as it is after the steps, for the controller's row. */
+static int move_position(mtnt__attempt *attempt, mtnt_error *err)
+{
+    mtnt__applied after = {0};
+    int rc = 0;
+
+    for (size_t i = 0; i < attempt->applied.count && rc == 0; i++) {
+        const mtnt__record *record = attempt->applied.records + i;
+        bool gone = false;
+
+        for (size_t k = 0; k < attempt->count && attempt->claim->backward; k++)
+            gone = gone || strcmp(attempt->steps[k].entry->name, record->name) == 0;
+        if (!gone)
+            rc = mtnt__applied_add(&after, record, err);
+    }
+    for (size_t i = 0; i < attempt->count && rc == 0 && !attempt->claim->backward; i++) {
+        mtnt__record record = {.name = attempt->steps[i].entry->name, .position = attempt->steps[i].entry->order};
+
+        rc = mtnt__applied_add(&after, &record, err);
+    }
+    if (rc == 0)
+        rc = mtnt__position_of(&after, attempt->chain, &attempt->position, err);
+    mtnt__applied_release(&after);
+    return rc;
+}
+
+static int perform(mtnt__attempt *attempt, mtnt_error *err)
+{
+    int rc = mtnt__operations_prepare(attempt, err);
+
+    if (rc == 0)
+        rc = mtnt__sides_begin_controller(attempt, err);
+    if (rc == 0)
+        rc = mtnt__operations_run(attempt, err);
+    /* Allocated before the commit: after it nothing may fail. */
+    if (rc == 0)
+        rc = move_position(attempt, err);
+    if (rc == 0)
+        return mtnt__commit(attempt, err);
+    attempt->verdict = MTNT__VERDICT_FAILED;
+    return rc;
+}
+
+static int run(mtnt__attempt *attempt, mtnt_error *err)
+{
+    int rc = mtnt__sides_open(attempt, err);
+
+    attempt->verdict = MTNT__VERDICT_FAILED;
+    if (rc == 0)
+        rc = attempt->mode == MTNT__MODE_PROVISIONAL ? take_nothing(attempt, err) : take_model(attempt, err);
+    if (rc != 0 || attempt->verdict == MTNT__VERDICT_OTHER_MODE)
+        return rc;
+    rc = plan(attempt, err);
+    if (rc == 0)
+        rc = tell_recorded(attempt, err);
+    if (rc == 0)
+        rc = make_steps(attempt, err);
+    if (rc != 0 || attempt->verdict == MTNT__VERDICT_OTHER_MODE)
+        return rc;
+    if (attempt->count == 0) {
+        attempt->verdict = MTNT__VERDICT_NOTHING;
+        return 0;
+    }
+    return perform(attempt, err);
+}
+
+static void give_up(mtnt__attempt *attempt, mtnt_error *err)
+{
+    mtnt_error other = MTNT_ERROR_INIT;
+    ptrdiff_t index;
+
+    mtnt__sides_uncancel(attempt);
+    mtnt__sides_rollback(attempt);
+    if (attempt->operations != NULL)
+        mtnt__operations_compensate(attempt, err);
+    /* Whatever its operation did about it: nothing provisional stays. */
+    if (attempt->created && mtnt__provision_delete(attempt, &other) != 0)
+        mtnt_error_keep(err, &other);
+    attempt->position = attempt->before;
+    attempt->positioned = attempt->positioned && attempt->identity.known && !attempt->identity.fresh;
+    index = attempt->failed;
+    if (index >= 0 && err != NULL && err->line == 0)
+        mtnt_error_at(err, attempt->steps[index].entry->file, attempt->steps[index].entry->line, 0);
+}
+
+int mtnt__attempt_run(mtnt__attempt *attempt, mtnt_error *err)
+{
+    const mtnt__system *system = attempt->link->controller->system;
+    int64_t deadline_ms = attempt->options->deadline_ms > 0 ? attempt->options->deadline_ms : DEFAULT_DEADLINE_MS;
+    mtnt_error own = MTNT_ERROR_INIT;
+    int rc;
+
+    attempt->failed = -1;
+    attempt->deadline = mtnt__deadline_in(system, deadline_ms);
+    attempt->scope = (mtnt_scope){.tenant = attempt->claim->model,
+                                  .migration = attempt->claim->migration,
+                                  .system = system,
+                                  .deadline = attempt->deadline,
+                                  .cancelled = attempt->cancelled,
+                                  .create_model = mtnt__provision_create,
+                                  .delete_model = mtnt__provision_delete,
+                                  .data = attempt};
+    rc = run(attempt, &own);
+    if (rc != 0 && attempt->verdict == MTNT__VERDICT_FAILED)
+        give_up(attempt, &own);
+    else
+        mtnt__sides_rollback(attempt);
+    if (attempt->verdict == MTNT__VERDICT_NOTHING && (!attempt->identity.known || attempt->identity.fresh))
+        attempt->positioned = false;
+    mtnt__operations_release(attempt);
+    mtnt__sides_close(attempt);
+    if (rc != 0 && err != NULL)
+        *err = own;
+    return rc;
+}
+
+void mtnt__attempt_release(mtnt__attempt *attempt)
+{
+    mtnt__applied_release(&attempt->applied);
+    free(attempt->plan);
+    free(attempt->steps);
+    free(attempt->recorded);
+    free(attempt->provisional);
+    attempt->plan = NULL;
+    attempt->steps = attempt->recorded = NULL;
+    attempt->provisional = NULL;
+}

@@ -1,0 +1,209 @@
+#include <string.h>
+
+#include "coordinate/attempt.h"
+#include "state/register.h"
+
+/* prepare → decide → finish. Once a COMMIT or PREPARE may have taken effect, only the register tells: every doubtful answer goes through
+ * mtnt__settle, never through a second try. */
+
+static bool records_in_controller(const mtnt__attempt *attempt)
+{
+    for (size_t i = 0; i < attempt->count; i++)
+        if (attempt->steps[i].in_controller)
+            return true;
+    return false;
+}
+
+static bool records_in_model(const mtnt__attempt *attempt)
+{
+    for (size_t i = 0; i < attempt->count; i++)
+        if (!attempt->steps[i].in_controller)
+            return true;
+    return false;
+}
+
+static int record(mtnt__attempt *attempt, mtnt_error *err)
+{
+    const mtnt__claim *claim = attempt->claim;
+    const mtnt__end end = {.tenant = mtnt_model_id(claim->model),
+                           .migration = claim->migration,
+                           .state = MTNT__STATE_EXECUTING,
+                           .run = claim->run,
+                           .steps = attempt->steps,
+                           .step_count = attempt->count};
+    int rc = 0;
+
+    if (records_in_model(attempt))
+        rc = mtnt__model_state_record(attempt->model, attempt->chain, claim->migration, claim->run, attempt->steps, attempt->count, err);
+    if (rc == 0 && records_in_controller(attempt))
+        rc = mtnt__store_record(attempt->controller, mtnt_chain_name(attempt->chain), &end, err);
+    return rc == 0 ? 0 : mtnt_error_wrap(err, "cannot record what was done");
+}
+
+static int settle(mtnt__attempt *attempt, mtnt_error *err)
+{
+    const mtnt__settlement settlement = {.controller = attempt->link->controller,
+                                         .model = attempt->claim->model,
+                                         .migration = attempt->claim->migration,
+                                         .mode = attempt->mode,
+                                         .decider = attempt->claim->decider,
+                                         .options = attempt->options,
+                                         .gate = attempt->link->gate};
+    mtnt__migration_state state = MTNT__STATE_IN_DOUBT;
+    mtnt_error first = MTNT_ERROR_INIT, other = MTNT_ERROR_INIT;
+    int rc;
+
+    if (err != NULL)
+        first = *err;
+    /* Our own sessions must not stand in the register's way. */
+    mtnt__sides_rollback(attempt);
+    mtnt__db_disconnect(attempt->controller_is_reader ? NULL : attempt->controller);
+    mtnt__db_disconnect(attempt->model);
+    rc = mtnt__settle(&settlement, &state, &other);
+    if (rc == 0 && state == MTNT__STATE_COMMITTED) {
+        mtnt_error_clear(err);
+        attempt->verdict = MTNT__VERDICT_COMMITTED;
+        return 0;
+    }
+    if (rc == 0 && state == MTNT__STATE_ABORTED) {
+        attempt->created = false;
+        attempt->verdict = MTNT__VERDICT_FAILED;
+        if (first.code == MTNT_E_IN_DOUBT)
+            return mtnt_error_set(err, MTNT_E_DATABASE, "%s (and the register says that it was not committed)", first.message);
+        return first.code;
+    }
+    attempt->verdict = state == MTNT__STATE_BLOCKED ? MTNT__VERDICT_BLOCKED : MTNT__VERDICT_IN_DOUBT;
+    mtnt_error_set(err, state == MTNT__STATE_BLOCKED ? MTNT_E_BLOCKED : MTNT_E_IN_DOUBT, "%s", first.message);
+    mtnt_error_keep(err, &other);
+    return err == NULL ? MTNT_E_IN_DOUBT : err->code;
+}
+
+static int decide(mtnt__attempt *attempt, mtnt_db *decider, mtnt_error *err)
+{
+    int rc = mtnt__register_commit(decider, attempt->claim->migration, err);
+
+    return rc == 0 ? mtnt__db_commit(decider, err) : rc;
+}
+
+/* One database written, or two in one transaction. */
+static int commit_single(mtnt__attempt *attempt, mtnt_error *err)
+{
+    mtnt_db *decider = strcmp(attempt->claim->decider, "model") == 0 ? attempt->model : attempt->controller;
+    int rc = record(attempt, err);
+
+    if (rc == 0)
+        rc = decide(attempt, decider, err);
+    if (rc == MTNT_E_IN_DOUBT)
+        return settle(attempt, err);
+    if (rc == 0)
+        attempt->verdict = MTNT__VERDICT_COMMITTED;
+    return rc;
+}
+
+static int commit_two_phase(mtnt__attempt *attempt, mtnt_error *err)
+{
+    bool model_decides = strcmp(attempt->claim->decider, "model") == 0;
+    mtnt_db *prepared = model_decides ? attempt->controller : attempt->model;
+    mtnt_db *decider = model_decides ? attempt->model : attempt->controller;
+    char gid[MTNT__GID_SIZE];
+    int rc = record(attempt, err);
+
+    if (rc != 0)
+        return rc;
+    mtnt__gid(attempt->link->controller, attempt->claim->model, attempt->claim->migration, gid);
+    rc = mtnt__db_prepare(prepared, gid, err);
+    if (rc != 0 && rc != MTNT_E_IN_DOUBT)
+        return rc;
+    if (rc == 0)
+        rc = decide(attempt, decider, err);
+    /* From here on there may be a gid: whatever went wrong, the outcome is written before the gid is touched. */
+    if (rc != 0)
+        return settle(attempt, err);
+    rc = mtnt__db_finish_prepared(prepared, gid, true, err);
+    if (rc != 0)
+        return settle(attempt, err);
+    attempt->verdict = MTNT__VERDICT_COMMITTED;
+    return 0;
+}
+
+/* Nobody may take the name before the decision; who takes it after it blocks. */
+static int target_is_free(mtnt__attempt *attempt, mtnt_error *err)
+{
+    mtnt__db_options options = mtnt__side_options(attempt->link->controller, attempt->claim->model);
+    bool exists = false;
+    int rc = mtnt__db_exists(mtnt__model_dsn(attempt->claim->model), &options, &exists, err);
+
+    if (rc == MTNT_E_CORRUPT || (rc == 0 && exists))
+        rc = mtnt_error_set(err, MTNT_E_EXISTS, "something has appeared at %s while the model was being made", attempt->claim->model->shown);
+    return rc;
+}
+
+static int decide_provisional(mtnt__attempt *attempt, mtnt_error *err)
+{
+    mtnt__db_options options = mtnt__side_options(attempt->link->controller, NULL);
+    mtnt_db *own = NULL;
+    int rc = 0;
+
+    if (!attempt->controller_is_reader)
+        return decide(attempt, attempt->controller, err);
+    rc = mtnt__db_open(&own, attempt->link->controller->dsn, &options, err);
+    if (rc == 0) {
+        mtnt__db_set_deadline(own, attempt->deadline);
+        if (attempt->link->controller->backend == MTNT_SQLITE && !attempt->gated) {
+            mtnt__gate_enter(attempt->link->gate);
+            attempt->gated = true;
+        }
+        rc = mtnt__db_begin(own, err);
+    }
+    if (rc == 0)
+        rc = decide(attempt, own, err);
+    mtnt__db_close(own);
+    mtnt__sides_leave_gate(attempt);
+    return rc;
+}
+
+static int commit_provisional(mtnt__attempt *attempt, mtnt_error *err)
+{
+    int rc = record(attempt, err);
+
+    if (rc == 0)
+        rc = mtnt__db_commit(attempt->model, err);
+    /* Nobody else sees the provisional model: a commit in doubt there is a failure, and the model goes. */
+    if (rc == MTNT_E_IN_DOUBT)
+        rc = mtnt_error_set(err, MTNT_E_DATABASE, "the new model could not be committed");
+    mtnt__db_disconnect(attempt->model);
+    if (rc == 0)
+        rc = mtnt__provision_sync(attempt->claim->model, err);
+    if (rc == 0)
+        rc = target_is_free(attempt, err);
+    if (rc == 0)
+        rc = decide_provisional(attempt, err);
+    if (rc == MTNT_E_IN_DOUBT)
+        return settle(attempt, err);
+    if (rc != 0)
+        return rc;
+    rc = mtnt__provision_finish(attempt->link->controller, attempt->claim->model, attempt->claim->migration, err);
+    if (rc != 0)
+        return settle(attempt, err);
+    attempt->verdict = MTNT__VERDICT_COMMITTED;
+    return 0;
+}
+
+int mtnt__commit(mtnt__attempt *attempt, mtnt_error *err)
+{
+    int rc;
+
+    if (attempt->mode == MTNT__MODE_PROVISIONAL)
+        rc = commit_provisional(attempt, err);
+    else if (attempt->mode == MTNT__MODE_TWO_PHASE)
+        rc = commit_two_phase(attempt, err);
+    else
+        rc = commit_single(attempt, err);
+    if (rc == 0) {
+        attempt->created = false;
+        return 0;
+    }
+    if (attempt->failed_phase == NULL)
+        attempt->failed_phase = "commit";
+    return mtnt_error_wrap(err, "commit");
+}

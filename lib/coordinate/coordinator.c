@@ -1,0 +1,214 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "coordinate/bookkeeping.h"
+
+struct mtnt_coordinator {
+    mtnt_controller *controller;
+    mtnt_model *model;
+    const mtnt_chain *chain;
+    mtnt_migration_options options;
+    mtnt__link link;
+    mtnt__task task;                   /* of the last perform or rewind */
+    mtnt__job job;
+    bool recovered, recovered_committed;
+    pthread_mutex_t mutex;             /* over `active` */
+    mtnt__task *active;
+};
+
+int mtnt_coordinator_new(mtnt_coordinator **ret_coordinator, mtnt_controller *controller, const mtnt_model *model, const mtnt_chain *chain,
+                         const mtnt_migration_options *options, mtnt_error *err)
+{
+    static const mtnt_migration_options defaults = MTNT_MIGRATION_OPTIONS_INIT;
+    mtnt_coordinator *coordinator;
+    mtnt__job job = {0};
+    int rc;
+
+    if (controller == NULL || model == NULL || chain == NULL)
+        return mtnt_error_set(err, MTNT_E_INVALID, "a coordinator needs a controller, a model and a chain");
+    rc = mtnt__job_init(&job, controller, chain, false, options, err);
+    mtnt__job_release(&job);
+    if (rc != 0)
+        return rc;
+    coordinator = calloc(1, sizeof(*coordinator));
+    if (coordinator == NULL)
+        return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    if (pthread_mutex_init(&coordinator->mutex, NULL) != 0) {
+        free(coordinator);
+        return mtnt_error_set(err, MTNT_E_NOMEM, "no mutex to be had");
+    }
+    coordinator->controller = controller;
+    /* Models are counted; the const is about what it says, not about who holds it. */
+    coordinator->model = mtnt__model_ref((mtnt_model *)(uintptr_t)model);
+    coordinator->chain = chain;
+    coordinator->options = options == NULL ? defaults : *options;
+    coordinator->link = (mtnt__link){.controller = controller};
+    *ret_coordinator = coordinator;
+    return 0;
+}
+
+static void forget_last(mtnt_coordinator *coordinator)
+{
+    mtnt__task_release(&coordinator->task);
+    mtnt__job_release(&coordinator->job);
+    coordinator->job = (mtnt__job){0};
+    coordinator->recovered = coordinator->recovered_committed = false;
+}
+
+void mtnt_coordinator_free(mtnt_coordinator *coordinator)
+{
+    if (coordinator == NULL)
+        return;
+    forget_last(coordinator);
+    mtnt__link_release(&coordinator->link);
+    mtnt_model_free(coordinator->model);
+    pthread_mutex_destroy(&coordinator->mutex);
+    free(coordinator);
+}
+
+size_t mtnt_coordinator_len(const mtnt_coordinator *coordinator)
+{
+    return mtnt_chain_len(coordinator->chain);
+}
+
+static bool ensured(void *data)
+{
+    return ((mtnt_coordinator *)data)->controller->ensured;
+}
+
+static int lock_database(void *data, mtnt_error *err)
+{
+    return mtnt__controller_lock(((mtnt_coordinator *)data)->controller, err);
+}
+
+static int ensure(void *data, mtnt_error *err)
+{
+    return mtnt__controller_ensure(((mtnt_coordinator *)data)->controller, err);
+}
+
+static int unlock_database(void *data, mtnt_error *err)
+{
+    return mtnt__controller_unlock(((mtnt_coordinator *)data)->controller, err);
+}
+
+static void abandon_database(void *data)
+{
+    mtnt__db_rollback(((mtnt_coordinator *)data)->controller->db);
+}
+
+static int claim(void *data, mtnt__task *task, mtnt_error *err)
+{
+    mtnt_coordinator *coordinator = data;
+    mtnt__claim *claims[] = {&task->claim};
+    int rc = mtnt__store_claim(coordinator->controller, mtnt_chain_name(coordinator->chain), claims, 1, mtnt__lease_ms(&coordinator->options), err);
+
+    if (rc == 0 && !task->claim.claimed) {
+        rc = mtnt_error_set(err, MTNT_E_BUSY, "tenant %s: another process has taken it", mtnt_model_id(task->model));
+        if (err != NULL)
+            err->retryable = true;
+    }
+    return rc;
+}
+
+static void run(void *data, mtnt__task *task)
+{
+    mtnt__task_run(task, &((mtnt_coordinator *)data)->link);
+}
+
+static int release(void *data, mtnt__task *task, mtnt_error *err)
+{
+    mtnt_coordinator *coordinator = data;
+
+    task->end_due = false;
+    return mtnt__store_finish(coordinator->controller, mtnt_chain_name(coordinator->chain), &task->end, 1, err);
+}
+
+static int look(mtnt_coordinator *coordinator, mtnt__known *ret_known, mtnt_error *err)
+{
+    const mtnt_model *model = coordinator->model;
+
+    return mtnt__store_select(coordinator->controller, mtnt_chain_name(coordinator->chain), &model, 1, ret_known, err);
+}
+
+static int recover(mtnt_coordinator *coordinator, mtnt__known *known, mtnt_error *err)
+{
+    mtnt__migration_state state = MTNT__STATE_NONE;
+    int rc;
+
+    if (mtnt__known_idle(known))
+        return 0;
+    rc = mtnt__recover(coordinator->controller, coordinator->chain, coordinator->model, &coordinator->options, NULL, known, &state, err);
+    coordinator->recovered = rc == 0;
+    coordinator->recovered_committed = rc == 0 && state == MTNT__STATE_COMMITTED;
+    if (rc == 0 && !mtnt__migration_state_ended(state))
+        rc = mtnt_error_set(err, MTNT_E_BLOCKED, "tenant %s: %s", mtnt_model_id(coordinator->model), mtnt__migration_state_name(state));
+    return rc;
+}
+
+static void set_active(mtnt_coordinator *coordinator, mtnt__task *task)
+{
+    pthread_mutex_lock(&coordinator->mutex);
+    coordinator->active = task;
+    pthread_mutex_unlock(&coordinator->mutex);
+}
+
+static int go(mtnt_coordinator *coordinator, bool backward, mtnt_error *err)
+{
+    const mtnt__bookkeeping calls = {ensured, lock_database, ensure, unlock_database, abandon_database, claim, run, release, coordinator};
+    mtnt__known known;
+    int rc;
+
+    forget_last(coordinator);
+    rc = mtnt__job_init(&coordinator->job, coordinator->controller, coordinator->chain, backward, &coordinator->options, err);
+    if (rc == 0)
+        rc = mtnt__bookkeeping_ensure(&calls, err);
+    if (rc == 0)
+        rc = look(coordinator, &known, err);
+    if (rc == 0)
+        rc = recover(coordinator, &known, err);
+    if (rc == 0)
+        rc = mtnt__task_init(&coordinator->task, &coordinator->job, coordinator->model, &known, err);
+    if (rc != 0)
+        return rc;
+    set_active(coordinator, &coordinator->task);
+    rc = mtnt__bookkeeping_perform(&calls, &coordinator->task, err);
+    set_active(coordinator, NULL);
+    return rc;
+}
+
+int mtnt_coordinator_perform(mtnt_coordinator *coordinator, mtnt_error *err)
+{
+    return go(coordinator, false, err);
+}
+
+int mtnt_coordinator_rewind(mtnt_coordinator *coordinator, mtnt_error *err)
+{
+    return go(coordinator, true, err);
+}
+
+int mtnt_coordinator_recover(mtnt_coordinator *coordinator, mtnt_error *err)
+{
+    mtnt__known known;
+    int rc;
+
+    forget_last(coordinator);
+    rc = look(coordinator, &known, err);
+    return rc == 0 ? recover(coordinator, &known, err) : rc;
+}
+
+void mtnt_coordinator_cancel(mtnt_coordinator *coordinator)
+{
+    pthread_mutex_lock(&coordinator->mutex);
+    if (coordinator->active != NULL)
+        mtnt__task_cancel(coordinator->active);
+    pthread_mutex_unlock(&coordinator->mutex);
+}
+
+void mtnt_coordinator_outcome(const mtnt_coordinator *coordinator, mtnt_outcome *ret_outcome)
+{
+    *ret_outcome = coordinator->task.outcome;
+    ret_outcome->tenant = mtnt_model_id(coordinator->model);
+    ret_outcome->recovered = coordinator->recovered;
+    ret_outcome->recovered_committed = coordinator->recovered_committed;
+}

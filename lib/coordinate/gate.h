@@ -1,0 +1,22 @@
+/* One at a time, in order of arrival: the write lock of a SQLite controller, waited for inside this process without polling the file. */
+#ifndef MTNT_COORDINATE_GATE_H
+#define MTNT_COORDINATE_GATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/system.h"
+
+typedef struct mtnt__gate {
+    pthread_mutex_t mutex;
+    pthread_cond_t moved;
+    uint64_t next, serving;
+} mtnt__gate;
+
+int mtnt__gate_init(mtnt__gate *gate, mtnt_error *err);
+void mtnt__gate_release(mtnt__gate *gate);
+/* Waits for its turn; every enter is followed by one leave, from the same or another thread. NULL: no gate, returns at once. */
+void mtnt__gate_enter(mtnt__gate *gate);
+void mtnt__gate_leave(mtnt__gate *gate);
+
+#endif

@@ -1,0 +1,208 @@
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "coordinate/attempt.h"
+
+#define DEFAULT_UNLOCK_MS (2 * 60 * 1000)
+
+static int64_t wall_ms(const mtnt__attempt *attempt)
+{
+    const mtnt__system *system = attempt->link->controller->system;
+
+    return system->wall_ms(system->data);
+}
+
+int mtnt__operations_prepare(mtnt__attempt *attempt, mtnt_error *err)
+{
+    bool external = false;
+
+    attempt->operations = calloc(attempt->count + 1, sizeof(*attempt->operations));
+    if (attempt->operations == NULL)
+        return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    for (size_t i = 0; i < attempt->count; i++) {
+        mtnt_operation *operation = attempt->operations + i;
+        size_t size = attempt->steps[i].entry->operation_class->state_size;
+
+        operation->entry = attempt->steps[i].entry;
+        operation->previous = mtnt__previous_status(&attempt->claim->previous, operation->entry->name);
+        if (size > 0 && (operation->state = calloc(1, size)) == NULL)
+            return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory for the state of operation %s", operation->entry->name);
+        external = external || (operation->entry->flags & (MTNT_OPERATION_EXTERNAL | MTNT_OPERATION_CREATES_MODEL)) != 0;
+    }
+    return external ? mtnt__sides_prepare_readers(attempt, err) : 0;
+}
+
+void mtnt__operations_release(mtnt__attempt *attempt)
+{
+    for (size_t i = 0; attempt->operations != NULL && i < attempt->count; i++) {
+        mtnt_operation *operation = attempt->operations + i;
+
+        if (operation->set_up && operation->entry->operation_class->teardown != NULL)
+            operation->entry->operation_class->teardown(operation);
+        free(operation->state);
+    }
+    free(attempt->operations);
+    attempt->operations = NULL;
+}
+
+/* A body that says no without saying why still has to leave an error. */
+static int checked(int rc, mtnt_error *err, const mtnt__chain_entry *entry)
+{
+    if (rc != 0 && err->code == MTNT_OK)
+        mtnt_error_set(err, rc < 0 ? rc : MTNT_E_OPERATION, "operation %s returned %d and no text", entry->name, rc);
+    return rc == 0 ? 0 : err->code;
+}
+
+static bool is_cancelled(const mtnt__attempt *attempt)
+{
+    return attempt->cancelled != NULL && atomic_load(attempt->cancelled);
+}
+
+typedef int (*body_fn)(mtnt__attempt *attempt, mtnt_operation *operation, mtnt_error *err);
+
+static int before_hook(mtnt__attempt *attempt, mtnt_operation *operation, mtnt_error *err)
+{
+    mtnt_hook_fn hook = attempt->options->before_each;
+
+    return hook == NULL ? 0 : hook(attempt->options->hook_data, operation, &attempt->scope, err);
+}
+
+static int after_hook(mtnt__attempt *attempt, mtnt_operation *operation, mtnt_error *err)
+{
+    mtnt_hook_fn hook = attempt->options->after_each;
+
+    return hook == NULL ? 0 : hook(attempt->options->hook_data, operation, &attempt->scope, err);
+}
+
+static int setup(mtnt__attempt *attempt, mtnt_operation *operation, mtnt_error *err)
+{
+    const mtnt_operation_class *operation_class = operation->entry->operation_class;
+
+    operation->set_up = true;
+    if (operation_class->setup == NULL && operation_class->execute == NULL)
+        return mtnt_error_set(err, MTNT_E_NOT_IMPLEMENTED, "not implemented");
+    return operation_class->setup == NULL ? 0 : operation_class->setup(operation, &attempt->scope, err);
+}
+
+static int execute(mtnt__attempt *attempt, mtnt_operation *operation, mtnt_error *err)
+{
+    const mtnt_operation_class *operation_class = operation->entry->operation_class;
+
+    return operation_class->execute == NULL ? 0 : operation_class->execute(operation, &attempt->scope, attempt->claim->model, err);
+}
+
+static int verify(mtnt__attempt *attempt, mtnt_operation *operation, mtnt_error *err)
+{
+    const mtnt_operation_class *operation_class = operation->entry->operation_class;
+
+    return operation_class->verify == NULL ? 0 : operation_class->verify(operation, &attempt->scope, attempt->claim->model, err);
+}
+
+static int rollback(mtnt__attempt *attempt, mtnt_operation *operation, mtnt_error *err)
+{
+    const mtnt_operation_class *operation_class = operation->entry->operation_class;
+
+    return operation_class->rollback == NULL ? 0 : operation_class->rollback(operation, &attempt->scope, attempt->claim->model, err);
+}
+
+static const struct phase {
+    const char *name;
+    body_fn body;
+} forward_phases[] = {{"before hook", before_hook}, {"setup", setup}, {"execute", execute}, {"verify", verify}, {"after hook", after_hook}},
+  backward_phases[] = {{"rollback", rollback}};
+
+static int begin_operation(mtnt__attempt *attempt, mtnt_error *err)
+{
+    const mtnt__system *system = attempt->link->controller->system;
+    mtnt__deadline_ms deadline = mtnt__deadline_earlier(attempt->deadline, mtnt__deadline_in(system, attempt->options->operation_timeout_ms));
+    int rc = 0;
+
+    if (is_cancelled(attempt))
+        return mtnt_error_set(err, MTNT_E_CANCELLED, "cancelled");
+    if (mtnt__deadline_left(system, deadline) == 0)
+        return mtnt_error_set(err, MTNT_E_DEADLINE, "the time for this tenant is used up");
+    attempt->scope.deadline = deadline;
+    mtnt__sides_deadline(attempt, deadline);
+    /* What the operation before may have left in the session. */
+    if (attempt->reached > 0 && mtnt__db_in_transaction(attempt->model))
+        rc = mtnt__db_operation_boundary(attempt->model, err);
+    if (rc == 0 && attempt->reached > 0 && !attempt->controller_is_reader && mtnt__db_in_transaction(attempt->controller))
+        rc = mtnt__db_operation_boundary(attempt->controller, err);
+    return rc;
+}
+
+static int run_one(mtnt__attempt *attempt, size_t index, mtnt_error *err)
+{
+    const struct phase *phases = attempt->claim->backward ? backward_phases : forward_phases;
+    size_t phase_count = attempt->claim->backward ? 1 : sizeof(forward_phases) / sizeof(*forward_phases);
+    mtnt_operation *operation = attempt->operations + index;
+    mtnt__step *step = attempt->steps + index;
+    size_t phase = 0;
+    int rc = begin_operation(attempt, err);
+
+    step->started_ms = wall_ms(attempt);
+    step->status = MTNT_STATUS_STARTED;
+    attempt->reached = index + 1;
+    for (; rc == 0 && phase < phase_count; phase++)
+        rc = checked(phases[phase].body(attempt, operation, err), err, operation->entry);
+    if (rc == 0 && is_cancelled(attempt))
+        rc = mtnt_error_set(err, MTNT_E_CANCELLED, "cancelled");
+    step->finished_ms = wall_ms(attempt);
+    if (rc == 0) {
+        step->status = attempt->claim->backward ? MTNT_STATUS_ROLLED_BACK : MTNT_STATUS_COMPLETED;
+        return 0;
+    }
+    step->status = MTNT_STATUS_FAILED;
+    attempt->failed = (ptrdiff_t)index;
+    attempt->failed_phase = phases[phase == 0 ? 0 : phase - 1].name;
+    mtnt__text_copy(attempt->failed_text, sizeof(attempt->failed_text), err->message);
+    step->error = attempt->failed_text;
+    return mtnt_error_wrap(err, "%s operation %s", attempt->failed_phase, operation->entry->name);
+}
+
+int mtnt__operations_run(mtnt__attempt *attempt, mtnt_error *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < attempt->count && rc == 0; i++)
+        rc = run_one(attempt, i, err);
+    mtnt__sides_deadline(attempt, attempt->deadline);
+    return rc;
+}
+
+/* What survives the databases' own rollback: effects outside, and a model that was made under a provisional name. */
+static bool survives(const mtnt__attempt *attempt, const mtnt__chain_entry *entry)
+{
+    if ((entry->flags & MTNT_OPERATION_CREATES_MODEL) != 0)
+        return attempt->created;
+    return (entry->flags & MTNT_OPERATION_EXTERNAL) != 0;
+}
+
+void mtnt__operations_compensate(mtnt__attempt *attempt, mtnt_error *err)
+{
+    const mtnt__system *system = attempt->link->controller->system;
+    int64_t unlock_ms = attempt->options->unlock_deadline_ms > 0 ? attempt->options->unlock_deadline_ms : DEFAULT_UNLOCK_MS;
+    mtnt__deadline_ms deadline = mtnt__deadline_in(system, unlock_ms);
+    mtnt_error other;
+
+    mtnt__sides_uncancel(attempt);
+    mtnt__sides_deadline(attempt, deadline);
+    mtnt__sides_use_readers(attempt, deadline);
+    attempt->scope.cancelled = NULL;
+    attempt->scope.deadline = deadline;
+    for (size_t i = attempt->claim->backward ? 0 : attempt->reached; i > 0; i--) {
+        mtnt_operation *operation = attempt->operations + i - 1;
+
+        if (survives(attempt, operation->entry)) {
+            mtnt_error_clear(&other);
+            if (checked(rollback(attempt, operation, &other), &other, operation->entry) != 0) {
+                mtnt_error_wrap(&other, "rollback operation at %zu with %s", i - 1, operation->entry->name);
+                mtnt_error_keep(err, &other);
+            }
+        }
+        if (attempt->steps[i - 1].status == MTNT_STATUS_COMPLETED)
+            attempt->steps[i - 1].status = MTNT_STATUS_ROLLED_BACK;
+    }
+}

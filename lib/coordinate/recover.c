@@ -1,0 +1,101 @@
+#include <string.h>
+
+#include "base/text.h"
+#include "coordinate/task.h"
+
+/* Where the model stands once it has been settled, so that the controller's row is true again. */
+static int read_position(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model, const char *uuid, mtnt__position *ret_position,
+                         mtnt__identity *ret_identity, mtnt_error *err)
+{
+    const mtnt__expected expected = {mtnt_model_id(model), controller->id, uuid};
+    mtnt__db_options options = mtnt__side_options(controller, model);
+    mtnt__applied applied = {0};
+    mtnt_db *db = NULL;
+    int rc;
+
+    options.read_only = true;
+    rc = mtnt__db_open(&db, mtnt__model_dsn(model), &options, err);
+    if (rc == 0)
+        rc = mtnt__db_begin(db, err);
+    if (rc == 0)
+        rc = mtnt__model_state_read(db, chain, &expected, ret_identity, &applied, err);
+    if (rc == 0)
+        rc = mtnt__position_of(&applied, chain, ret_position, err);
+    mtnt__db_close(db);
+    mtnt__applied_release(&applied);
+    return rc;
+}
+
+static int check_place(const mtnt__unended *unended, const mtnt_model *model, mtnt_error *err)
+{
+    if (strcmp(unended->placed, mtnt__model_key(model)) == 0)
+        return 0;
+    return mtnt_error_set(err, MTNT_E_BLOCKED,
+                          "tenant %s: a migration of it was interrupted while its model was somewhere else than %s. Point the tenant back to where it "
+                          "was, so that it can be settled first",
+                          mtnt_model_id(model), model->shown);
+}
+
+static int end_it(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model, mtnt__known *known, mtnt__migration_state state,
+                  mtnt_error *err)
+{
+    mtnt__identity identity = {0};
+    mtnt__end end = {.tenant = mtnt_model_id(model),
+                     .migration = known->migration,
+                     .state = state,
+                     .placed = mtnt__model_key(model),
+                     .finished_ms = controller->system->wall_ms(controller->system->data)};
+    mtnt_error interrupted = MTNT_ERROR_INIT;
+    int rc;
+
+    /* A controller-only migration leaves its records beside its register row; the model has nothing to add. */
+    if (state == MTNT__STATE_COMMITTED && read_position(controller, chain, model, known->uuid, &end.position, &identity, NULL) == 0) {
+        end.moved = identity.known;
+        end.uuid = identity.uuid;
+    }
+    if (state != MTNT__STATE_COMMITTED) {
+        mtnt_error_set(&interrupted, MTNT_E_CANCELLED, state == MTNT__STATE_ABORTED ? "interrupted, and rolled back by recovery"
+                                                                                    : "interrupted, and not settled yet");
+        end.error = &interrupted;
+    }
+    rc = mtnt__store_finish(controller, mtnt_chain_name(chain), &end, 1, err);
+    if (rc == 0 && mtnt__migration_state_ended(state)) {
+        mtnt__text_copy(known->state, sizeof(known->state), "idle");
+        if (end.moved) {
+            known->version = end.position.version;
+            mtnt__text_copy(known->digest, sizeof(known->digest), end.position.digest);
+            mtnt__text_copy(known->uuid, sizeof(known->uuid), identity.uuid);
+            mtnt__text_copy(known->placed, sizeof(known->placed), end.placed);
+        }
+    }
+    return rc;
+}
+
+int mtnt__recover(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model, const mtnt_migration_options *options, mtnt__gate *gate,
+                  mtnt__known *known, mtnt__migration_state *ret_state, mtnt_error *err)
+{
+    mtnt__settlement settlement = {.controller = controller, .model = model, .migration = known->migration, .options = options, .gate = gate};
+    mtnt__unended unended;
+    int rc;
+
+    if (!mtnt__known_takeable(known)) {
+        mtnt_error_set(err, MTNT_E_BUSY, "tenant %s: another process is migrating it (%s)", mtnt_model_id(model), known->owner);
+        if (err != NULL)
+            err->retryable = true;
+        return MTNT_E_BUSY;
+    }
+    rc = mtnt__store_unended(controller, known->migration, &unended, err);
+    if (rc == 0)
+        rc = check_place(&unended, model, err);
+    if (rc == 0)
+        rc = mtnt__store_take_lease(controller, mtnt_chain_name(chain), mtnt_model_id(model), known, mtnt__lease_ms(options), err);
+    if (rc != 0)
+        return rc;
+    settlement.mode = mtnt__mode_parse(unended.mode, unended.decider);
+    settlement.decider = unended.decider;
+    if (settlement.mode == 0)
+        return mtnt_error_set(err, MTNT_E_NEWER, "tenant %s: its interrupted migration was of mode `%s`, which only a newer release knows",
+                              mtnt_model_id(model), unended.mode);
+    rc = mtnt__settle(&settlement, ret_state, err);
+    return rc == 0 ? end_it(controller, chain, model, known, *ret_state, err) : rc;
+}

@@ -1,0 +1,143 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "coordinate/attempt.h"
+#include "state/register.h"
+#include "state/tables.h"
+
+#define DEFAULT_UNLOCK_MS (2 * 60 * 1000)
+#define FINISH_TRIES 5
+
+void mtnt__gid(const mtnt_controller *controller, const mtnt_model *model, const char *migration, char ret_gid[MTNT__GID_SIZE])
+{
+    char tenant[100];
+
+    /* The tenant is for people; the migration alone makes it unique. */
+    mtnt__text_copy(tenant, sizeof(tenant), mtnt_model_id(model));
+    snprintf(ret_gid, MTNT__GID_SIZE, "mtnt:%.8s:%s:%s", controller->id, tenant, migration);
+}
+
+static mtnt__deadline_ms fresh_deadline(const mtnt__settlement *settlement)
+{
+    int64_t unlock_ms = settlement->options != NULL && settlement->options->unlock_deadline_ms > 0 ? settlement->options->unlock_deadline_ms
+                                                                                                     : DEFAULT_UNLOCK_MS;
+
+    return mtnt__deadline_in(settlement->controller->system, unlock_ms);
+}
+
+static bool on_model(const mtnt__settlement *settlement)
+{
+    return strcmp(settlement->decider, "model") == 0;
+}
+
+static int open_side(const mtnt__settlement *settlement, bool model, mtnt_db **ret_db, mtnt_error *err)
+{
+    mtnt__db_options options = mtnt__side_options(settlement->controller, model ? settlement->model : NULL);
+    int rc = mtnt__db_open(ret_db, model ? mtnt__model_dsn(settlement->model) : settlement->controller->dsn, &options, err);
+
+    if (rc == 0)
+        mtnt__db_set_deadline(*ret_db, fresh_deadline(settlement));
+    return rc;
+}
+
+/* The model may not have our tables yet: then no row of this migration can be there, and the abort row needs them. */
+static int decide(const mtnt__settlement *settlement, mtnt_db *db, mtnt__outcome *ret_outcome, mtnt_error *err)
+{
+    size_t before;
+    int rc = mtnt__db_begin(db, err);
+
+    if (rc == 0 && on_model(settlement)) {
+        rc = mtnt__tables_lock(db, &mtnt__tables_model, err);
+        if (rc == 0)
+            rc = mtnt__tables_ensure(db, &mtnt__tables_model, &before, err);
+    }
+    if (rc == 0)
+        rc = mtnt__register_settle(db, settlement->migration, ret_outcome, err);
+    if (rc == 0)
+        rc = mtnt__db_commit(db, err);
+    if (rc != 0)
+        mtnt__db_rollback(db);
+    return rc;
+}
+
+/* Step 2: the outcome is durable when this returns 0. A lost connection begins the step again. */
+static int ask_decider(const mtnt__settlement *settlement, mtnt__outcome *ret_outcome, mtnt_error *err)
+{
+    bool gated = !on_model(settlement) && settlement->controller->backend == MTNT_SQLITE;
+    mtnt_error own = MTNT_ERROR_INIT;
+    int rc = 0;
+
+    for (int tries = 0; tries < FINISH_TRIES; tries++) {
+        mtnt_db *db = NULL;
+
+        mtnt_error_clear(&own);
+        if (gated)
+            mtnt__gate_enter(settlement->gate);
+        rc = open_side(settlement, on_model(settlement), &db, &own);
+        if (rc == 0)
+            rc = decide(settlement, db, ret_outcome, &own);
+        mtnt__db_close(db);
+        if (gated)
+            mtnt__gate_leave(settlement->gate);
+        if (rc != MTNT_E_IN_DOUBT && rc != MTNT_E_CONNECT)
+            break;
+        settlement->controller->system->sleep_ms(settlement->controller->system->data, 20 << tries);
+    }
+    if (rc != 0 && err != NULL)
+        *err = own;
+    return rc;
+}
+
+/* Step 3, in the prepared side's own database. NOT_FOUND: never prepared, or somebody else has finished it; the register has said how. */
+static int finish_prepared(const mtnt__settlement *settlement, mtnt__outcome outcome, mtnt_error *err)
+{
+    char gid[MTNT__GID_SIZE];
+    mtnt_error own = MTNT_ERROR_INIT;
+    int rc = 0;
+
+    mtnt__gid(settlement->controller, settlement->model, settlement->migration, gid);
+    for (int tries = 0; tries < FINISH_TRIES; tries++) {
+        mtnt_db *db = NULL;
+
+        mtnt_error_clear(&own);
+        rc = open_side(settlement, !on_model(settlement), &db, &own);
+        if (rc == 0)
+            rc = mtnt__db_finish_prepared(db, gid, outcome == MTNT__OUTCOME_COMMIT, &own);
+        mtnt__db_close(db);
+        if (rc == MTNT_E_NOT_FOUND)
+            rc = 0;
+        if (rc == 0)
+            break;
+        settlement->controller->system->sleep_ms(settlement->controller->system->data, 20 << tries);
+    }
+    if (rc != 0 && err != NULL)
+        *err = own;
+    return rc;
+}
+
+static int finish_provisional(const mtnt__settlement *settlement, mtnt__outcome outcome, mtnt_error *err)
+{
+    return outcome == MTNT__OUTCOME_COMMIT
+               ? mtnt__provision_finish(settlement->controller, settlement->model, settlement->migration, err)
+               : mtnt__provision_remove(settlement->controller, settlement->model, settlement->migration, err);
+}
+
+int mtnt__settle(const mtnt__settlement *settlement, mtnt__migration_state *ret_state, mtnt_error *err)
+{
+    mtnt__outcome outcome;
+    int rc = ask_decider(settlement, &outcome, err);
+
+    if (rc == 0 && settlement->mode == MTNT__MODE_TWO_PHASE)
+        rc = finish_prepared(settlement, outcome, err);
+    else if (rc == 0 && settlement->mode == MTNT__MODE_PROVISIONAL)
+        rc = finish_provisional(settlement, outcome, err);
+    if (rc == MTNT_E_BLOCKED) {
+        *ret_state = MTNT__STATE_BLOCKED;
+        return 0;
+    }
+    if (rc != 0)
+        return mtnt_error_wrap(err, "tenant %s: its interrupted migration could not be settled", mtnt_model_id(settlement->model));
+    *ret_state = outcome == MTNT__OUTCOME_COMMIT ? MTNT__STATE_COMMITTED : MTNT__STATE_ABORTED;
+    return 0;
+}

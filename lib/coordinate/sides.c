@@ -1,0 +1,227 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "coordinate/attempt.h"
+
+mtnt__db_options mtnt__side_options(const mtnt_controller *controller, const mtnt_model *model)
+{
+    return (mtnt__db_options){.system = controller->system,
+                              .connect_timeout_ms = controller->options.connect_timeout_ms,
+                              .lock_timeout_ms = controller->options.lock_timeout_ms,
+                              .statement_timeout_ms = controller->options.statement_timeout_ms,
+                              .side = model == NULL ? MTNT__SIDE_CONTROLLER : MTNT__SIDE_MODEL,
+                              .schema = model == NULL ? NULL : model->schema};
+}
+
+void mtnt__link_release(mtnt__link *link)
+{
+    mtnt__db_close(link->reader);
+    link->reader = NULL;
+}
+
+static int open_reader(mtnt__link *link, mtnt_error *err)
+{
+    mtnt__db_options options = mtnt__side_options(link->controller, NULL);
+
+    options.read_only = true;
+    return link->reader != NULL ? 0 : mtnt__db_open(&link->reader, link->controller->dsn, &options, err);
+}
+
+static int use_reader(mtnt__attempt *attempt, mtnt_error *err)
+{
+    int rc = open_reader(attempt->link, err);
+
+    if (rc == 0) {
+        attempt->controller = attempt->link->reader;
+        attempt->controller_is_reader = true;
+    }
+    return rc;
+}
+
+/* Compensation of effects outside comes after the transactions have ended: it may look, and not write. */
+int mtnt__sides_prepare_readers(mtnt__attempt *attempt, mtnt_error *err)
+{
+    mtnt__db_options options = mtnt__side_options(attempt->link->controller, attempt->claim->model);
+    int rc = open_reader(attempt->link, err);
+
+    options.read_only = true;
+    if (rc == 0 && attempt->model_reader == NULL)
+        rc = mtnt__db_open(&attempt->model_reader, mtnt__model_dsn(attempt->claim->model), &options, err);
+    return rc;
+}
+
+void mtnt__sides_use_readers(mtnt__attempt *attempt, mtnt__deadline_ms deadline)
+{
+    if (attempt->model_reader == NULL)
+        return;
+    mtnt__db_uncancel(attempt->link->reader);
+    mtnt__db_set_deadline(attempt->link->reader, deadline);
+    mtnt__db_set_deadline(attempt->model_reader, deadline);
+    attempt->scope.controller = attempt->link->reader;
+    attempt->scope.model = attempt->model_reader;
+}
+
+static int open_controller(mtnt__attempt *attempt, mtnt_error *err)
+{
+    mtnt__db_options options = mtnt__side_options(attempt->link->controller, NULL);
+
+    return mtnt__db_open(&attempt->controller, attempt->link->controller->dsn, &options, err);
+}
+
+static int open_model(mtnt__attempt *attempt, mtnt_error *err)
+{
+    mtnt__db_options options = mtnt__side_options(attempt->link->controller, attempt->claim->model);
+
+    options.read_only = attempt->mode == MTNT__MODE_SINGLE_CONTROLLER;
+    return mtnt__db_open(&attempt->model, mtnt__model_dsn(attempt->claim->model), &options, err);
+}
+
+static int open_provisional(mtnt__attempt *attempt, mtnt_error *err)
+{
+    mtnt__db_options options = mtnt__side_options(attempt->link->controller, NULL);
+
+    attempt->provisional = mtnt__provision_dsn(attempt->claim->model, attempt->claim->migration);
+    if (attempt->provisional == NULL)
+        return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    options.side = MTNT__SIDE_MODEL;
+    options.create = options.building = true;
+    return mtnt__db_open(&attempt->model, attempt->provisional, &options, err);
+}
+
+static int open_both(mtnt__attempt *attempt, mtnt_error *err)
+{
+    const mtnt_controller *controller = attempt->link->controller;
+    mtnt__db_options options = mtnt__side_options(controller, attempt->claim->model);
+
+    return mtnt__db_open_pair(&attempt->controller, &attempt->model, controller->dsn, mtnt__model_dsn(attempt->claim->model), &options, err);
+}
+
+int mtnt__sides_open(mtnt__attempt *attempt, mtnt_error *err)
+{
+    int rc = 0;
+
+    switch (attempt->mode) {
+    case MTNT__MODE_SINGLE_MODEL:
+        rc = use_reader(attempt, err);
+        if (rc == 0)
+            rc = open_model(attempt, err);
+        break;
+    case MTNT__MODE_SINGLE_CONTROLLER:
+    case MTNT__MODE_TWO_PHASE:
+        rc = open_controller(attempt, err);
+        if (rc == 0)
+            rc = open_model(attempt, err);
+        break;
+    case MTNT__MODE_SINGLE_TRANSACTION:
+    case MTNT__MODE_SUPER_JOURNAL:
+        rc = open_both(attempt, err);
+        break;
+    case MTNT__MODE_PROVISIONAL:
+        /* Which controller handle it takes is known once the plan is. */
+        rc = open_provisional(attempt, err);
+        break;
+    }
+    if (rc != 0)
+        return rc;
+    if (attempt->controller != NULL)
+        mtnt__db_uncancel(attempt->controller);
+    mtnt__sides_deadline(attempt, attempt->deadline);
+    attempt->scope.model = attempt->model;
+    attempt->scope.controller = attempt->controller;
+    if (attempt->publish != NULL)
+        attempt->publish(attempt->publish_data, attempt->controller, attempt->model);
+    return 0;
+}
+
+static bool shares_connection(const mtnt__attempt *attempt)
+{
+    return attempt->mode == MTNT__MODE_SINGLE_TRANSACTION || attempt->mode == MTNT__MODE_SUPER_JOURNAL;
+}
+
+static void enter_gate(mtnt__attempt *attempt)
+{
+    if (attempt->link->controller->backend == MTNT_SQLITE && !attempt->gated) {
+        mtnt__gate_enter(attempt->link->gate);
+        attempt->gated = true;
+    }
+}
+
+/* The model's lock first, everywhere, so that two attempts can only wait for each other at the controller. With the pair there is one
+ * lock for both. */
+int mtnt__sides_begin(mtnt__attempt *attempt, mtnt_error *err)
+{
+    if (shares_connection(attempt))
+        enter_gate(attempt);
+    return mtnt__db_begin(attempt->model, err);
+}
+
+int mtnt__sides_begin_controller(mtnt__attempt *attempt, mtnt_error *err)
+{
+    int rc = 0;
+
+    if (attempt->mode == MTNT__MODE_PROVISIONAL && attempt->controller == NULL) {
+        rc = (attempt->writes & MTNT_WRITES_CONTROLLER) != 0 ? open_controller(attempt, err) : use_reader(attempt, err);
+        if (rc != 0)
+            return rc;
+        mtnt__db_uncancel(attempt->controller);
+        mtnt__db_set_deadline(attempt->controller, attempt->deadline);
+        attempt->scope.controller = attempt->controller;
+        if (attempt->publish != NULL)
+            attempt->publish(attempt->publish_data, attempt->controller, attempt->model);
+    }
+    if (attempt->controller_is_reader || shares_connection(attempt))
+        return 0;
+    enter_gate(attempt);
+    rc = mtnt__db_begin(attempt->controller, err);
+    return rc == 0 ? 0 : mtnt_error_wrap(err, "controller %s", attempt->link->controller->shown);
+}
+
+void mtnt__sides_deadline(mtnt__attempt *attempt, mtnt__deadline_ms deadline)
+{
+    if (attempt->controller != NULL)
+        mtnt__db_set_deadline(attempt->controller, deadline);
+    if (attempt->model != NULL)
+        mtnt__db_set_deadline(attempt->model, deadline);
+}
+
+void mtnt__sides_uncancel(mtnt__attempt *attempt)
+{
+    if (attempt->controller != NULL)
+        mtnt__db_uncancel(attempt->controller);
+    if (attempt->model != NULL)
+        mtnt__db_uncancel(attempt->model);
+}
+
+void mtnt__sides_leave_gate(mtnt__attempt *attempt)
+{
+    if (attempt->gated)
+        mtnt__gate_leave(attempt->link->gate);
+    attempt->gated = false;
+}
+
+void mtnt__sides_rollback(mtnt__attempt *attempt)
+{
+    if (attempt->controller != NULL)
+        mtnt__db_rollback(attempt->controller);
+    if (attempt->model != NULL)
+        mtnt__db_rollback(attempt->model);
+    mtnt__sides_leave_gate(attempt);
+}
+
+void mtnt__sides_close(mtnt__attempt *attempt)
+{
+    if (attempt->publish != NULL)
+        attempt->publish(attempt->publish_data, NULL, NULL);
+    if (attempt->controller_is_reader)
+        mtnt__db_rollback(attempt->controller);
+    else
+        mtnt__db_close(attempt->controller);
+    mtnt__db_close(attempt->model);
+    mtnt__db_close(attempt->model_reader);
+    attempt->model_reader = NULL;
+    attempt->controller = attempt->model = NULL;
+    attempt->scope.controller = attempt->scope.model = NULL;
+    attempt->controller_is_reader = false;
+    mtnt__sides_leave_gate(attempt);
+}

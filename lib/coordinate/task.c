@@ -1,0 +1,390 @@
+#include "coordinate/task.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+
+#define DEFAULT_DEADLINE_MS (60 * 60 * 1000)
+#define DEFAULT_UNLOCK_MS (2 * 60 * 1000)
+
+int64_t mtnt__lease_ms(const mtnt_migration_options *options)
+{
+    return (options->deadline_ms > 0 ? options->deadline_ms : DEFAULT_DEADLINE_MS) +
+           (options->unlock_deadline_ms > 0 ? options->unlock_deadline_ms : DEFAULT_UNLOCK_MS) + MTNT__LEASE_MARGIN_MS;
+}
+
+/* ---- jobs ---- */
+
+static int check_options(const mtnt_migration_options *options, mtnt_error *err)
+{
+    if (options->version != MTNT_MIGRATION_OPTIONS_VERSION)
+        return mtnt_error_set(err, MTNT_E_INVALID, "mtnt_migration_options of version %u; initialise them with MTNT_MIGRATION_OPTIONS_INIT",
+                              (unsigned)options->version);
+    if (options->steps < 0 || options->deadline_ms < 0 || options->operation_timeout_ms < 0 || options->unlock_deadline_ms < 0)
+        return mtnt_error_set(err, MTNT_E_INVALID, "negative steps or times in mtnt_migration_options");
+    return 0;
+}
+
+int mtnt__job_init(mtnt__job *job, const mtnt_controller *controller, const mtnt_chain *chain, bool backward, const mtnt_migration_options *options,
+                   mtnt_error *err)
+{
+    static const mtnt_migration_options defaults = MTNT_MIGRATION_OPTIONS_INIT;
+    int rc;
+
+    *job = (mtnt__job){.controller = controller, .chain = chain, .options = options == NULL ? defaults : *options, .last = -1, .backward = backward};
+    rc = check_options(&job->options, err);
+    if (rc == 0 && job->options.to != NULL && (job->last = mtnt_chain_find(chain, job->options.to)) < 0)
+        rc = mtnt_error_set(err, MTNT_E_NOT_FOUND, "the chain %s has no operation `%s`", chain->name, job->options.to);
+    if (rc == 0 && job->options.run != NULL && !mtnt__parse_int(job->options.run, 1, INT64_MAX, &job->only_run))
+        rc = mtnt_error_set(err, MTNT_E_INVALID, "`%s` is no run's number", job->options.run);
+    if (rc == 0)
+        rc = mtnt__ladder_new(&job->ladder, chain, err);
+    return rc;
+}
+
+void mtnt__job_release(mtnt__job *job)
+{
+    mtnt__ladder_release(&job->ladder);
+}
+
+bool mtnt__job_current(const mtnt__job *job, const mtnt_model *model, const mtnt__known *known)
+{
+    ptrdiff_t rung;
+
+    if (!known->known || !mtnt__known_idle(known) || strcmp(known->placed, mtnt__model_key(model)) != 0)
+        return false;
+    rung = mtnt__ladder_find(&job->ladder, known->digest);
+    if (rung < 0)
+        return false;
+    if (job->backward)
+        return rung == 0;
+    if (job->last < 0)
+        return (size_t)rung == job->ladder.count - 1;
+    /* At or beyond the operation asked for: migrating never takes anything back. */
+    return job->ladder.entries[rung] >= job->last ||
+           ((size_t)rung + 1 < job->ladder.count && job->ladder.entries[rung + 1] > job->last) || (size_t)rung == job->ladder.count - 1;
+}
+
+/* ---- tasks ---- */
+
+int mtnt__task_init(mtnt__task *task, const mtnt__job *job, mtnt_model *model, const mtnt__known *known, mtnt_error *err)
+{
+    *task = (mtnt__task){.job = job, .known = *known, .steps_left = job->options.steps};
+    atomic_init(&task->cancelled, false);
+    if (pthread_mutex_init(&task->mutex, NULL) != 0)
+        return mtnt_error_set(err, MTNT_E_NOMEM, "no mutex to be had");
+    task->model = mtnt__model_ref(model);
+    task->outcome.tenant = mtnt_model_id(model);
+    task->outcome.from_version = task->outcome.to_version = known->version;
+    return 0;
+}
+
+void mtnt__task_release(mtnt__task *task)
+{
+    if (task->model == NULL)
+        return;
+    mtnt__attempt_release(&task->attempt);
+    mtnt__previous_release(&task->claim.previous);
+    free(task->end_steps);
+    free(task->history);
+    mtnt_model_free(task->model);
+    pthread_mutex_destroy(&task->mutex);
+    *task = (mtnt__task){0};
+}
+
+static void publish(void *data, mtnt_db *controller, mtnt_db *model)
+{
+    mtnt__task *task = data;
+
+    pthread_mutex_lock(&task->mutex);
+    task->live_controller = controller;
+    task->live_model = model;
+    pthread_mutex_unlock(&task->mutex);
+}
+
+void mtnt__task_cancel(mtnt__task *task)
+{
+    atomic_store(&task->cancelled, true);
+    pthread_mutex_lock(&task->mutex);
+    if (task->live_controller != NULL)
+        mtnt_db_cancel(task->live_controller);
+    if (task->live_model != NULL)
+        mtnt_db_cancel(task->live_model);
+    pthread_mutex_unlock(&task->mutex);
+}
+
+/* What the operations that are probably pending write. The model has the last word: see MTNT__VERDICT_OTHER_MODE. */
+static uint32_t expected_writes(const mtnt__task *task)
+{
+    const mtnt__ladder *ladder = &task->job->ladder;
+    ptrdiff_t rung = task->known.known ? mtnt__ladder_find(ladder, task->known.digest) : 0;
+
+    if (task->looked)
+        return task->needs;
+    if (task->job->backward || task->phase == MTNT__TASK_BACK || rung < 0)
+        return ladder->writes_after[0];
+    return ladder->writes_after[rung];
+}
+
+static bool expects_creation(const mtnt__task *task)
+{
+    const mtnt_chain *chain = task->job->chain;
+    mtnt__db_options options = mtnt__side_options(task->job->controller, task->model);
+    bool exists = true;
+
+    if (task->looked)
+        return task->provisional;
+    if (task->job->backward || task->known.uuid[0] != '\0' || task->model->schema != NULL || chain->count == 0 ||
+        (chain->entries[0].flags & MTNT_OPERATION_CREATES_MODEL) == 0 || chain->entries[0].disabled)
+        return false;
+    /* A file is looked for at once; a database's answer costs a connection, which its worker pays. */
+    if (task->model->backend == MTNT_SQLITE && mtnt__db_exists(mtnt__model_dsn(task->model), &options, &exists, NULL) == 0)
+        return !exists;
+    return task->model->backend == MTNT_POSTGRES;
+}
+
+int mtnt__task_next(mtnt__task *task, mtnt_error *err)
+{
+    const mtnt_controller *controller = task->job->controller;
+    mtnt__mode mode = mtnt__mode_choose(controller, task->model, expected_writes(task), expects_creation(task));
+    mtnt__claim *claim = &task->claim;
+
+    mtnt__previous_release(&claim->previous);
+    *claim = (mtnt__claim){.model = task->model,
+                           .mode = mtnt__mode_name(mode),
+                           .decider = mtnt__mode_decider(mode, controller->backend, task->model->backend),
+                           .backward = task->job->backward || task->phase == MTNT__TASK_BACK,
+                           .run = task->job->run};
+    mtnt__attempt_release(&task->attempt);
+    task->attempt = (mtnt__attempt){.mode = mode};
+    return mtnt__random_id(controller->system, claim->migration, err);
+}
+
+static void fill_attempt(mtnt__task *task, mtnt__link *link)
+{
+    const mtnt__job *job = task->job;
+    mtnt__attempt *attempt = &task->attempt;
+    bool by_operation = job->options.atomicity == MTNT_ATOMICITY_OPERATION;
+
+    attempt->chain = job->chain;
+    attempt->options = &job->options;
+    attempt->link = link;
+    attempt->claim = &task->claim;
+    attempt->known = task->known;
+    attempt->cancelled = &task->cancelled;
+    attempt->publish = publish;
+    attempt->publish_data = task;
+    attempt->last = task->phase == MTNT__TASK_BACK ? -1 : job->last;
+    attempt->only_run = task->phase == MTNT__TASK_BACK ? job->run : job->only_run;
+    attempt->steps_limit = task->phase == MTNT__TASK_BACK ? 1 : by_operation ? 1 : task->steps_left;
+    /* A model that is being made appears whole or not at all: its operations cannot commit one by one. */
+    if (by_operation && task->attempt.mode == MTNT__MODE_PROVISIONAL)
+        attempt->steps_limit = task->steps_left;
+}
+
+static void keep_history(mtnt__task *task)
+{
+    const mtnt__attempt *attempt = &task->attempt;
+    mtnt__step *history = realloc(task->history, (task->history_count + attempt->count + 1) * sizeof(*history));
+
+    /* Only a report suffers when there is no memory. */
+    if (history == NULL)
+        return;
+    task->history = history;
+    for (size_t i = 0; i < attempt->count; i++)
+        if (attempt->steps[i].status != MTNT_STATUS_PENDING) {
+            history[task->history_count] = attempt->steps[i];
+            history[task->history_count++].error = NULL;
+        }
+}
+
+static mtnt__migration_state state_of(mtnt__verdict verdict)
+{
+    switch (verdict) {
+    case MTNT__VERDICT_COMMITTED: return MTNT__STATE_COMMITTED;
+    case MTNT__VERDICT_IN_DOUBT: return MTNT__STATE_IN_DOUBT;
+    case MTNT__VERDICT_BLOCKED: return MTNT__STATE_BLOCKED;
+    case MTNT__VERDICT_FAILED:
+    case MTNT__VERDICT_NOTHING:
+    case MTNT__VERDICT_OTHER_MODE: return MTNT__STATE_ABORTED;
+    }
+    return MTNT__STATE_IN_DOUBT;
+}
+
+/* Steps of the attempt for the controller: a rewind that failed has changed nothing, so it says nothing. */
+static void gather_steps(mtnt__task *task)
+{
+    const mtnt__attempt *attempt = &task->attempt;
+    bool tells = attempt->verdict == MTNT__VERDICT_COMMITTED || (attempt->verdict == MTNT__VERDICT_FAILED && !task->claim.backward);
+    size_t own = tells ? attempt->count : 0, count = 0;
+
+    free(task->end_steps);
+    task->end_steps = calloc(own + attempt->recorded_count + 1, sizeof(*task->end_steps));
+    if (task->end_steps != NULL) {
+        for (size_t i = 0; i < attempt->recorded_count; i++) {
+            bool again = false;
+
+            for (size_t k = 0; k < own; k++)
+                again = again || attempt->steps[k].entry == attempt->recorded[i].entry;
+            if (!again)
+                task->end_steps[count++] = attempt->recorded[i];
+        }
+        for (size_t k = 0; k < own; k++)
+            task->end_steps[count++] = attempt->steps[k];
+    }
+    task->end.steps = task->end_steps;
+    task->end.step_count = count;
+}
+
+static void make_end(mtnt__task *task, const mtnt_error *error)
+{
+    const mtnt__attempt *attempt = &task->attempt;
+    const mtnt_controller *controller = task->job->controller;
+    bool failed = error->code != MTNT_OK;
+
+    task->end = (mtnt__end){.tenant = mtnt_model_id(task->model),
+                            .migration = task->claim.migration,
+                            .state = state_of(attempt->verdict),
+                            .moved = attempt->positioned && attempt->verdict != MTNT__VERDICT_IN_DOUBT && attempt->verdict != MTNT__VERDICT_BLOCKED,
+                            .position = attempt->position,
+                            .placed = mtnt__model_key(task->model),
+                            .uuid = attempt->identity.uuid[0] == '\0' ? NULL : attempt->identity.uuid,
+                            .error = failed ? &task->error : NULL,
+                            .error_operation = task->failed_operation[0] == '\0' ? NULL : task->failed_operation,
+                            .run = task->claim.run,
+                            .finished_ms = controller->system->wall_ms(controller->system->data)};
+    gather_steps(task);
+    task->end_due = true;
+}
+
+static void note_failure(mtnt__task *task, const mtnt_error *error)
+{
+    const mtnt__attempt *attempt = &task->attempt;
+
+    if (task->phase == MTNT__TASK_BACK) {
+        mtnt_error_keep(&task->error, error);
+    } else {
+        task->error = *error;
+        if (attempt->failed >= 0) {
+            mtnt__text_copy(task->failed_operation, sizeof(task->failed_operation), attempt->steps[attempt->failed].entry->name);
+            task->outcome.failed_operation = task->failed_operation;
+            task->outcome.failed_order = attempt->steps[attempt->failed].entry->order;
+        }
+        task->outcome.failed_phase = attempt->failed_phase;
+    }
+    task->result_code = task->error.code;
+}
+
+static void note_success(mtnt__task *task)
+{
+    const mtnt__attempt *attempt = &task->attempt;
+
+    if (task->phase == MTNT__TASK_BACK) {
+        task->outcome.rolled_back += attempt->count;
+        task->outcome.executed -= attempt->count < task->outcome.executed ? attempt->count : task->outcome.executed;
+        task->done_here -= attempt->count < task->done_here ? attempt->count : task->done_here;
+    } else {
+        task->outcome.executed += attempt->count;
+        task->done_here += attempt->count;
+        task->steps_left -= task->steps_left > 0 ? (int64_t)attempt->count : 0;
+        task->outcome.created_model = task->outcome.created_model || attempt->made_model;
+    }
+    task->outcome.to_version = attempt->position.version;
+    /* What this attempt left is what the next one starts from. */
+    task->known.known = true;
+    mtnt__text_copy(task->known.state, sizeof(task->known.state), "idle");
+    task->known.version = attempt->position.version;
+    mtnt__text_copy(task->known.digest, sizeof(task->known.digest), attempt->position.digest);
+    mtnt__text_copy(task->known.uuid, sizeof(task->known.uuid), attempt->identity.uuid);
+    task->looked = false;
+}
+
+static size_t undone(const mtnt__attempt *attempt)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < attempt->count && !attempt->claim->backward; i++)
+        count += attempt->steps[i].status == MTNT_STATUS_ROLLED_BACK;
+    return count;
+}
+
+static void move(mtnt__task *task, bool steps_wanted)
+{
+    const mtnt__attempt *attempt = &task->attempt;
+    bool by_operation = task->job->options.atomicity == MTNT_ATOMICITY_OPERATION;
+    bool more = by_operation && attempt->verdict == MTNT__VERDICT_COMMITTED && steps_wanted;
+
+    if (attempt->verdict == MTNT__VERDICT_OTHER_MODE) {
+        task->looked = true;
+        task->needs = attempt->needs;
+        task->provisional = attempt->needs_provisional;
+    } else if (task->phase == MTNT__TASK_BACK) {
+        task->phase = attempt->verdict == MTNT__VERDICT_COMMITTED && task->done_here > 0 ? MTNT__TASK_BACK : MTNT__TASK_DONE;
+    } else if (more) {
+        task->phase = MTNT__TASK_RUN;
+    } else {
+        bool back = by_operation && attempt->verdict == MTNT__VERDICT_FAILED && task->done_here > 0 && !task->job->backward &&
+                    task->job->options.on_failure == MTNT_ON_FAILURE_ROLLBACK;
+
+        task->phase = back ? MTNT__TASK_BACK : MTNT__TASK_DONE;
+        /* Compensation runs although the run was cancelled. */
+        if (back)
+            atomic_store(&task->cancelled, false);
+    }
+}
+
+static void conclude(mtnt__task *task)
+{
+    mtnt__verdict verdict = task->attempt.verdict;
+
+    if (task->phase != MTNT__TASK_DONE)
+        return;
+    if (task->result_code != 0 && verdict != MTNT__VERDICT_IN_DOUBT && verdict != MTNT__VERDICT_BLOCKED)
+        verdict = MTNT__VERDICT_FAILED;
+    else if (verdict == MTNT__VERDICT_NOTHING && task->outcome.executed > 0)
+        verdict = MTNT__VERDICT_COMMITTED;
+    task->verdict = verdict;
+}
+
+void mtnt__task_run(mtnt__task *task, mtnt__link *link)
+{
+    const mtnt__system *system = task->job->controller->system;
+    mtnt__attempt *attempt = &task->attempt;
+    mtnt_error error = MTNT_ERROR_INIT;
+    bool steps_wanted = true, first = task->outcome.migration == NULL;
+    int64_t before = task->outcome.to_version;
+
+    if (first)
+        task->outcome.started_ms = system->wall_ms(system->data);
+    fill_attempt(task, link);
+    mtnt__attempt_run(attempt, &error);
+    mtnt__text_copy(task->migration, sizeof(task->migration), task->claim.migration);
+    task->outcome.migration = task->migration;
+    task->outcome.mode = mtnt__mode_name(attempt->mode);
+    task->outcome.finished_ms = system->wall_ms(system->data);
+    if (first)
+        task->outcome.from_version = attempt->positioned ? attempt->from_version : before;
+    keep_history(task);
+    if (attempt->verdict == MTNT__VERDICT_COMMITTED)
+        note_success(task);
+    else if (error.code != MTNT_OK)
+        note_failure(task, &error);
+    else if (attempt->positioned)
+        task->outcome.to_version = attempt->position.version;
+    if (attempt->verdict == MTNT__VERDICT_FAILED)
+        task->outcome.rolled_back += undone(attempt);
+    steps_wanted = task->job->options.steps == 0 || task->steps_left > 0;
+    move(task, steps_wanted);
+    make_end(task, &task->error);
+    conclude(task);
+}
+
+void mtnt__task_fail(mtnt__task *task, const mtnt_error *error)
+{
+    task->error = *error;
+    task->result_code = error->code;
+    task->verdict = error->code == MTNT_E_IN_DOUBT ? MTNT__VERDICT_IN_DOUBT : error->code == MTNT_E_BLOCKED ? MTNT__VERDICT_BLOCKED : MTNT__VERDICT_FAILED;
+    task->phase = MTNT__TASK_DONE;
+    task->end_due = false;
+}

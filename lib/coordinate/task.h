@@ -1,0 +1,79 @@
+/* One tenant's task: the attempts that it takes. With atomicity `chain` that is one; with `operation` one for each operation, and, when one
+ * fails and is not to be kept, those that go back to the starting version. Who claims (one coordinator, or the executor for many at once)
+ * asks for the next claim, has it written, runs it, and says how it went. */
+#ifndef MTNT_COORDINATE_TASK_H
+#define MTNT_COORDINATE_TASK_H
+
+#include "coordinate/attempt.h"
+
+/* What all tasks of a run share; read-only while they run. */
+typedef struct mtnt__job {
+    const mtnt_controller *controller;
+    const mtnt_chain *chain;
+    mtnt_migration_options options;    /* `to` resolved into `last` */
+    mtnt__ladder ladder;
+    ptrdiff_t last;
+    int64_t only_run;
+    bool backward;
+    int64_t run;
+} mtnt__job;
+/* NOT_FOUND: options->to is no operation of the chain; INVALID: bad options. */
+int mtnt__job_init(mtnt__job *job, const mtnt_controller *controller, const mtnt_chain *chain, bool backward, const mtnt_migration_options *options,
+                   mtnt_error *err);
+void mtnt__job_release(mtnt__job *job);
+/* Answered by the controller alone: there is nothing to do for this tenant. */
+bool mtnt__job_current(const mtnt__job *job, const mtnt_model *model, const mtnt__known *known);
+
+typedef enum mtnt__task_phase { MTNT__TASK_RUN = 0, MTNT__TASK_BACK, MTNT__TASK_DONE } mtnt__task_phase;
+
+typedef struct mtnt__task {
+    const mtnt__job *job;
+    mtnt_model *model;                 /* owned */
+    mtnt__known known;
+    mtnt__task_phase phase;
+    mtnt__claim claim;                 /* of the attempt at hand */
+    mtnt__attempt attempt;
+    int64_t steps_left;                /* 0 = no limit */
+    uint32_t needs;                    /* what an earlier look at the model has shown; 0 = as the chain says */
+    bool provisional, looked;
+    atomic_bool cancelled;
+    pthread_mutex_t mutex;             /* over the two handles below */
+    mtnt_db *live_controller, *live_model;
+
+    /* for its end */
+    mtnt__end end;                     /* of the attempt at hand, for the store; borrowed texts are the task's */
+    mtnt__step *end_steps;
+    bool end_due;
+    mtnt_error error;                  /* the first failure with all that followed it */
+    mtnt_outcome outcome;
+    int result_code;                   /* 0, or error.code */
+    mtnt__verdict verdict;             /* of the task: COMMITTED, NOTHING, FAILED, IN_DOUBT, BLOCKED */
+    char failed_operation[256];
+    char migration[MTNT__ID_SIZE];
+    size_t done_here;                  /* operations this task has applied and may have to take back */
+    mtnt__step *history;               /* every step that ended, in order, for reporters */
+    size_t history_count;
+} mtnt__task;
+
+/* Takes a reference of the model. */
+int mtnt__task_init(mtnt__task *task, const mtnt__job *job, mtnt_model *model, const mtnt__known *known, mtnt_error *err);
+void mtnt__task_release(mtnt__task *task);
+
+/* Fills task->claim for the next attempt; it has to be claimed in the store before _run. */
+int mtnt__task_next(mtnt__task *task, mtnt_error *err);
+/* Runs the claimed attempt: any thread, one at a time; prepares task->end (end_due) and moves the phase. */
+void mtnt__task_run(mtnt__task *task, mtnt__link *link);
+/* The claim could not be had, or the store failed: the task is over without an attempt. */
+void mtnt__task_fail(mtnt__task *task, const mtnt_error *error);
+void mtnt__task_cancel(mtnt__task *task); /* any thread */
+
+/* Settles the unended migration that `known` shows, if its lease may be taken. 0: *ret_state is where it stands now, and known->state is
+ * idle when it has ended. BUSY: its worker is alive, or another recovers it. */
+int mtnt__recover(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model, const mtnt_migration_options *options, mtnt__gate *gate,
+                  mtnt__known *known, mtnt__migration_state *ret_state, mtnt_error *err);
+
+#define MTNT__LEASE_MARGIN_MS (5 * 60 * 1000)
+/* Long enough for an attempt and its rollback: nobody renews it. */
+int64_t mtnt__lease_ms(const mtnt_migration_options *options);
+
+#endif

@@ -1,0 +1,218 @@
+#include "fleet/pool.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+struct worker {
+    mtnt__pool *pool;
+    pthread_t thread;
+    bool joinable;
+    mtnt__link link;
+    mtnt__task *task;                  /* at work; NULL = idle */
+};
+
+struct mtnt__pool {
+    pthread_mutex_t mutex;
+    pthread_cond_t work, news;
+    struct worker *workers;
+    size_t worker_count, capacity;
+    mtnt__task **waiting, **started, **done;
+    size_t waiting_first, waiting_count, started_count, done_count, running;
+    bool woken, stopping;
+};
+
+static mtnt__task *next_task(mtnt__pool *pool)
+{
+    mtnt__task *task = pool->waiting[pool->waiting_first];
+
+    pool->waiting_first = (pool->waiting_first + 1) % pool->capacity;
+    pool->waiting_count--;
+    pool->started[pool->started_count++] = task;
+    pool->running++;
+    return task;
+}
+
+static void *work(void *data)
+{
+    struct worker *worker = data;
+    mtnt__pool *pool = worker->pool;
+
+    pthread_mutex_lock(&pool->mutex);
+    for (;;) {
+        while (pool->waiting_count == 0 && !pool->stopping)
+            pthread_cond_wait(&pool->work, &pool->mutex);
+        if (pool->stopping)
+            break;
+        worker->task = next_task(pool);
+        pthread_mutex_unlock(&pool->mutex);
+        mtnt__task_run(worker->task, &worker->link);
+        pthread_mutex_lock(&pool->mutex);
+        pool->done[pool->done_count++] = worker->task;
+        worker->task = NULL;
+        pool->running--;
+        pthread_cond_signal(&pool->news);
+    }
+    pthread_mutex_unlock(&pool->mutex);
+    mtnt__link_release(&worker->link);
+    return NULL;
+}
+
+static int init_sync(mtnt__pool *pool)
+{
+    pthread_condattr_t attributes;
+    int rc = pthread_condattr_init(&attributes);
+
+    if (rc != 0)
+        return rc;
+    rc = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    if (rc == 0)
+        rc = pthread_cond_init(&pool->news, &attributes);
+    pthread_condattr_destroy(&attributes);
+    if (rc != 0)
+        return rc;
+    rc = pthread_cond_init(&pool->work, NULL);
+    if (rc != 0)
+        goto no_work;
+    rc = pthread_mutex_init(&pool->mutex, NULL);
+    if (rc == 0)
+        return 0;
+    pthread_cond_destroy(&pool->work);
+no_work:
+    pthread_cond_destroy(&pool->news);
+    return rc;
+}
+
+static int start_workers(mtnt__pool *pool, const mtnt_controller *controller, mtnt__gate *gate, mtnt_error *err)
+{
+    for (size_t i = 0; i < pool->worker_count; i++) {
+        struct worker *worker = pool->workers + i;
+
+        *worker = (struct worker){.pool = pool, .link = {.controller = controller, .gate = gate}};
+        if (pthread_create(&worker->thread, NULL, work, worker) != 0)
+            return mtnt_error_set(err, MTNT_E_NOMEM, "only %zu of %zu threads could be started; use fewer workers", i, pool->worker_count);
+        worker->joinable = true;
+    }
+    return 0;
+}
+
+int mtnt__pool_new(mtnt__pool **ret_pool, const mtnt_controller *controller, mtnt__gate *gate, size_t workers, size_t capacity, mtnt_error *err)
+{
+    mtnt__pool *pool = calloc(1, sizeof(*pool));
+    int rc;
+
+    if (pool == NULL || init_sync(pool) != 0) {
+        free(pool);
+        return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    }
+    pool->capacity = capacity;
+    pool->workers = calloc(workers, sizeof(*pool->workers));
+    pool->waiting = calloc(capacity, sizeof(mtnt__task *));
+    pool->started = calloc(capacity, sizeof(mtnt__task *));
+    pool->done = calloc(capacity, sizeof(mtnt__task *));
+    if (pool->workers == NULL || pool->waiting == NULL || pool->started == NULL || pool->done == NULL) {
+        rc = mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    } else {
+        pool->worker_count = workers;
+        rc = start_workers(pool, controller, gate, err);
+    }
+    if (rc != 0)
+        mtnt__pool_free(pool);
+    else
+        *ret_pool = pool;
+    return rc;
+}
+
+void mtnt__pool_free(mtnt__pool *pool)
+{
+    if (pool == NULL)
+        return;
+    pthread_mutex_lock(&pool->mutex);
+    pool->stopping = true;
+    pthread_cond_broadcast(&pool->work);
+    pthread_mutex_unlock(&pool->mutex);
+    for (size_t i = 0; i < pool->worker_count; i++)
+        if (pool->workers[i].joinable)
+            pthread_join(pool->workers[i].thread, NULL);
+    free(pool->workers);
+    free(pool->waiting);
+    free(pool->started);
+    free(pool->done);
+    pthread_cond_destroy(&pool->news);
+    pthread_cond_destroy(&pool->work);
+    pthread_mutex_destroy(&pool->mutex);
+    free(pool);
+}
+
+void mtnt__pool_push(mtnt__pool *pool, mtnt__task *task)
+{
+    pthread_mutex_lock(&pool->mutex);
+    pool->waiting[(pool->waiting_first + pool->waiting_count++) % pool->capacity] = task;
+    pthread_cond_signal(&pool->work);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+static struct timespec later(int64_t ms)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    time.tv_sec += ms / 1000;
+    time.tv_nsec += (ms % 1000) * 1000000;
+    if (time.tv_nsec >= 1000000000) {
+        time.tv_sec++;
+        time.tv_nsec -= 1000000000;
+    }
+    return time;
+}
+
+void mtnt__pool_take(mtnt__pool *pool, mtnt__pool_news *news, int64_t wait_ms)
+{
+    struct timespec until = later(wait_ms);
+
+    pthread_mutex_lock(&pool->mutex);
+    while (wait_ms > 0 && pool->done_count == 0 && !pool->woken)
+        if (pthread_cond_timedwait(&pool->news, &pool->mutex, &until) != 0)
+            break;
+    for (size_t i = 0; i < pool->started_count; i++)
+        news->started[i] = pool->started[i];
+    for (size_t i = 0; i < pool->done_count; i++)
+        news->done[i] = pool->done[i];
+    news->started_count = pool->started_count;
+    news->done_count = pool->done_count;
+    news->waiting = pool->waiting_count;
+    news->running = pool->running;
+    pool->started_count = pool->done_count = 0;
+    pool->woken = false;
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+size_t mtnt__pool_withdraw(mtnt__pool *pool, mtnt__task **ret_tasks)
+{
+    size_t count;
+
+    pthread_mutex_lock(&pool->mutex);
+    count = pool->waiting_count;
+    for (size_t i = 0; i < count; i++)
+        ret_tasks[i] = pool->waiting[(pool->waiting_first + i) % pool->capacity];
+    pool->waiting_count = 0;
+    pthread_mutex_unlock(&pool->mutex);
+    return count;
+}
+
+void mtnt__pool_wake(mtnt__pool *pool)
+{
+    pthread_mutex_lock(&pool->mutex);
+    pool->woken = true;
+    pthread_cond_signal(&pool->news);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+void mtnt__pool_cancel_running(mtnt__pool *pool)
+{
+    /* The task cannot be taken away while the pool's mutex is held; its own mutex is only ever taken inside. */
+    pthread_mutex_lock(&pool->mutex);
+    for (size_t i = 0; i < pool->worker_count; i++)
+        if (pool->workers[i].task != NULL)
+            mtnt__task_cancel(pool->workers[i].task);
+    pthread_mutex_unlock(&pool->mutex);
+}

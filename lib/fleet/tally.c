@@ -1,0 +1,151 @@
+#include "fleet/tally.h"
+
+#include <string.h>
+
+#define PROGRESS_EVERY_MS 100
+
+void mtnt__tally_init(mtnt__tally *tally, const mtnt_reporter *reporter, const mtnt__system *system)
+{
+    *tally = (mtnt__tally){.reporter = reporter, .system = system, .started_ms = system->boot_ms(system->data)};
+    tally->counts.total = -1;
+}
+
+static void emit(mtnt__tally *tally, mtnt_event event)
+{
+    tally->counts.elapsed_ms = tally->system->boot_ms(tally->system->data) - tally->started_ms;
+    if (tally->reporter->event == NULL)
+        return;
+    if (event.wall_ms == 0)
+        event.wall_ms = tally->system->wall_ms(tally->system->data);
+    event.run = tally->run;
+    tally->reporter->event(tally->reporter->data, &event);
+}
+
+void mtnt__tally_run_started(mtnt__tally *tally, int workers, const char *guarantee)
+{
+    emit(tally, (mtnt_event){.type = MTNT_EVENT_RUN_STARTED, .counts = &tally->counts, .workers = workers, .guarantee = guarantee});
+}
+
+void mtnt__tally_tenant_started(mtnt__tally *tally, const mtnt__task *task)
+{
+    emit(tally, (mtnt_event){.type = MTNT_EVENT_TENANT_STARTED, .tenant = task->model});
+}
+
+void mtnt__tally_current(mtnt__tally *tally, const mtnt_model *model)
+{
+    tally->counts.current++;
+    emit(tally, (mtnt_event){.type = MTNT_EVENT_TENANT_FINISHED, .tenant = model, .result = MTNT_RESULT_CURRENT, .counts = &tally->counts});
+}
+
+void mtnt__tally_recovered(mtnt__tally *tally, bool committed)
+{
+    if (committed)
+        tally->counts.recovered_committed++;
+    else
+        tally->counts.recovered_aborted++;
+}
+
+void mtnt__tally_failed(mtnt__tally *tally, const mtnt_model *model, const mtnt_error *error)
+{
+    bool doubt = error->code == MTNT_E_IN_DOUBT || error->code == MTNT_E_BLOCKED;
+
+    tally->counts.failed++;
+    tally->counts.in_doubt += doubt;
+    emit(tally, (mtnt_event){.type = MTNT_EVENT_TENANT_FINISHED,
+                             .tenant = model,
+                             .result = doubt ? MTNT_RESULT_IN_DOUBT : MTNT_RESULT_FAILED,
+                             .error = error,
+                             .counts = &tally->counts});
+}
+
+void mtnt__tally_untouched(mtnt__tally *tally, const mtnt_model *model)
+{
+    tally->counts.untouched++;
+    if (model != NULL)
+        emit(tally, (mtnt_event){.type = MTNT_EVENT_TENANT_FINISHED, .tenant = model, .result = MTNT_RESULT_UNTOUCHED, .counts = &tally->counts});
+}
+
+static void operations(mtnt__tally *tally, const mtnt__task *task)
+{
+    for (size_t i = 0; i < task->history_count; i++) {
+        const mtnt__step *step = task->history + i;
+
+        emit(tally, (mtnt_event){.type = MTNT_EVENT_OPERATION,
+                                 .wall_ms = step->finished_ms,
+                                 .tenant = task->model,
+                                 .operation = step->entry->name,
+                                 .order = step->entry->order,
+                                 .status = step->status,
+                                 .duration_ms = step->finished_ms - step->started_ms,
+                                 .up = !task->job->backward});
+    }
+}
+
+static mtnt_result count_result(mtnt__tally *tally, const mtnt__task *task)
+{
+    mtnt_counts *counts = &tally->counts;
+
+    switch (task->verdict) {
+    case MTNT__VERDICT_COMMITTED:
+        counts->migrated++;
+        counts->operations += (int64_t)task->outcome.executed;
+        return MTNT_RESULT_MIGRATED;
+    case MTNT__VERDICT_NOTHING:
+        counts->current++;
+        return MTNT_RESULT_CURRENT;
+    case MTNT__VERDICT_IN_DOUBT:
+    case MTNT__VERDICT_BLOCKED:
+        counts->failed++;
+        counts->in_doubt++;
+        return MTNT_RESULT_IN_DOUBT;
+    case MTNT__VERDICT_FAILED:
+    case MTNT__VERDICT_OTHER_MODE:
+        break;
+    }
+    counts->failed++;
+    counts->operations += (int64_t)task->outcome.executed;
+    if (task->outcome.executed > 0)
+        counts->kept++;
+    else
+        counts->rolled_back++;
+    return MTNT_RESULT_FAILED;
+}
+
+void mtnt__tally_finished(mtnt__tally *tally, const mtnt__task *task)
+{
+    mtnt_result result;
+
+    operations(tally, task);
+    result = count_result(tally, task);
+    emit(tally, (mtnt_event){.type = MTNT_EVENT_TENANT_FINISHED,
+                             .tenant = task->model,
+                             .result = result,
+                             .outcome = &task->outcome,
+                             .error = task->result_code != 0 ? &task->error : NULL,
+                             .counts = &tally->counts});
+}
+
+void mtnt__tally_progress(mtnt__tally *tally, size_t running)
+{
+    int64_t now = tally->system->boot_ms(tally->system->data);
+
+    tally->counts.running = (int64_t)running;
+    if (now - tally->progress_ms < PROGRESS_EVERY_MS)
+        return;
+    tally->progress_ms = now;
+    emit(tally, (mtnt_event){.type = MTNT_EVENT_PROGRESS, .counts = &tally->counts});
+}
+
+void mtnt__tally_warning(mtnt__tally *tally, const mtnt_error *error)
+{
+    emit(tally, (mtnt_event){.type = MTNT_EVENT_WARNING, .error = error});
+}
+
+void mtnt__tally_run_finished(mtnt__tally *tally, const mtnt_error *error)
+{
+    mtnt_counts *counts = &tally->counts;
+
+    counts->running = 0;
+    counts->total = counts->migrated + counts->current + counts->failed + counts->untouched;
+    emit(tally, (mtnt_event){.type = MTNT_EVENT_RUN_FINISHED, .error = error, .counts = counts});
+}

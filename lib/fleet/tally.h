@@ -1,0 +1,29 @@
+/* Counts of a run, and its events: all from the dispatcher's thread. */
+#ifndef MTNT_FLEET_TALLY_H
+#define MTNT_FLEET_TALLY_H
+
+#include "coordinate/task.h"
+#include "mtnt/executor.h"
+
+typedef struct mtnt__tally {
+    mtnt_counts counts;
+    const mtnt_reporter *reporter;
+    const mtnt__system *system;
+    int64_t run, started_ms, progress_ms;
+} mtnt__tally;
+
+void mtnt__tally_init(mtnt__tally *tally, const mtnt_reporter *reporter, const mtnt__system *system);
+void mtnt__tally_run_started(mtnt__tally *tally, int workers, const char *guarantee);
+void mtnt__tally_tenant_started(mtnt__tally *tally, const mtnt__task *task);
+/* Answered by the controller. */
+void mtnt__tally_current(mtnt__tally *tally, const mtnt_model *model);
+void mtnt__tally_recovered(mtnt__tally *tally, bool committed);
+/* A task that was tried, with its operations; or (error set, no attempt) one that could not be begun. */
+void mtnt__tally_finished(mtnt__tally *tally, const mtnt__task *task);
+void mtnt__tally_failed(mtnt__tally *tally, const mtnt_model *model, const mtnt_error *error);
+void mtnt__tally_untouched(mtnt__tally *tally, const mtnt_model *model);
+void mtnt__tally_progress(mtnt__tally *tally, size_t running);
+void mtnt__tally_warning(mtnt__tally *tally, const mtnt_error *error);
+void mtnt__tally_run_finished(mtnt__tally *tally, const mtnt_error *error);
+
+#endif
