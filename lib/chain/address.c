@@ -28,7 +28,8 @@ int mtnt__address_folder(const char *base_file, char **ret_folder, mtnt_error *e
     folder = realpath(beside, NULL);
     if (!folder) {
         rc = mtnt_error_set(err, errno == ENOENT || errno == ENOTDIR ? MTNT_E_NOT_FOUND : MTNT_E_IO,
-                            "the folder of %s: %s", base_file, strerror_r(errno, reason, sizeof(reason)));
+                            "the folder of %s: %s", base_file ? base_file : ".",
+                            strerror_r(errno, reason, sizeof(reason)));
         goto out;
     }
     *ret_folder = folder;
@@ -37,20 +38,29 @@ out:
     return rc;
 }
 
-static int absolute_sqlite(const char *path, const char *folder, char **ret_dsn, mtnt_error *err)
+char *mtnt__address_path(const char *folder, const char *path)
 {
-    mtnt__buffer dsn = {0};
-    char *text;
+    mtnt__buffer joined = {0};
 
     while (path[0] == '.' && path[1] == '/')
         path += 2;
-    mtnt__buffer_add_text(&dsn, "sqlite:");
     if (path[0] != '/') {
-        mtnt__buffer_add_text(&dsn, folder[1] ? folder : "");
-        mtnt__buffer_add_text(&dsn, "/");
+        mtnt__buffer_add_text(&joined, folder[1] ? folder : ""); /* "/" has its slash already */
+        mtnt__buffer_add_text(&joined, "/");
     }
-    mtnt__buffer_add_text(&dsn, path);
-    text = mtnt__buffer_take(&dsn);
+    mtnt__buffer_add_text(&joined, path);
+    return mtnt__buffer_take(&joined);
+}
+
+static int absolute_sqlite(const char *path, const char *folder, char **ret_dsn, mtnt_error *err)
+{
+    char *absolute = mtnt__address_path(folder, path), *text;
+    mtnt__buffer dsn = {0};
+
+    mtnt__buffer_add_format(&dsn, "sqlite:%s", absolute ? absolute : "");
+    text = absolute ? mtnt__buffer_take(&dsn) : NULL;
+    mtnt__buffer_release(&dsn);
+    free(absolute);
     if (!text)
         return out_of_memory(err);
     *ret_dsn = text;

@@ -9,6 +9,9 @@
  * with the working directory. malloc'ed. NOT_FOUND, IO, NOMEM. */
 int mtnt__address_folder(const char *base_file, char **ret_folder, mtnt_error *err);
 
+/* `path` as seen from `folder`: absolute paths unchanged. malloc'ed; NULL = out of memory. */
+char *mtnt__address_path(const char *folder, const char *path);
+
 /* A DSN of either backend; a relative SQLite path is seen from `folder`. malloc'ed. CONFIG (no DSN; the text
  * is redacted), NOMEM. */
 int mtnt__address_resolve(const char *dsn, const char *folder, char **ret_dsn, mtnt_error *err);

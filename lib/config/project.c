@@ -1,0 +1,199 @@
+#include "mtnt/project.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/files.h"
+#include "base/text.h"
+#include "chain/address.h"
+#include "config/formats.h"
+
+#define DEFAULT_FILE "mtnt.yaml"
+#define DEFAULT_CONTROLLER "sqlite:mtnt-controller.db"
+#define WORKERS_MAXIMUM 1024 /* what mtnt_executor_options takes */
+
+typedef struct project_file {
+    mtnt__yaml_place at;
+    mtnt__yaml_text controller, tenants, chain, plugin;
+    mtnt__yaml_int workers;
+    mtnt__yaml_text atomicity, on_failure, on_error;
+    mtnt__yaml_bool allow_out_of_order;
+    mtnt__yaml_text deadline, operation_timeout, unlock_deadline, lock_timeout, statement_timeout;
+} project_file;
+
+#define TEXT(name) MTNT__YAML_TEXT_FIELD(#name, MTNT__YAML_OPTIONAL, project_file, name, 1)
+static const cyaml_schema_field_t project_table[] = {
+    TEXT(controller),
+    TEXT(tenants),
+    TEXT(chain),
+    TEXT(plugin),
+    MTNT__YAML_INT_FIELD("workers", MTNT__YAML_OPTIONAL, project_file, workers),
+    TEXT(atomicity),
+    TEXT(on_failure),
+    TEXT(on_error),
+    MTNT__YAML_BOOL_FIELD("allow_out_of_order", MTNT__YAML_OPTIONAL, project_file, allow_out_of_order),
+    TEXT(deadline),
+    TEXT(operation_timeout),
+    TEXT(unlock_deadline),
+    TEXT(lock_timeout),
+    TEXT(statement_timeout),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t project_schema = MTNT__YAML_TOP(project_file, project_table);
+static const mtnt__yaml_kind project_kinds[] = {{0}};
+const mtnt__yaml_format mtnt__project_format = {"project file", &project_schema, project_kinds};
+
+static int out_of_memory(mtnt_error *err)
+{
+    return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+}
+
+static int take_times(mtnt_project *project, const project_file *said, const char *path, mtnt_error *err)
+{
+    const struct {
+        const char *key;
+        const mtnt__yaml_text *text;
+        int64_t *ms;
+    } times[] = {
+        {"deadline", &said->deadline, &project->deadline_ms},
+        {"operation_timeout", &said->operation_timeout, &project->operation_timeout_ms},
+        {"unlock_deadline", &said->unlock_deadline, &project->unlock_deadline_ms},
+        {"lock_timeout", &said->lock_timeout, &project->lock_timeout_ms},
+        {"statement_timeout", &said->statement_timeout, &project->statement_timeout_ms},
+    };
+
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+        if (times[i].text->text && !mtnt__parse_duration_ms(times[i].text->text, times[i].ms))
+            return mtnt__yaml_refuse(err, path, times[i].text->at,
+                                     "`%s` must be a time such as 500ms, 5s, 2m or 1h, not `%.80s`",
+                                     times[i].key, times[i].text->text);
+    }
+    return 0;
+}
+
+static int take_choices(mtnt_project *project, const project_file *said, const char *path, mtnt_error *err)
+{
+    static const char *const atomicities[] = {"chain", "operation", NULL};
+    static const char *const on_failures[] = {"rollback", "keep", NULL};
+    static const char *const on_errors[] = {"continue", "stop", NULL};
+    const struct {
+        const char *key;
+        const mtnt__yaml_text *text;
+        const char *const *choices;
+        char **copy;
+    } texts[] = {
+        {"atomicity", &said->atomicity, atomicities, &project->atomicity},
+        {"on_failure", &said->on_failure, on_failures, &project->on_failure},
+        {"on_error", &said->on_error, on_errors, &project->on_error},
+    };
+    int rc;
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (!texts[i].text->text)
+            continue;
+        if ((rc = mtnt__yaml_check_choice(path, texts[i].key, texts[i].text, texts[i].choices, err)))
+            return rc;
+        *texts[i].copy = strdup(texts[i].text->text);
+        if (!*texts[i].copy)
+            return out_of_memory(err);
+    }
+    return 0;
+}
+
+static int take_path(char **ret_path, const mtnt__yaml_text *text, const char *path, mtnt_error *err)
+{
+    if (!text->text)
+        return 0;
+    *ret_path = mtnt__path_beside(path, text->text);
+    return *ret_path ? 0 : out_of_memory(err);
+}
+
+/* A plugin is not looked for along the search path of libraries: its path always has a slash. */
+static int take_plugin(char **ret_path, const mtnt__yaml_text *text, const char *path, mtnt_error *err)
+{
+    char *beside = NULL;
+    int rc = take_path(&beside, text, path, err);
+
+    if (rc || !beside)
+        return rc;
+    *ret_path = strchr(beside, '/') ? strdup(beside) : mtnt__path_beside("./", beside);
+    free(beside);
+    return *ret_path ? 0 : out_of_memory(err);
+}
+
+static int take_controller(mtnt_project *project, const project_file *said, const char *path, mtnt_error *err)
+{
+    const char *dsn = said && said->controller.text ? said->controller.text : DEFAULT_CONTROLLER;
+    char *folder = NULL;
+    int rc = mtnt__address_folder(path, &folder, err);
+
+    if (rc)
+        return rc;
+    rc = mtnt__address_resolve(dsn, folder, &project->controller, err);
+    if (rc && said) {
+        mtnt_error_wrap(err, "`controller`");
+        mtnt_error_at(err, path, said->controller.at.line, said->controller.at.column);
+    }
+    if (said)
+        project->controller_line = said->controller.at.line;
+    free(folder);
+    return rc;
+}
+
+static int take_plain(mtnt_project *project, const project_file *said, const char *path, mtnt_error *err)
+{
+    if (said->workers.at.line && (said->workers.value < 1 || said->workers.value > WORKERS_MAXIMUM))
+        return mtnt__yaml_refuse(err, path, said->workers.at, "`workers` must be 1 to %d, not %lld",
+                                 WORKERS_MAXIMUM, (long long)said->workers.value);
+    project->workers = (int)said->workers.value;
+    project->allow_out_of_order = said->allow_out_of_order.value;
+    project->file = strdup(path);
+    return project->file ? 0 : out_of_memory(err);
+}
+
+static int take(mtnt_project *project, const project_file *said, const char *path, mtnt_error *err)
+{
+    int rc;
+
+    if ((rc = take_plain(project, said, path, err)) || (rc = take_controller(project, said, path, err)) ||
+        (rc = take_path(&project->tenants, &said->tenants, path, err)) ||
+        (rc = take_path(&project->chain, &said->chain, path, err)) ||
+        (rc = take_plugin(&project->plugin, &said->plugin, path, err)) ||
+        (rc = take_times(project, said, path, err)))
+        return rc;
+    return take_choices(project, said, path, err);
+}
+
+int mtnt_project_load(mtnt_project *ret_project, const char *path, mtnt_error *err)
+{
+    const char *file = path ? path : DEFAULT_FILE;
+    mtnt_project project = {0};
+    void *said = NULL;
+    int rc = mtnt__yaml_load_file(&mtnt__project_format, file, &said, err);
+
+    if (rc == MTNT_E_NOT_FOUND && !path) {
+        mtnt_error_clear(err);
+        rc = take_controller(&project, NULL, file, err);
+    } else if (rc == 0) {
+        rc = take(&project, said, file, err);
+    }
+    mtnt__yaml_free(&mtnt__project_format, said);
+    if (rc)
+        mtnt_project_release(&project);
+    else
+        *ret_project = project;
+    return rc;
+}
+
+void mtnt_project_release(mtnt_project *project)
+{
+    free(project->file);
+    free(project->controller);
+    free(project->tenants);
+    free(project->chain);
+    free(project->plugin);
+    free(project->atomicity);
+    free(project->on_failure);
+    free(project->on_error);
+    memset(project, 0, sizeof(*project));
+}
