@@ -7,6 +7,7 @@
 
 #define DEFAULT_DEADLINE_MS (60 * 60 * 1000)
 #define DEFAULT_UNLOCK_MS (2 * 60 * 1000)
+#define MAX_LOOKS 4
 
 int64_t mtnt__lease_ms(const mtnt_migration_options *options)
 {
@@ -309,6 +310,15 @@ static size_t undone(const mtnt__attempt *attempt)
     return count;
 }
 
+/* A model that comes and goes under our eyes. */
+static void give_up_looking(mtnt__task *task)
+{
+    mtnt_error_set(&task->error, MTNT_E_BUSY, "the model changes while it is being looked at; somebody else is working on it");
+    task->error.retryable = true;
+    task->result_code = MTNT_E_BUSY;
+    task->phase = MTNT__TASK_DONE;
+}
+
 static void move(mtnt__task *task, bool steps_wanted)
 {
     const mtnt__attempt *attempt = &task->attempt;
@@ -317,8 +327,11 @@ static void move(mtnt__task *task, bool steps_wanted)
 
     if (attempt->verdict == MTNT__VERDICT_OTHER_MODE) {
         task->looked = true;
-        task->needs = attempt->needs;
+        /* A model that turned out to exist says what it needs at the next look; till then, all that the chain writes. */
+        task->needs = attempt->mode == MTNT__MODE_PROVISIONAL || attempt->needs_provisional ? task->job->ladder.writes_after[0] : attempt->needs;
         task->provisional = attempt->needs_provisional;
+        if (++task->looks > MAX_LOOKS)
+            give_up_looking(task);
     } else if (task->phase == MTNT__TASK_BACK) {
         task->phase = attempt->verdict == MTNT__VERDICT_COMMITTED && task->done_here > 0 ? MTNT__TASK_BACK : MTNT__TASK_DONE;
     } else if (more) {

@@ -36,6 +36,7 @@ typedef struct mtnt__task {
     int64_t steps_left;                /* 0 = no limit */
     uint32_t needs;                    /* what an earlier look at the model has shown; 0 = as the chain says */
     bool provisional, looked;
+    int looks;
     atomic_bool cancelled;
     pthread_mutex_t mutex;             /* over the two handles below */
     mtnt_db *live_controller, *live_model;

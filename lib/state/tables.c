@@ -1,6 +1,7 @@
 #include "state/tables.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/text.h"
 #include "db/database.h"
@@ -16,14 +17,30 @@ static const mtnt__tables_step model_steps[] = {
 const mtnt__tables mtnt__tables_controller = {"controller", controller_steps, sizeof(controller_steps) / sizeof(*controller_steps)};
 const mtnt__tables mtnt__tables_model = {"model", model_steps, sizeof(model_steps) / sizeof(*model_steps)};
 
+static int check_fsync(void *data, const mtnt_row *row, mtnt_error *err)
+{
+    const mtnt__tables *tables = data;
+    const char *fsync = mtnt_row_text(row, 0);
+
+    if (fsync != NULL && strcmp(fsync, "off") == 0)
+        return mtnt_error_set(err, MTNT_E_REFUSED,
+                              "the %s's server runs with fsync = off: what it says is committed may be lost by a crash, and the two databases would "
+                              "disagree. Switch it on. Nothing was changed",
+                              tables->owner);
+    return 0;
+}
+
 int mtnt__tables_lock(mtnt_db *db, const mtnt__tables *tables, mtnt_error *err)
 {
     const mtnt_value values[] = {mtnt_value_text(tables->owner), mtnt_value_end()};
 
     if (mtnt_db_backend(db) == MTNT_SQLITE)
         return 0;
-    return mtnt__db_run(db, NULL, NULL, err,
-                        "SELECT pg_advisory_xact_lock(hashtextextended('mtnt ' || $1 || ' ' || coalesce(current_schema(), ''), 0))", values);
+    /* The setting rides along, so that refusing a server that forgets costs no round trip. */
+    return mtnt__db_run(db, check_fsync, (void *)(uintptr_t)tables, err,
+                        "SELECT current_setting('fsync'), "
+                        "pg_advisory_xact_lock(hashtextextended('mtnt ' || $1 || ' ' || coalesce(current_schema(), ''), 0))",
+                        values);
 }
 
 static int read_count(void *data, const mtnt_row *row, mtnt_error *err)

@@ -20,7 +20,7 @@ extern const mtnt__tables mtnt__tables_controller, mtnt__tables_model;
 /* All inside a transaction that the caller holds open. */
 
 /* The database lock: only one process at a time makes tables, or works on a model. SQLite has it since BEGIN IMMEDIATE; PostgreSQL takes an
- * advisory lock until the transaction's end. BUSY after the lock timeout. */
+ * advisory lock until the transaction's end. BUSY after the lock timeout; REFUSED when the server runs with fsync = off. */
 int mtnt__tables_lock(mtnt_db *db, const mtnt__tables *tables, mtnt_error *err);
 
 /* *ret_version: 0 = no tables. NEWER: more steps than we know have run. */
