@@ -69,6 +69,26 @@ typedef struct mtnt_outcome {
 } mtnt_outcome;
 MTNT_API void mtnt_coordinator_outcome(const mtnt_coordinator *coordinator, mtnt_outcome *ret_outcome);
 
+/* ---- before any migration ---- */
+
+/* How a tenant's migration would commit that writes what `writes` says (MTNT_WRITES_…; creates: it makes the
+ * model), in the words of mtnt_event.guarantee. Static text; touches no database. */
+MTNT_API const char *mtnt_coordinator_guarantee(const char *controller_dsn, const mtnt_model *model,
+                                                uint32_t writes, bool creates);
+
+/* What the whole chain on one tenant would rest on. */
+typedef struct mtnt_examination {
+    const char *mode, *guarantee;      /* static texts, as in mtnt_outcome and mtnt_event */
+    const char *decider;               /* "controller" or "model": whose commit decides */
+    bool model_exists;                 /* false: the chain creates it */
+    char controller[192], model[192];  /* engine, version, settings; "" = not reached */
+} mtnt_examination;
+/* Opens both databases to be read and changes nothing; the controller may be read_only. Blocks. 0: the guarantee
+ * holds. REFUSED: it does not, and err says what to do; CONNECT, CORRUPT, NOT_FOUND (no model, and the chain does
+ * not create it), IO. *ret_examination is filled as far as it came, on failure too. */
+MTNT_API int mtnt_coordinator_examine(mtnt_controller *controller, const mtnt_model *model, const mtnt_chain *chain,
+                                      mtnt_examination *ret_examination, mtnt_error *err);
+
 MTNT_END_DECLS
 
 #endif
