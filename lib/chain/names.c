@@ -56,29 +56,37 @@ void mtnt__name_shown(const char *name, char ret_text[MTNT__NAME_SHOWN_SIZE])
     mtnt__text_copy(ret_text, MTNT__NAME_SHOWN_SIZE, copy);
 }
 
+static int refuse_character(const char *what, const char *name, uint32_t code, mtnt_error *err)
+{
+    char shown[MTNT__NAME_SHOWN_SIZE];
+
+    mtnt__name_shown(name, shown);
+    if (code == 0)
+        return mtnt_error_set(err, MTNT_E_CONFIG, "%s `%s` is not UTF-8", what, shown);
+    return mtnt_error_set(err, MTNT_E_CONFIG, "%s `%s` has a control character (U+%04X) in it", what, shown,
+                          (unsigned int)code);
+}
+
 int mtnt__name_check(const char *what, const char *name, size_t maximum, mtnt_error *err)
 {
     char shown[MTNT__NAME_SHOWN_SIZE];
-    size_t length = name ? strlen(name) : 0;
+    const unsigned char *at = (const unsigned char *)name;
 
-    if (length == 0)
+    if (!name || !name[0])
         return mtnt_error_set(err, MTNT_E_CONFIG, "%s is empty", what);
-    mtnt__name_shown(name, shown);
-    if (length > maximum)
-        return mtnt_error_set(err, MTNT_E_CONFIG, "%s `%s…` has %zu bytes; at most %zu are allowed", what,
-                              shown, length, maximum);
-    for (const unsigned char *at = (const unsigned char *)name; *at;) {
+    while (*at) {
         uint32_t code = 0;
         size_t step = character_at(at, &code);
 
-        if (step == 0)
-            return mtnt_error_set(err, MTNT_E_CONFIG, "%s `%s` is not UTF-8", what, shown);
-        if (is_control(code))
-            return mtnt_error_set(err, MTNT_E_CONFIG, "%s `%s` has a control character (U+%04X) in it", what,
-                                  shown, (unsigned int)code);
+        if (step == 0 || is_control(code))
+            return refuse_character(what, name, code, err);
         at += step;
     }
-    return 0;
+    if ((size_t)(at - (const unsigned char *)name) <= maximum)
+        return 0;
+    mtnt__name_shown(name, shown);
+    return mtnt_error_set(err, MTNT_E_CONFIG, "%s `%s…` has %zu bytes; at most %zu are allowed", what, shown,
+                          strlen(name), maximum);
 }
 
 bool mtnt__name_is_plain(const char *name)
