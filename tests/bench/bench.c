@@ -1,0 +1,312 @@
+#include "bench.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <pthread.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define HUNDRED "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) "
+
+const char *const bench_operations[BENCH_OPERATIONS] = {
+    "CREATE TABLE customers(id INTEGER PRIMARY KEY, name TEXT NOT NULL, city TEXT)",
+    "CREATE TABLE products(id INTEGER PRIMARY KEY, name TEXT NOT NULL, price INTEGER NOT NULL)",
+    "CREATE TABLE orders(id INTEGER PRIMARY KEY, customer INTEGER NOT NULL, placed TEXT)",
+    "CREATE TABLE lines(id INTEGER PRIMARY KEY, booking INTEGER NOT NULL, product INTEGER NOT NULL)",
+    "CREATE TABLE notes(id INTEGER PRIMARY KEY, customer INTEGER NOT NULL, body TEXT)",
+    "CREATE INDEX customers_by_name ON customers(name)",
+    "CREATE INDEX orders_by_customer ON orders(customer)",
+    "CREATE INDEX lines_by_booking ON lines(booking, product)",
+    "INSERT INTO customers(id, name, city) " HUNDRED "SELECT i, 'customer ' || i, 'city ' || i % 7 FROM n",
+    "INSERT INTO products(id, name, price) " HUNDRED "SELECT i, 'product ' || i, i * 10 FROM n",
+};
+
+const char *const bench_tables[BENCH_TABLES] = {"customers", "products", "orders", "lines", "notes"};
+
+void bench_die(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    fputs("bench: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    exit(1);
+}
+
+const char *bench_text(const char *format, ...)
+{
+    va_list arguments;
+    char *text = NULL;
+
+    va_start(arguments, format);
+    if (vasprintf(&text, format, arguments) < 0)
+        bench_die("out of memory");
+    va_end(arguments);
+    return text;
+}
+
+static int number(const char *text, int least, int most)
+{
+    char *end = NULL;
+    long value = strtol(text, &end, 10);
+
+    if (*text == '\0' || *end != '\0' || value < least || value > most)
+        bench_die("%s is no number from %d to %d", text, least, most);
+    return (int)value;
+}
+
+void bench_parse(bench_options *options, int argc, char **argv)
+{
+    int i;
+
+    for (i = 1; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "--tenants") == 0)
+            options->tenants = number(argv[i + 1], 1, 10000000);
+        else if (strcmp(argv[i], "--workers") == 0)
+            options->workers = number(argv[i + 1], 1, 256);
+        else if (strcmp(argv[i], "--rounds") == 0)
+            options->rounds = number(argv[i + 1], 1, 64);
+        else if (strcmp(argv[i], "--folder") == 0)
+            options->folder = argv[i + 1];
+        else if (strcmp(argv[i], "--mtnt") == 0)
+            options->mtnt = argv[i + 1];
+        else if (strcmp(argv[i], "--json") == 0)
+            options->json = argv[i + 1];
+        else if (strcmp(argv[i], "--server") == 0)
+            options->server = argv[i + 1];
+        else if (strcmp(argv[i], "--controller") == 0)
+            options->controller = argv[i + 1];
+        else if (strcmp(argv[i], "--only") == 0)
+            options->only = argv[i + 1];
+        else
+            bench_die("unknown option %s", argv[i]);
+    }
+    if (i != argc)
+        bench_die("option %s has no value", argv[argc - 1]);
+    if (options->folder == NULL || options->mtnt == NULL)
+        bench_die("--folder and --mtnt are needed");
+}
+
+double bench_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static int ascending(const void *left, const void *right)
+{
+    double a = *(const double *)left, b = *(const double *)right;
+
+    return (a > b) - (a < b);
+}
+
+double bench_median(const double *values, int count)
+{
+    double sorted[64];
+
+    memcpy(sorted, values, sizeof(*values) * (size_t)count);
+    qsort(sorted, (size_t)count, sizeof(*sorted), ascending);
+    return count % 2 == 1 ? sorted[count / 2] : (sorted[count / 2 - 1] + sorted[count / 2]) / 2;
+}
+
+/* ---- threads and programs ---- */
+
+struct pool {
+    atomic_int next;
+    int count;
+    void (*one)(void *data, int index);
+    void *data;
+};
+
+static void *work(void *data)
+{
+    struct pool *pool = data;
+    int index;
+
+    while ((index = atomic_fetch_add(&pool->next, 1)) < pool->count)
+        pool->one(pool->data, index);
+    return NULL;
+}
+
+void bench_parallel(int workers, int count, void (*one)(void *data, int index), void *data)
+{
+    struct pool pool = {.count = count, .one = one, .data = data};
+    pthread_t threads[256];
+    int i;
+
+    for (i = 0; i < workers; i++)
+        if (pthread_create(&threads[i], NULL, work, &pool) != 0)
+            bench_die("no thread to be had");
+    for (i = 0; i < workers; i++)
+        pthread_join(threads[i], NULL);
+}
+
+static double seconds(struct timeval time)
+{
+    return (double)time.tv_sec + (double)time.tv_usec / 1e6;
+}
+
+bench_cost bench_run(const char *folder, const char *output, const char *const *arguments)
+{
+    posix_spawn_file_actions_t actions;
+    bench_cost cost = {0};
+    struct rusage usage;
+    double begun = bench_now();
+    int status, rc;
+    pid_t pid;
+
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    posix_spawn_file_actions_adddup2(&actions, 1, 2);
+    posix_spawn_file_actions_addchdir_np(&actions, folder);
+    rc = posix_spawnp(&pid, arguments[0], &actions, NULL, (char *const *)arguments, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (rc != 0)
+        bench_die("%s: %s", arguments[0], strerror(rc));
+    while (wait4(pid, &status, 0, &usage) < 0)
+        if (errno != EINTR)
+            bench_die("wait4: %s", strerror(errno));
+    cost.wall_s = bench_now() - begun;
+    cost.cpu_s = seconds(usage.ru_utime) + seconds(usage.ru_stime);
+    cost.rss_kib = usage.ru_maxrss;
+    cost.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return cost;
+}
+
+bench_cost bench_migrate(const bench_options *options, const char *folder)
+{
+    const char *workers = bench_text("%d", options->workers), *output = bench_text("%s/output", folder);
+    const char *arguments[] = {options->mtnt, "migrate", "--workers", workers, NULL};
+    bench_cost cost = bench_run(folder, output, arguments);
+    char line[512];
+    FILE *file;
+
+    if (cost.status == 0)
+        return cost;
+    file = fopen(output, "re");
+    while (file != NULL && fgets(line, sizeof(line), file) != NULL)
+        fputs(line, stderr);
+    bench_die("%s migrate: exit status %d", options->mtnt, cost.status);
+}
+
+/* ---- files ---- */
+
+void bench_make_folder(const char *folder)
+{
+    if (mkdir(folder, 0700) != 0)
+        bench_die("%s: %s", folder, strerror(errno));
+}
+
+static int remove_one(const char *path, const struct stat *status, int type, struct FTW *where)
+{
+    (void)status;
+    (void)type;
+    (void)where;
+    return remove(path);
+}
+
+void bench_remove_folder(const char *folder)
+{
+    if (nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) != 0)
+        bench_die("%s: %s", folder, strerror(errno));
+}
+
+void bench_write(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "we");
+
+    if (file == NULL || fputs(text, file) < 0 || fclose(file) != 0)
+        bench_die("%s: %s", path, strerror(errno));
+}
+
+void bench_write_project(const bench_options *options, const char *folder, const char *controller,
+                         const char *tenants)
+{
+    FILE *file = fopen(bench_text("%s/chain.yaml", folder), "we");
+    int i;
+
+    if (file == NULL)
+        bench_die("%s/chain.yaml: %s", folder, strerror(errno));
+    fputs("chain: bench\noperations:\n", file);
+    for (i = 0; i < BENCH_OPERATIONS; i++)
+        fprintf(file, "  - name: operation_%d\n    sql:\n      model: {up: \"%s\"}\n", i + 1,
+                bench_operations[i]);
+    if (fclose(file) != 0)
+        bench_die("%s/chain.yaml: %s", folder, strerror(errno));
+    bench_write(bench_text("%s/mtnt.yaml", folder),
+                bench_text("controller: %s\ntenants: tenants.yaml\nchain: chain.yaml\nworkers: %d\n",
+                           controller, options->workers));
+    bench_write(bench_text("%s/tenants.yaml", folder), tenants);
+}
+
+void bench_settle(void)
+{
+    sync();
+}
+
+/* ---- results ---- */
+
+static void write_list(FILE *file, const char *name, const double *values, int count)
+{
+    int i;
+
+    fprintf(file, "\"%s\": [", name);
+    for (i = 0; i < count; i++)
+        fprintf(file, "%s%.4f", i > 0 ? ", " : "", values[i]);
+    fputs("]", file);
+}
+
+static void write_race(const bench_options *options, const bench_race *race, double ratio)
+{
+    FILE *file;
+
+    if (options->json == NULL)
+        return;
+    file = fopen(options->json, "we");
+    if (file == NULL)
+        bench_die("%s: %s", options->json, strerror(errno));
+    fprintf(file, "{\"bench\": \"%s\", \"tenants\": %d, \"operations\": %d, \"workers\": %d, ", race->name,
+            options->tenants, BENCH_OPERATIONS, options->workers);
+    write_list(file, "bare_s", race->bare_s, options->rounds);
+    fputs(", ", file);
+    write_list(file, "mtnt_s", race->mtnt_s, options->rounds);
+    fputs(", ", file);
+    write_list(file, "mtnt_cpu_s", race->mtnt_cpu_s, options->rounds);
+    fprintf(file, ", \"mtnt_rss_kib\": %ld, \"ratio\": %.4f, \"target\": %.2f, \"reached\": %s}\n",
+            race->mtnt_rss_kib, ratio, race->target, ratio >= race->target ? "true" : "false");
+    if (fclose(file) != 0)
+        bench_die("%s: %s", options->json, strerror(errno));
+}
+
+void bench_report(const bench_options *options, const bench_race *race)
+{
+    double bare = bench_median(race->bare_s, options->rounds),
+           mtnt = bench_median(race->mtnt_s, options->rounds);
+    double ratio = bare / mtnt; /* of the rates */
+    int i;
+
+    printf("%s: %d %s × %d operations, %d workers\n", race->name, options->tenants, race->unit,
+           BENCH_OPERATIONS, options->workers);
+    printf("  %-8s%12s%14s\n", "round", "bare loop", "mtnt-model");
+    for (i = 0; i < options->rounds; i++)
+        printf("  %-8d%10.3f s%12.3f s\n", i + 1, race->bare_s[i], race->mtnt_s[i]);
+    printf("  %-8s%10.3f s%12.3f s\n", "median", bare, mtnt);
+    printf("  %-8s%8.0f/s%14.0f/s   ratio %.2f (target %.2f: %s)\n", "rate", options->tenants / bare,
+           options->tenants / mtnt, ratio, race->target, ratio >= race->target ? "reached" : "missed");
+    printf("  mtnt-model: %.2f s of CPU, %.1f MiB; end states of both fleets are equal\n\n",
+           bench_median(race->mtnt_cpu_s, options->rounds), (double)race->mtnt_rss_kib / 1024);
+    write_race(options, race, ratio);
+}

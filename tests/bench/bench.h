@@ -1,0 +1,64 @@
+/* What the benchmarks share: the work of a tenant, a pool, children with their costs, medians, results. They are programs of their
+ * own: whatever goes wrong ends them. */
+#ifndef MTNT_BENCH_H
+#define MTNT_BENCH_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+/* 5 tables, 3 indexes, 2 inserts of 100 rows: the same SQL for both engines and both contenders. */
+#define BENCH_OPERATIONS 10
+extern const char *const bench_operations[BENCH_OPERATIONS];
+/* The tables of it. */
+#define BENCH_TABLES 5
+extern const char *const bench_tables[BENCH_TABLES];
+
+typedef struct bench_options {
+    int tenants, workers, rounds;
+    const char *folder;     /* scratch, emptied and removed at the end */
+    const char *mtnt;       /* the command */
+    const char *json;       /* results as JSON; NULL = none */
+    const char *server;     /* PostgreSQL, "host=… port=…" */
+    const char *controller; /* DSN; NULL = SQLite in the folder */
+    const char *only; /* "bare" or "mtnt": one contender, once, no comparison: to be looked at with strace */
+} bench_options;
+void bench_parse(bench_options *options, int argc, char **argv);
+
+void bench_die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+/* Text that lives as long as the program. */
+const char *bench_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+double bench_now(void); /* seconds */
+double bench_median(const double *values, int count);
+
+/* Runs one(data, 0 … count-1), each once, on that many threads. */
+void bench_parallel(int workers, int count, void (*one)(void *data, int index), void *data);
+
+typedef struct bench_cost {
+    double wall_s, cpu_s;
+    long rss_kib;
+    int status; /* exit status */
+} bench_cost;
+/* Runs a program to its end, its output going to a file. */
+bench_cost bench_run(const char *folder, const char *output, const char *const *arguments);
+/* `mtnt-model migrate` in a folder with its mtnt.yaml; anything but success ends the benchmark with its output. */
+bench_cost bench_migrate(const bench_options *options, const char *folder);
+
+void bench_make_folder(const char *folder);
+void bench_remove_folder(const char *folder); /* what bench_make_folder made, and nothing above it */
+void bench_write(const char *path, const char *text);
+void bench_write_project(const bench_options *options, const char *folder, const char *controller,
+                         const char *tenants);
+void bench_settle(void); /* what has been prepared gets to the disk before anything is measured */
+
+/* The two contenders in turn, `rounds` times: prints a table and writes JSON. */
+typedef struct bench_race {
+    const char *name, *unit;
+    double bare_s[64], mtnt_s[64], mtnt_cpu_s[64];
+    long mtnt_rss_kib;
+    double target; /* least rate of mtnt / rate of bare */
+} bench_race;
+/* Prints and writes the result. */
+void bench_report(const bench_options *options, const bench_race *race);
+
+#endif

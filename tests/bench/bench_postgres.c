@@ -1,0 +1,252 @@
+/* PostgreSQL tenants, a database each: mtnt-model against a bare loop on libpq that does the same on the same number of threads. */
+#include <libpq-fe.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+
+struct fleet {
+    const bench_options *options;
+    const char *prefix; /* databases are <prefix>_<number> */
+};
+
+static PGconn *open_database(const bench_options *options, const char *database)
+{
+    /* A dbname behind the first one wins. */
+    const char *conninfo = bench_text("%s dbname=%s", options->server, database);
+    PGconn *connection = PQconnectdb(conninfo);
+
+    if (PQstatus(connection) != CONNECTION_OK)
+        bench_die("%s: %s", database, PQerrorMessage(connection));
+    free((char *)conninfo);
+    return connection;
+}
+
+static PGconn *open_model(const struct fleet *fleet, int tenant)
+{
+    char name[128];
+
+    snprintf(name, sizeof(name), "%s_%06d", fleet->prefix, tenant);
+    return open_database(fleet->options, name);
+}
+
+static void run(PGconn *connection, const char *sql)
+{
+    PGresult *result = PQexec(connection, sql);
+
+    if (PQresultStatus(result) != PGRES_COMMAND_OK && PQresultStatus(result) != PGRES_TUPLES_OK)
+        bench_die("%s: %s", sql, PQerrorMessage(connection));
+    PQclear(result);
+}
+
+/* ---- a fleet: databases from one template, and the files of the command ---- */
+
+static void drop_fleet(const struct fleet *fleet)
+{
+    PGconn *connection = open_database(fleet->options, "postgres");
+    int i;
+
+    for (i = 0; i < fleet->options->tenants; i++) {
+        char sql[256];
+
+        snprintf(sql, sizeof(sql), "DROP DATABASE IF EXISTS %s_%06d", fleet->prefix, i);
+        run(connection, sql);
+    }
+    PQfinish(connection);
+}
+
+static void make_template(const bench_options *options)
+{
+    PGconn *connection = open_database(options, "postgres");
+
+    run(connection, "DROP DATABASE IF EXISTS bench_template");
+    run(connection, "CREATE DATABASE bench_template");
+    run(connection, "DROP DATABASE IF EXISTS bench_controller");
+    run(connection, "CREATE DATABASE bench_controller");
+    PQfinish(connection);
+    connection = open_database(options, "bench_template");
+    run(connection, "CREATE TABLE account(name TEXT); INSERT INTO account VALUES ('there before')");
+    PQfinish(connection);
+}
+
+static void drop_template(const bench_options *options)
+{
+    PGconn *connection = open_database(options, "postgres");
+
+    run(connection, "DROP DATABASE IF EXISTS bench_template");
+    run(connection, "DROP DATABASE IF EXISTS bench_controller");
+    PQfinish(connection);
+}
+
+static void make_fleet(const struct fleet *fleet)
+{
+    PGconn *connection = open_database(fleet->options, "postgres");
+    int i;
+
+    drop_fleet(fleet); /* of a benchmark that was stopped */
+    for (i = 0; i < fleet->options->tenants; i++) {
+        char sql[256];
+
+        snprintf(sql, sizeof(sql), "CREATE DATABASE %s_%06d TEMPLATE bench_template", fleet->prefix, i);
+        run(connection, sql);
+    }
+    run(connection, "CHECKPOINT");
+    PQfinish(connection);
+}
+
+/* "host=… port=…" as the part of a URI behind the question mark. */
+static const char *server_query(const char *server)
+{
+    char *copy = strdup(server), *rest = copy, *word;
+    const char *query = "";
+
+    while ((word = strtok_r(rest, " ", &rest)) != NULL)
+        if (strncmp(word, "dbname=", 7) != 0)
+            query = bench_text("%s%s%s", query, *query != '\0' ? "&" : "?", word);
+    free(copy);
+    return query;
+}
+
+static void write_files(const struct fleet *fleet, const char *folder)
+{
+    const char *query = server_query(fleet->options->server), *controller = fleet->options->controller;
+    size_t length = 0;
+    char *tenants = NULL;
+    FILE *list = open_memstream(&tenants, &length);
+    int i;
+
+    bench_make_folder(folder);
+    fputs("tenants:\n", list);
+    for (i = 0; i < fleet->options->tenants; i++)
+        fprintf(list, "  - {id: tenant-%06d, model: \"postgresql:///%s_%06d%s\"}\n", i, fleet->prefix, i,
+                query);
+    fclose(list);
+    if (controller == NULL)
+        controller = bench_text("postgresql:///bench_controller%s", query);
+    bench_write_project(fleet->options, folder, controller, tenants);
+    free(tenants);
+}
+
+/* ---- the bare loop ---- */
+
+static void perform_bare(void *data, int index)
+{
+    PGconn *connection = open_model(data, index);
+    int i;
+
+    run(connection, "BEGIN");
+    for (i = 0; i < BENCH_OPERATIONS; i++)
+        run(connection, bench_operations[i]);
+    run(connection, "COMMIT");
+    PQfinish(connection);
+}
+
+static double bare_loop(const struct fleet *fleet)
+{
+    double begun = bench_now();
+
+    bench_parallel(fleet->options->workers, fleet->options->tenants, perform_bare, (void *)fleet);
+    return bench_now() - begun;
+}
+
+/* ---- the same end? ---- */
+
+static void add_rows(PGconn *connection, const char *sql, FILE *text)
+{
+    PGresult *result = PQexec(connection, sql);
+    int row, column;
+
+    if (PQresultStatus(result) != PGRES_TUPLES_OK)
+        bench_die("%s: %s", sql, PQerrorMessage(connection));
+    for (row = 0; row < PQntuples(result); row++) {
+        for (column = 0; column < PQnfields(result); column++)
+            fprintf(text, "%s|", PQgetvalue(result, row, column));
+        fputc('\n', text);
+    }
+    PQclear(result);
+}
+
+/* Columns, indexes, constraints and row counts, without the tables of mtnt-model's own. */
+static char *end_state(const struct fleet *fleet, int tenant)
+{
+    PGconn *connection = open_model(fleet, tenant);
+    char *state = NULL;
+    size_t length = 0;
+    FILE *text = open_memstream(&state, &length);
+    int i;
+
+    add_rows(connection,
+             "SELECT table_schema, table_name, column_name, data_type, is_nullable, column_default "
+             "FROM information_schema.columns WHERE table_schema NOT IN ('pg_catalog', 'information_schema') "
+             "AND table_name NOT LIKE 'mtnt\\_%' ORDER BY 1, 2, ordinal_position",
+             text);
+    add_rows(
+        connection,
+        "SELECT indexdef FROM pg_indexes WHERE schemaname NOT IN ('pg_catalog') AND tablename NOT LIKE 'mtnt\\_%' "
+        "ORDER BY 1",
+        text);
+    add_rows(connection, "SELECT * FROM account", text);
+    for (i = 0; i < BENCH_TABLES; i++) {
+        char sql[128];
+
+        snprintf(sql, sizeof(sql), "SELECT '%s', count(*), sum(id) FROM %s", bench_tables[i],
+                 bench_tables[i]);
+        add_rows(connection, sql, text);
+    }
+    PQfinish(connection);
+    fclose(text);
+    return state;
+}
+
+static void check_equal(const struct fleet *bare, const struct fleet *mtnt)
+{
+    int i;
+
+    for (i = 0; i < bare->options->tenants; i++) {
+        char *expected = end_state(bare, i), *found = end_state(mtnt, i);
+
+        if (strcmp(expected, found) != 0)
+            bench_die("tenant %d differs:\n%s\n---\n%s", i, expected, found);
+        free(expected);
+        free(found);
+    }
+}
+
+static void one_round(const bench_options *options, bench_race *race, int round)
+{
+    struct fleet bare = {options, "bench_bare"}, mtnt = {options, "bench_mtnt"};
+    const char *folder = bench_text("%s/mtnt-%d", options->folder, round);
+    bench_cost cost;
+
+    make_template(options);
+    make_fleet(&bare);
+    race->bare_s[round] = bare_loop(&bare);
+    make_fleet(&mtnt);
+    write_files(&mtnt, folder);
+    cost = bench_migrate(options, folder);
+    race->mtnt_s[round] = cost.wall_s;
+    race->mtnt_cpu_s[round] = cost.cpu_s;
+    if (cost.rss_kib > race->mtnt_rss_kib)
+        race->mtnt_rss_kib = cost.rss_kib;
+    check_equal(&bare, &mtnt);
+    drop_fleet(&bare);
+    drop_fleet(&mtnt);
+    drop_template(options);
+}
+
+int main(int argc, char **argv)
+{
+    bench_options options = {.tenants = 100, .workers = 8, .rounds = 5};
+    bench_race race = {.name = "postgres", .unit = "databases", .target = 0.85};
+    int i;
+
+    bench_parse(&options, argc, argv);
+    if (options.server == NULL)
+        bench_die("--server is needed");
+    bench_make_folder(options.folder);
+    for (i = 0; i < options.rounds; i++)
+        one_round(&options, &race, i);
+    bench_report(&options, &race);
+    bench_remove_folder(options.folder);
+    return 0;
+}

@@ -1,0 +1,94 @@
+#!/bin/sh
+# The programs of operations/examples do what they say.
+set -eu
+
+examples=$MTNT_TEST_BUILD_DIR/examples
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch"
+
+complain() {
+    echo "$*" >&2
+    exit 1
+}
+expect() { # WHAT FOUND EXPECTED
+    [ "$2" = "$3" ] || complain "$1: expected \`$3\`, found \`$2\`"
+}
+
+# ---- signup.c: a service that embeds the library ----
+
+expect "sign-up" "$("$examples/signup" acme sqlite:shop.db sqlite:acme.db)" "acme: 3 operations, mode provisional"
+expect "owner" "$(sqlite3 acme.db "SELECT value FROM settings WHERE name = 'owner'")" acme
+expect "customers" "$(sqlite3 shop.db "SELECT id FROM customers")" acme
+expect "again" "$("$examples/signup" acme sqlite:shop.db sqlite:acme.db)" "acme: 0 operations, mode -"
+expect "customers after the second time" "$(sqlite3 shop.db "SELECT count(*) FROM customers")" 1
+
+# Neither database has anything of a sign-up that fails.
+sqlite3 shop.db "CREATE TRIGGER no BEFORE INSERT ON customers BEGIN SELECT RAISE(ABORT, 'no room for ' || new.id); END"
+if "$examples/signup" globex sqlite:shop.db sqlite:globex.db 2>refused; then
+    complain "a sign-up that cannot be noted has succeeded"
+fi
+grep -q "no room for globex" refused || complain "$(cat refused)"
+[ -z "$(find . -name 'globex*')" ] || complain "left behind: $(find . -name 'globex*')"
+sqlite3 shop.db "DROP TRIGGER no"
+expect "after the failure" "$("$examples/signup" globex sqlite:shop.db sqlite:globex.db)" \
+    "globex: 3 operations, mode provisional"
+
+# ---- plugin.c: the same operations for the command ----
+
+mkdir fleet
+cd fleet
+cat >mtnt.yaml <<END
+controller: sqlite:controller.db
+tenants: tenants.yaml
+chain: chain.yaml
+plugin: $examples/libshop.so
+END
+cat >tenants.yaml <<END
+tenants:
+  - {id: acme, model: "sqlite:acme.db"}
+  - {id: globex, model: "sqlite:globex.db"}
+END
+cat >chain.yaml <<END
+chain: shop
+operations:
+  - name: make
+    create_model: {}
+END
+sqlite3 controller.db "CREATE TABLE customers(id TEXT)"
+"$MTNT_BIN" migrate >out 2>&1 || complain "$(cat out)"
+expect "customers" "$(sqlite3 controller.db "SELECT group_concat(id, ' ') FROM (SELECT id FROM customers ORDER BY id)")" \
+    "acme globex"
+expect "owner" "$(sqlite3 globex.db "SELECT value FROM settings")" globex
+"$MTNT_BIN" rewind --to make --yes >out 2>&1 || complain "$(cat out)"
+expect "customers after rewind" "$(sqlite3 controller.db "SELECT count(*) FROM customers")" 0
+expect "tables after rewind" "$(sqlite3 globex.db "SELECT count(*) FROM sqlite_schema WHERE name = 'settings'")" 0
+
+# ---- seats.c: a binary of one's own ----
+
+cd "$scratch"
+mkdir own
+cd own
+cat >mtnt.yaml <<END
+controller: sqlite:controller.db
+tenants: tenants.yaml
+chain: chain.yaml
+END
+cat >tenants.yaml <<END
+tenants:
+  - {id: acme, model: "sqlite:acme.db"}
+END
+cat >chain.yaml <<END
+chain: shop
+operations:
+  - name: settings
+    order: 1
+    sql:
+      model: {up: "CREATE TABLE settings(name TEXT, value INTEGER)", down: "DROP TABLE settings"}
+END
+sqlite3 controller.db "CREATE TABLE customers(id TEXT, seats INTEGER); INSERT INTO customers VALUES ('acme', 42)"
+sqlite3 acme.db "CREATE TABLE contacts(name TEXT)"
+"$examples/seats" migrate >out 2>&1 || complain "$(cat out)"
+expect "seats" "$(sqlite3 acme.db "SELECT value FROM settings WHERE name = 'seats'")" 42
+"$examples/seats" undo --yes >out 2>&1 || complain "$(cat out)"
+expect "seats after undo" "$(sqlite3 acme.db "SELECT count(*) FROM settings")" 0
