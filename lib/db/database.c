@@ -8,7 +8,6 @@
 
 #define CONNECT_TIMEOUT_MS 10000
 #define LOCK_TIMEOUT_MS 10000
-#define FAREWELL_TIMEOUT_MS 5000 /* rollback and disconnect, whatever the deadline was */
 
 /* ---- the circumstances of a call ---- */
 
@@ -52,13 +51,14 @@ mtnt__call mtnt__call_farewell(const mtnt_db *db)
 
     call.cancelled = NULL;
     call.statement_timeout_ms = 0;
-    call.deadline = mtnt__deadline_in(call.system, FAREWELL_TIMEOUT_MS);
+    call.deadline = mtnt__deadline_in(call.system, MTNT__FAREWELL_MS);
     return call;
 }
 
 /* ---- opening ---- */
 
-static mtnt__connection *connection_new(const mtnt__backend *backend, void *state, const mtnt__db_options *options)
+static mtnt__connection *connection_new(const mtnt__backend *backend, void *state,
+                                        const mtnt__db_options *options)
 {
     mtnt__connection *c = calloc(1, sizeof(*c));
 
@@ -67,9 +67,11 @@ static mtnt__connection *connection_new(const mtnt__backend *backend, void *stat
     c->backend = backend;
     c->state = state;
     c->system = options && options->system ? options->system : mtnt__system_default();
-    c->connect_timeout_ms = options && options->connect_timeout_ms > 0 ? options->connect_timeout_ms : CONNECT_TIMEOUT_MS;
+    c->connect_timeout_ms =
+        options && options->connect_timeout_ms > 0 ? options->connect_timeout_ms : CONNECT_TIMEOUT_MS;
     c->lock_timeout_ms = options && options->lock_timeout_ms > 0 ? options->lock_timeout_ms : LOCK_TIMEOUT_MS;
-    c->statement_timeout_ms = options && options->statement_timeout_ms > 0 ? options->statement_timeout_ms : 0;
+    c->statement_timeout_ms =
+        options && options->statement_timeout_ms > 0 ? options->statement_timeout_ms : 0;
     atomic_init(&c->cancelled, false);
     return c;
 }
@@ -128,8 +130,8 @@ int mtnt__db_open(mtnt_db **ret_db, const char *dsn, const mtnt__db_options *opt
 }
 
 /* SQLite: main is the model, because what operations define in it (a trigger's body) cannot always be qualified. */
-int mtnt__db_open_pair(mtnt_db **ret_controller, mtnt_db **ret_model, const char *controller_dsn, const char *model_dsn,
-                       const mtnt__db_options *options, mtnt_error *err)
+int mtnt__db_open_pair(mtnt_db **ret_controller, mtnt_db **ret_model, const char *controller_dsn,
+                       const char *model_dsn, const mtnt__db_options *options, mtnt_error *err)
 {
     const mtnt__backend *backend = &mtnt__sqlite_backend;
     mtnt_backend controller, model;
@@ -144,7 +146,8 @@ int mtnt__db_open_pair(mtnt_db **ret_controller, mtnt_db **ret_model, const char
     if (controller != model)
         return mtnt_error_set(err, MTNT_E_INVALID, "SQLite and PostgreSQL cannot share one connection");
     if (model == MTNT_SQLITE) {
-        rc = mtnt__sqlite_new(&state, mtnt__dsn_sqlite_path(model_dsn), mtnt__dsn_sqlite_path(controller_dsn), options, err);
+        rc = mtnt__sqlite_new(&state, mtnt__dsn_sqlite_path(model_dsn), mtnt__dsn_sqlite_path(controller_dsn),
+                              options, err);
     } else {
         backend = &mtnt__postgres_backend;
         rc = mtnt__postgres_new(&state, controller_dsn, true, options, err);
@@ -158,7 +161,8 @@ static int connect_now(mtnt_db *db, mtnt_error *err)
     mtnt__call call = mtnt__call_of(db, false);
     int rc;
 
-    call.deadline = mtnt__deadline_earlier(call.deadline, mtnt__deadline_in(call.system, c->connect_timeout_ms));
+    call.deadline =
+        mtnt__deadline_earlier(call.deadline, mtnt__deadline_in(call.system, c->connect_timeout_ms));
     rc = mtnt__call_check(&call, err);
     if (rc != 0)
         return rc;
@@ -168,16 +172,19 @@ static int connect_now(mtnt_db *db, mtnt_error *err)
     return rc;
 }
 
-int mtnt__db_connect(mtnt_db *db, mtnt_error *err)
+int mtnt__db_connect(mtnt_db *db, mtnt_error *ret_err)
 {
+    mtnt_error own = MTNT_ERROR_INIT, *err = ret_err ? ret_err : &own;
     mtnt__connection *c = db->connection;
 
     if (c->in_call)
-        return mtnt_error_set(err, MTNT_E_INVALID, "a row callback may not use the handle that its query runs on");
+        return mtnt_error_set(err, MTNT_E_INVALID,
+                              "a row callback may not use the handle that its query runs on");
     if (c->transaction && (!c->backend->connected(c->state) || !c->backend->in_transaction(c->state))) {
         int code = c->backend->connected(c->state) ? MTNT_E_DATABASE : MTNT_E_CONNECT;
 
-        return mtnt_error_set(err, code, "the transaction is lost: an earlier error, or an operation, has ended it");
+        return mtnt_error_set(err, code,
+                              "the transaction is lost: an earlier error, or an operation, has ended it");
     }
     return c->backend->connected(c->state) ? MTNT_OK : connect_now(db, err);
 }
@@ -237,8 +244,9 @@ int64_t mtnt__db_changes(const mtnt_db *db)
     return db->connection->changes;
 }
 
-int mtnt__db_facts_read(mtnt_db *db, mtnt__db_facts *ret_facts, mtnt_error *err)
+int mtnt__db_facts_read(mtnt_db *db, mtnt__db_facts *ret_facts, mtnt_error *ret_err)
 {
+    mtnt_error own = MTNT_ERROR_INIT, *err = ret_err ? ret_err : &own;
     mtnt__connection *c = db->connection;
     mtnt__db_facts facts = {.backend = c->backend->kind};
     mtnt__call call = mtnt__call_of(db, false);

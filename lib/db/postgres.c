@@ -1,0 +1,231 @@
+#include "db/postgres.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+
+/* ---- state ---- */
+
+static void postgres_free(void *state)
+{
+    mtnt__postgres *s = state;
+
+    pthread_mutex_destroy(&s->mutex);
+    free(s->dsn);
+    free(s->schema);
+    free(s->home_path);
+    free(s->home_schema);
+    free(s);
+}
+
+int mtnt__postgres_new(void **ret_state, const char *dsn, bool pair, const mtnt__db_options *options,
+                       mtnt_error *err)
+{
+    mtnt__postgres *s = calloc(1, sizeof(*s));
+    const char *schema = options && options->schema && *options->schema ? options->schema : NULL;
+
+    if (schema && strlen(schema) > MTNT__POSTGRES_NAME_MAX) {
+        free(s);
+        return mtnt_error_set(err, MTNT_E_INVALID, "a schema name has at most %d bytes: %s",
+                              MTNT__POSTGRES_NAME_MAX, schema);
+    }
+    if (!s)
+        return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    if (pthread_mutex_init(&s->mutex, NULL) != 0) {
+        free(s);
+        return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    }
+    atomic_init(&s->lent, false);
+    s->dsn = strdup(dsn);
+    s->schema = schema ? strdup(schema) : NULL;
+    s->pair = pair;
+    s->read_only = options && options->read_only;
+    if (!s->dsn || (schema && !s->schema)) {
+        postgres_free(s);
+        return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    }
+    *ret_state = s;
+    return MTNT_OK;
+}
+
+static bool postgres_connected(const void *state)
+{
+    const mtnt__postgres *s = state;
+
+    return s->raw != NULL;
+}
+
+/* The owner's thread notices the flag within a tenth of a second and cancels by itself, unless an operation sits in libpq. */
+static void postgres_cancel(void *state)
+{
+    mtnt__postgres *s = state;
+    char text[256];
+
+    if (!atomic_load(&s->lent))
+        return;
+    pthread_mutex_lock(&s->mutex);
+    if (s->cancel)
+        PQcancel(s->cancel, text, sizeof(text));
+    pthread_mutex_unlock(&s->mutex);
+}
+
+static void *postgres_native(void *state, mtnt_backend kind)
+{
+    mtnt__postgres *s = state;
+
+    if (kind != MTNT_POSTGRES)
+        return NULL;
+    atomic_store(&s->lent, true);
+    return s->raw;
+}
+
+/* ---- settings ---- */
+
+/* The only schema of a side; NULL = where the session is at home. */
+static const char *schema_of(const mtnt__postgres *s, mtnt__side side)
+{
+    return s->pair && side != MTNT__SIDE_MODEL ? NULL : s->schema;
+}
+
+static void add_setting(mtnt__buffer *buffer, const char *name, const char *value)
+{
+    mtnt__buffer_add_format(buffer, "pg_catalog.set_config('%s',", name);
+    mtnt__sql_add_literal(buffer, MTNT_POSTGRES, value);
+    mtnt__buffer_add_text(buffer, ", true), ");
+}
+
+static void add_number(mtnt__buffer *buffer, const char *name, int64_t value)
+{
+    char text[24];
+
+    snprintf(text, sizeof(text), "%lld", (long long)(value < INT32_MAX ? value : INT32_MAX));
+    add_setting(buffer, name, text);
+}
+
+static void add_search_path(mtnt__postgres *s, mtnt__side side, mtnt__buffer *buffer)
+{
+    const char *schema = schema_of(s, side);
+    mtnt__buffer quoted = {0};
+
+    if (schema) {
+        mtnt__sql_add_identifier(&quoted, schema);
+        add_setting(buffer, "search_path", mtnt__buffer_text(&quoted));
+    } else if (s->home_path) {
+        add_setting(buffer, "search_path", s->home_path);
+    }
+    buffer->failed |= quoted.failed;
+    mtnt__buffer_release(&quoted);
+}
+
+int mtnt__postgres_add_settings(mtnt__postgres *s, const mtnt__call *call, bool reset, mtnt__buffer *buffer)
+{
+    if (reset)
+        mtnt__buffer_add_text(buffer, "RESET ROLE; RESET ALL; ");
+    mtnt__buffer_add_text(buffer, "SELECT ");
+    add_number(buffer, "lock_timeout", call->lock_timeout_ms);
+    add_number(buffer, "statement_timeout", call->statement_timeout_ms);
+    add_setting(buffer, "synchronous_commit", "on");
+    add_search_path(s, call->side, buffer);
+    mtnt__buffer_add_text(buffer, "pg_catalog.set_config('standard_conforming_strings', 'on', true); ");
+    return reset ? 3 : 1;
+}
+
+int mtnt__postgres_learn_home(void *data, const mtnt_row *row, mtnt_error *err)
+{
+    mtnt__postgres *s = data;
+    const char *path = mtnt_row_text(row, 0), *schema = mtnt_row_text(row, 1);
+
+    if (s->home_path || mtnt_row_columns(row) != 2)
+        return MTNT_OK;
+    free(s->home_schema);
+    s->home_schema = strdup(schema ? schema : "");
+    s->home_path = s->home_schema ? strdup(path ? path : "") : NULL;
+    if (!s->home_path)
+        return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    return MTNT_OK;
+}
+
+static int postgres_boundary(void *state, mtnt__call *call, mtnt_error *err)
+{
+    mtnt__postgres *s = state;
+
+    (void)call;
+    (void)err;
+    s->unsettled = true;
+    atomic_store(&s->lent, false);
+    return MTNT_OK;
+}
+
+/* ---- what is asked of it ---- */
+
+static int postgres_schema(void *state, mtnt__call *call, const char **ret_schema, mtnt_error *err)
+{
+    mtnt__postgres *s = state;
+    const char *schema = schema_of(s, call->side);
+    mtnt__exchange x = {.s = s, .call = call, .err = err, .each = mtnt__postgres_learn_home, .data = s};
+    int rc;
+
+    if (!schema && !s->home_path) {
+        rc = mtnt__postgres_simple(&x, MTNT__HOME_QUERY);
+        if (rc != 0)
+            return rc;
+    }
+    if (!schema)
+        schema = s->home_schema;
+    if (*schema == '\0')
+        return mtnt_error_set(err, MTNT_E_DATABASE,
+                              "no schema on the search_path of this role exists: make one, or name one");
+    *ret_schema = schema;
+    return MTNT_OK;
+}
+
+static int take_facts(void *data, const mtnt_row *row, mtnt_error *err)
+{
+    mtnt__db_facts *facts = data;
+    const char *fsync = mtnt_row_text(row, 0);
+
+    (void)err;
+    facts->durable = mtnt__text_equal(fsync, "on");
+    facts->max_prepared_transactions = (int)mtnt_row_int(row, 1);
+    facts->version = (int)mtnt_row_int(row, 2);
+    facts->standby = mtnt_row_int(row, 3) != 0;
+    facts->prepared_in_use = (int)mtnt_row_int(row, 4);
+    snprintf(facts->detail, sizeof(facts->detail), "fsync=%s%s", fsync ? fsync : "?",
+             facts->standby ? ", standby" : "");
+    return MTNT_OK;
+}
+
+static int postgres_facts(void *state, mtnt__call *call, mtnt__db_facts *ret_facts, mtnt_error *err)
+{
+    mtnt__postgres *s = state;
+    mtnt__exchange x = {.s = s, .call = call, .err = err, .each = take_facts, .data = ret_facts};
+
+    return mtnt__postgres_simple(
+        &x, "SELECT current_setting('fsync'), current_setting('max_prepared_transactions'), "
+            "current_setting('server_version_num'), pg_is_in_recovery(), "
+            "(SELECT count(*) FROM pg_prepared_xacts)");
+}
+
+const mtnt__backend mtnt__postgres_backend = {
+    .kind = MTNT_POSTGRES,
+    .connect = mtnt__postgres_connect,
+    .connected = postgres_connected,
+    .disconnect = mtnt__postgres_disconnect,
+    .free = postgres_free,
+    .query = mtnt__postgres_query,
+    .command = mtnt__postgres_command,
+    .script = mtnt__postgres_script,
+    .begin = mtnt__postgres_begin,
+    .in_transaction = mtnt__postgres_in_transaction,
+    .commit = mtnt__postgres_commit,
+    .rollback = mtnt__postgres_rollback,
+    .prepare = mtnt__postgres_prepare,
+    .finish_prepared = mtnt__postgres_finish_prepared,
+    .boundary = postgres_boundary,
+    .schema = postgres_schema,
+    .facts = postgres_facts,
+    .cancel = postgres_cancel,
+    .native = postgres_native,
+};

@@ -1,0 +1,104 @@
+/* The PostgreSQL backend from the inside. */
+#ifndef MTNT_DB_POSTGRES_H
+#define MTNT_DB_POSTGRES_H
+
+#include <libpq-fe.h>
+#include <pthread.h>
+
+#include "db/backend.h"
+
+typedef struct mtnt__postgres {
+    PGconn *raw;            /* NULL = not connected */
+    PGcancel *cancel;       /* comes and goes with raw */
+    pthread_mutex_t mutex;  /* held where another thread may look at cancel, and where it changes */
+    atomic_bool lent;       /* an operation has the raw handle */
+    char *dsn;
+    char *schema;           /* the only one on search_path; in a pair the model's; NULL = the role's own */
+    bool pair, read_only;
+
+    char *home_path;        /* search_path as the session began, once it is known */
+    char *home_schema;      /* where unqualified names go then; "" = there is none */
+
+    bool unsettled;         /* an operation may have changed settings; put right before the next one's statement */
+    mtnt__side settled;     /* the side that search_path is set for */
+    bool not_replicated;    /* a notice said that a commit was not waited for by its standby */
+} mtnt__postgres;
+
+/* What goes back and forth for one message to the server. */
+typedef struct mtnt__exchange {
+    mtnt__postgres *s;
+    mtnt__call *call;
+    mtnt_error *err;
+    mtnt_row_fn each;       /* NULL = rows are ignored */
+    void *data;
+
+    size_t prefix;          /* bytes of our own before the SQL of the caller, in the text that was sent … */
+    int prefix_statements;  /* … and how many statements that is */
+    const char *text;       /* the whole text */
+
+    int64_t started_ms;
+    int statements;         /* that have ended */
+    int64_t changes;
+    char tag[32];           /* of the last statement */
+    bool transaction_tag;   /* one of the caller's statements began or ended a transaction */
+    bool from_callback;     /* the error is the row callback's */
+    bool fatal;             /* the error ended the session, or came from libpq */
+    int ending;             /* CANCELLED or DEADLINE once that was noticed, and the statement cancelled */
+    mtnt__deadline_ms patience, next_cancel;
+} mtnt__exchange;
+
+/* postgres_wait.c */
+int mtnt__postgres_connect(void *state, mtnt__call *call, mtnt_error *err);
+void mtnt__postgres_disconnect(void *state);
+/* The next result, NULL at the end. Not 0: the server did not answer to a cancel, and the connection is given up. */
+int mtnt__postgres_next(mtnt__exchange *x, PGresult **ret_result);
+/* Waits for the socket, a slice at most. Not 0: as above. */
+int mtnt__postgres_await(mtnt__exchange *x);
+
+/* postgres_statement.c */
+/* Sends the text and takes its results; the transaction status is not looked at. */
+int mtnt__postgres_simple(mtnt__exchange *x, const char *text);
+int mtnt__postgres_query(void *state, mtnt__call *call, const char *sql, const mtnt_value *values, mtnt_row_fn each, void *data,
+                         int64_t *ret_changes, mtnt_error *err);
+int mtnt__postgres_script(void *state, mtnt__call *call, const mtnt__sql *sql, mtnt_error *err);
+int mtnt__postgres_command(void *state, mtnt__call *call, const char *sql, mtnt_error *err);
+/* Takes all results of what was sent. */
+int mtnt__postgres_collect(mtnt__exchange *x);
+
+/* postgres_values.c */
+typedef struct mtnt__parameters {
+    int count;
+    const char **values;
+    int *lengths, *formats;
+    Oid *types;
+    void *memory;
+} mtnt__parameters;
+int mtnt__postgres_parameters(mtnt__parameters *ret_parameters, const mtnt_value *values, mtnt_error *err);
+void mtnt__postgres_parameters_release(mtnt__parameters *parameters);
+/* Gives the only row of a result to a callback. */
+int mtnt__postgres_give_row(PGresult *result, mtnt_row_fn each, void *data, mtnt_error *err);
+
+/* postgres_error.c: fills err (and the offset of the call) from a failed result. */
+int mtnt__postgres_fail(mtnt__exchange *x, const PGresult *result);
+int mtnt__postgres_fail_connecting(mtnt__postgres *s, const PGconn *connection, mtnt_error *err);
+int mtnt__postgres_lost(mtnt__exchange *x);
+
+/* postgres_transaction.c */
+int mtnt__postgres_begin(void *state, mtnt__call *call, mtnt_error *err);
+bool mtnt__postgres_in_transaction(const void *state);
+int mtnt__postgres_commit(void *state, mtnt__call *call, mtnt_error *err);
+int mtnt__postgres_rollback(void *state, mtnt__call *call);
+int mtnt__postgres_prepare(void *state, mtnt__call *call, const char *gid, mtnt_error *err);
+int mtnt__postgres_finish_prepared(void *state, mtnt__call *call, const char *gid, bool commit, mtnt_error *err);
+
+/* postgres.c: settings */
+/* Statements that make the session fit for `side`, and how many they are. With `reset` what operations have changed goes first. */
+int mtnt__postgres_add_settings(mtnt__postgres *s, const mtnt__call *call, bool reset, mtnt__buffer *buffer);
+/* Learns home_path and home_schema from a result of the statement that asks for them. */
+#define MTNT__HOME_QUERY                                                                                                         \
+    "SELECT pg_catalog.current_setting('search_path'), coalesce((SELECT n.nspname FROM pg_catalog.pg_class c "                   \
+    "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = pg_catalog.to_regclass('mtnt_meta')), "              \
+    "pg_catalog.current_schema())"
+int mtnt__postgres_learn_home(void *data, const mtnt_row *row, mtnt_error *err);
+
+#endif

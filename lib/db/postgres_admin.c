@@ -1,0 +1,191 @@
+/* Databases on a server, by name; and whether a database or file is there. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "db/handle.h"
+#include "db/postgres.h"
+#include "db/sqlite.h"
+
+/* A handle on the maintenance database of the server of `dsn`. */
+static int open_on(const char *dsn, const char *database, const mtnt__db_options *options, mtnt_db **ret_db,
+                   mtnt_error *err)
+{
+    mtnt__db_options plain = options ? *options : (mtnt__db_options){0};
+    char *other = mtnt__dsn_with_database(dsn, database);
+    mtnt_db *db;
+    int rc;
+
+    plain.schema = NULL;
+    plain.read_only = false;
+    if (!other)
+        return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    rc = mtnt__db_open(&db, other, &plain, err);
+    free(other);
+    if (rc != 0)
+        return rc;
+    rc = mtnt__db_connect(db, err);
+    if (rc != 0)
+        mtnt__db_close(db);
+    else
+        *ret_db = db;
+    return rc;
+}
+
+static int open_maintenance(const char *dsn, const mtnt__db_options *options, mtnt_db **ret_db,
+                            mtnt_error *err)
+{
+    mtnt_error second = MTNT_ERROR_INIT;
+    mtnt_backend backend;
+    int rc = mtnt__dsn_backend(dsn, &backend, err);
+
+    if (rc != 0)
+        return rc;
+    if (backend != MTNT_POSTGRES)
+        return mtnt_error_set(err, MTNT_E_INVALID, "not a PostgreSQL server");
+    rc = open_on(dsn, "postgres", options, ret_db, err);
+    if (rc == 0 || (rc != MTNT_E_NOT_FOUND && rc != MTNT_E_CONNECT) || (err && err->retryable))
+        return rc;
+    if (open_on(dsn, "template1", options, ret_db, &second) == 0)
+        return MTNT_OK;
+    return rc;
+}
+
+static int check_name(const char *name, mtnt_error *err)
+{
+    if (!name || !*name || strlen(name) > MTNT__POSTGRES_NAME_MAX)
+        return mtnt_error_set(err, MTNT_E_INVALID, "the name of a PostgreSQL database has 1 to %d bytes: %s",
+                              MTNT__POSTGRES_NAME_MAX, name ? name : "");
+    return MTNT_OK;
+}
+
+/* The words of a statement; those at odd places are names, to be quoted. */
+static int run_on_server(const char *dsn, const char *const *words, const mtnt__db_options *options,
+                         mtnt_error *err)
+{
+    mtnt__buffer sql = {0};
+    mtnt_db *db = NULL;
+    int rc = open_maintenance(dsn, options, &db, err);
+
+    if (rc != 0)
+        return rc;
+    for (int i = 0; words[i]; i++) {
+        if (i % 2 == 0)
+            mtnt__buffer_add_text(&sql, words[i]);
+        else
+            mtnt__sql_add_identifier(&sql, words[i]);
+    }
+    rc = sql.failed ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory")
+                    : mtnt__db_command(db, sql.bytes, err);
+    mtnt__buffer_release(&sql);
+    mtnt__db_close(db);
+    return rc;
+}
+
+static int as_code(int rc, mtnt_error *err, const char *state, int code)
+{
+    if (rc == 0 || !err || strcmp(err->state, state) != 0)
+        return rc;
+    err->code = code;
+    return code;
+}
+
+int mtnt__postgres_create_database(const char *dsn, const char *name, const mtnt__db_options *options,
+                                   mtnt_error *err)
+{
+    mtnt_error own = MTNT_ERROR_INIT, *e = err ? err : &own;
+    int rc = check_name(name, e);
+
+    if (rc == 0)
+        rc = run_on_server(dsn, (const char *const[]){"CREATE DATABASE", name, NULL}, options, e);
+    return as_code(rc, e, "42P04", MTNT_E_EXISTS);
+}
+
+int mtnt__postgres_drop_database(const char *dsn, const char *name, const mtnt__db_options *options,
+                                 mtnt_error *err)
+{
+    mtnt_error own = MTNT_ERROR_INIT, *e = err ? err : &own;
+    int rc = check_name(name, e);
+
+    if (rc == 0)
+        rc = run_on_server(dsn, (const char *const[]){"DROP DATABASE IF EXISTS", name, NULL}, options, e);
+    return rc;
+}
+
+int mtnt__postgres_rename_database(const char *dsn, const char *from, const char *to,
+                                   const mtnt__db_options *options, mtnt_error *err)
+{
+    mtnt_error own = MTNT_ERROR_INIT, *e = err ? err : &own;
+    int rc = check_name(from, e);
+
+    if (rc == 0)
+        rc = check_name(to, e);
+    if (rc == 0)
+        rc = run_on_server(dsn, (const char *const[]){"ALTER DATABASE", from, "RENAME TO", to, NULL}, options,
+                           e);
+    rc = as_code(rc, e, "42P04", MTNT_E_EXISTS);
+    return as_code(rc, e, "3D000", MTNT_E_NOT_FOUND);
+}
+
+/* ---- existence ---- */
+
+static int sqlite_exists(const char *path, bool *ret_exists, mtnt_error *err)
+{
+    bool empty = false;
+    int rc = mtnt__sqlite_look(path, &empty, err);
+
+    if (rc == 0 && empty)
+        return mtnt_error_set(err, MTNT_E_CORRUPT, "%s is empty: it is no database", path);
+    if (rc == 0 || rc == MTNT_E_NOT_FOUND)
+        *ret_exists = rc == 0;
+    return rc == MTNT_E_NOT_FOUND ? MTNT_OK : rc;
+}
+
+static int found(void *data, const mtnt_row *row, mtnt_error *err)
+{
+    (void)row;
+    (void)err;
+    *(bool *)data = true;
+    return MTNT_OK;
+}
+
+static int schema_exists(mtnt_db *db, const char *schema, bool *ret_exists, mtnt_error *err)
+{
+    bool exists = false;
+    int rc = mtnt__db_run(db, found, &exists, err, "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1",
+                          (const mtnt_value[]){MTNT_TEXT(schema), mtnt_value_end()});
+
+    if (rc == 0)
+        *ret_exists = exists;
+    return rc;
+}
+
+int mtnt__db_exists(const char *dsn, const mtnt__db_options *options, bool *ret_exists, mtnt_error *err)
+{
+    mtnt__db_options plain = options ? *options : (mtnt__db_options){0};
+    const char *schema = plain.schema;
+    mtnt_error own = MTNT_ERROR_INIT, *e = err ? err : &own;
+    mtnt_backend backend;
+    mtnt_db *db;
+    int rc = mtnt__dsn_backend(dsn, &backend, e);
+
+    if (rc != 0)
+        return rc;
+    if (backend == MTNT_SQLITE)
+        return sqlite_exists(mtnt__dsn_sqlite_path(dsn), ret_exists, e);
+    plain.schema = NULL;
+    rc = mtnt__db_open(&db, dsn, &plain, e);
+    if (rc != 0)
+        return rc;
+    rc = mtnt__db_connect(db, e);
+    if (rc == 0 && schema)
+        rc = schema_exists(db, schema, ret_exists, e);
+    else if (rc == 0 || rc == MTNT_E_NOT_FOUND)
+        *ret_exists = rc == 0;
+    mtnt__db_close(db);
+    if (rc == MTNT_E_NOT_FOUND) {
+        mtnt_error_clear(e);
+        rc = MTNT_OK;
+    }
+    return rc;
+}

@@ -1,0 +1,164 @@
+/* Every wait for the server: poll in slices, so that deadlines and cancels are noticed. */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "db/postgres.h"
+
+#define SLICE_MS 100
+#define CANCEL_AGAIN_MS 1000 /* a cancel that arrives between two statements of a message hits neither */
+#define PATIENCE_MS 5000     /* how long the answer to a cancel is waited for */
+
+static int wait_for_socket(const PGconn *connection, short events, int timeout_ms)
+{
+    struct pollfd socket = {.fd = PQsocket(connection), .events = events};
+    int ready;
+
+    if (socket.fd < 0)
+        return -1;
+    ready = poll(&socket, 1, timeout_ms);
+    return ready < 0 && errno == EINTR ? 0 : ready;
+}
+
+static int slice_until(const mtnt__system *system, mtnt__deadline_ms deadline)
+{
+    int left = mtnt__deadline_left(system, deadline);
+
+    return left < 0 || left > SLICE_MS ? SLICE_MS : left;
+}
+
+/* ---- connecting ---- */
+
+static void ignore_notice(void *data, const PGresult *notice)
+{
+    mtnt__postgres *s = data;
+    const char *source = PQresultErrorField(notice, PG_DIAG_SOURCE_FUNCTION);
+
+    /* "The transaction has already committed locally, but might not have been replicated to the standby." */
+    if (source && strcmp(source, "SyncRepWaitForLSN") == 0)
+        s->not_replicated = true;
+}
+
+static int follow_connecting(mtnt__postgres *s, PGconn *connection, const mtnt__call *call, mtnt_error *err)
+{
+    PostgresPollingStatusType status = PGRES_POLLING_WRITING;
+    int rc;
+
+    while (status != PGRES_POLLING_OK) {
+        if (status == PGRES_POLLING_FAILED || PQstatus(connection) == CONNECTION_BAD)
+            return mtnt__postgres_fail_connecting(s, connection, err);
+        rc = mtnt__call_check(call, err);
+        if (rc != 0) {
+            mtnt_error_wrap(err, "while connecting");
+            return rc;
+        }
+        rc = wait_for_socket(connection, status == PGRES_POLLING_READING ? POLLIN : POLLOUT,
+                             slice_until(call->system, call->deadline));
+        if (rc != 0)
+            status = PQconnectPoll(connection);
+    }
+    return MTNT_OK;
+}
+
+int mtnt__postgres_connect(void *state, mtnt__call *call, mtnt_error *err)
+{
+    static const char *const keywords[] = {"dbname", "fallback_application_name", "client_encoding", NULL};
+    mtnt__postgres *s = state;
+    const char *const values[] = {s->dsn, "mtnt-model", "UTF8", NULL};
+    PGconn *connection = PQconnectStartParams(keywords, values, 1);
+    PGcancel *cancel;
+    int rc;
+
+    if (!connection)
+        return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    PQsetErrorVerbosity(connection,
+                        PQERRORS_VERBOSE); /* the only way to learn the SQLSTATE of a refused connection */
+    PQsetNoticeReceiver(connection, ignore_notice, s);
+    rc = follow_connecting(s, connection, call, err);
+    if (rc != 0)
+        goto out;
+    cancel = PQgetCancel(connection);
+    if (!cancel || PQsetnonblocking(connection, 1) != 0) {
+        PQfreeCancel(cancel);
+        rc = mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+        goto out;
+    }
+    pthread_mutex_lock(&s->mutex);
+    s->cancel = cancel;
+    pthread_mutex_unlock(&s->mutex);
+    s->raw = connection;
+    s->unsettled = false;
+    return MTNT_OK;
+out:
+    PQfinish(connection);
+    return rc;
+}
+
+void mtnt__postgres_disconnect(void *state)
+{
+    mtnt__postgres *s = state;
+    PGcancel *cancel;
+
+    pthread_mutex_lock(&s->mutex);
+    cancel = s->cancel;
+    s->cancel = NULL;
+    pthread_mutex_unlock(&s->mutex);
+    PQfreeCancel(cancel);
+    PQfinish(s->raw);
+    s->raw = NULL;
+    atomic_store(&s->lent, false);
+}
+
+/* ---- results ---- */
+
+/* A deadline that has passed or a cancel: the statement is cancelled, once a second, until it has ended. */
+static int look_at_the_clock(mtnt__exchange *x)
+{
+    const mtnt__system *system = x->call->system;
+    char text[256];
+
+    if (x->ending == 0) {
+        x->ending = mtnt__call_check(x->call, NULL);
+        if (x->ending == 0)
+            return MTNT_OK;
+        x->patience = mtnt__deadline_in(system, PATIENCE_MS);
+        x->next_cancel = 0;
+    }
+    if (mtnt__deadline_left(system, x->patience) == 0)
+        return x->ending;
+    if (x->next_cancel == 0 || mtnt__deadline_left(system, x->next_cancel) == 0) {
+        PQcancel(x->s->cancel, text, sizeof(text));
+        x->next_cancel = mtnt__deadline_in(system, CANCEL_AGAIN_MS);
+    }
+    return MTNT_OK;
+}
+
+int mtnt__postgres_await(mtnt__exchange *x)
+{
+    PGconn *raw = x->s->raw;
+    short events = PQflush(raw) == 1 ? POLLIN | POLLOUT : POLLIN;
+
+    if (look_at_the_clock(x) != 0)
+        return mtnt_error_set(x->err, x->ending,
+                              "the server did not end the statement within %d s after it was cancelled",
+                              PATIENCE_MS / 1000);
+    if (wait_for_socket(raw, events,
+                        slice_until(x->call->system, x->ending ? x->next_cancel : x->call->deadline)) != 0)
+        PQconsumeInput(raw); /* on failure PQgetResult says why */
+    return MTNT_OK;
+}
+
+int mtnt__postgres_next(mtnt__exchange *x, PGresult **ret_result)
+{
+    PGconn *raw = x->s->raw;
+    int rc;
+
+    while (PQisBusy(raw) && PQstatus(raw) != CONNECTION_BAD) {
+        rc = mtnt__postgres_await(x);
+        if (rc != 0)
+            return rc;
+    }
+    *ret_result = PQgetResult(raw);
+    return MTNT_OK;
+}

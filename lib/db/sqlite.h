@@ -1,0 +1,71 @@
+/* The SQLite backend from the inside. */
+#ifndef MTNT_DB_SQLITE_H
+#define MTNT_DB_SQLITE_H
+
+#include <pthread.h>
+#include <sqlite3.h>
+
+#include "db/backend.h"
+
+#define MTNT__CONTROLLER_SCHEMA "controller"
+#define MTNT__MODEL_SCHEMA "model"
+
+typedef struct mtnt__sqlite {
+    sqlite3 *raw;             /* NULL = not connected */
+    pthread_mutex_t mutex;    /* held where another thread may look at raw (cancel), and where raw changes */
+    char *path;               /* of main; starts with / or ./ so that it is never read as a URI */
+    char *controller_path;    /* of the attached controller in a pair; NULL = no pair */
+    const char *main_schema;  /* "main", "controller" or "model"; static */
+    bool read_only, create, building;
+
+    mtnt__call call;          /* the last call; its deadline and flag also hold while an operation uses the raw handle */
+    int64_t waiting_since_ms; /* start of the present wait for a lock */
+
+    bool guarded;             /* statements are an operation's: see sqlite_guard.c */
+    bool settings_touched;    /* an operation has changed a setting of the connection */
+    bool written;             /* an operation may have written in this transaction */
+    char denial[256];         /* why the guard refused, "" = it did not */
+    char denied_name[128];    /* the table in question, when it may exist on the other side too; "" = none */
+
+    bool foreign_keys_saved, foreign_keys;
+} mtnt__sqlite;
+
+/* Takes the circumstances of a call over; `guarded` is what the call says. */
+void mtnt__sqlite_enter(mtnt__sqlite *s, const mtnt__call *call);
+/* Back to the state between calls, where only an operation with the raw handle can be at work. */
+void mtnt__sqlite_leave(mtnt__sqlite *s);
+
+/* sqlite_wait.c: waits that end with the deadline and with a cancel. */
+void mtnt__sqlite_install_waits(mtnt__sqlite *s);
+
+/* sqlite_error.c: fills err from the connection's last error, `code` being what the call returned. */
+int mtnt__sqlite_fail(mtnt__sqlite *s, int code, mtnt_error *err);
+const char *mtnt__sqlite_code_name(int code);
+
+/* sqlite_guard.c */
+void mtnt__sqlite_install_guard(mtnt__sqlite *s);
+int mtnt__sqlite_denied(mtnt__sqlite *s, mtnt_error *err);
+int mtnt__sqlite_reset_settings(mtnt__sqlite *s, mtnt_error *err);
+
+/* sqlite_open.c */
+int mtnt__sqlite_connect(void *state, mtnt__call *call, mtnt_error *err);
+/* lstat: NOT_FOUND, IO; *ret_empty: zero bytes long. */
+int mtnt__sqlite_look(const char *path, bool *ret_empty, mtnt_error *err);
+
+/* sqlite_statement.c */
+int mtnt__sqlite_query(void *state, mtnt__call *call, const char *sql, const mtnt_value *values, mtnt_row_fn each, void *data,
+                       int64_t *ret_changes, mtnt_error *err);
+int mtnt__sqlite_script(void *state, mtnt__call *call, const mtnt__sql *sql, mtnt_error *err);
+/* Statements of our own, unguarded. */
+int mtnt__sqlite_exec(mtnt__sqlite *s, const char *sql, mtnt_error *err);
+/* First column of the first row; `ret_text` has MTNT__SQLITE_VALUE bytes, "" without a row. */
+#define MTNT__SQLITE_VALUE 64
+int mtnt__sqlite_value(mtnt__sqlite *s, const char *sql, char *ret_text, mtnt_error *err);
+
+/* sqlite_transaction.c */
+int mtnt__sqlite_begin(void *state, mtnt__call *call, mtnt_error *err);
+bool mtnt__sqlite_in_transaction(const void *state);
+int mtnt__sqlite_commit(void *state, mtnt__call *call, mtnt_error *err);
+int mtnt__sqlite_rollback(void *state, mtnt__call *call);
+
+#endif

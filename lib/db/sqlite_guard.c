@@ -1,0 +1,155 @@
+/* What an operation's statements may not do: end the transaction, attach databases, change how durable the connection is, or
+ * touch the other side of a pair. SQLite asks while it compiles, so nothing of a refused statement has run. */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/text.h"
+#include "db/sqlite.h"
+
+static int deny(mtnt__sqlite *s, const char *format, ...) MTNT_PRINTF(2, 3);
+static int deny(mtnt__sqlite *s, const char *format, ...)
+{
+    va_list arguments;
+
+    if (s->denial[0] == '\0') {
+        va_start(arguments, format);
+        vsnprintf(s->denial, sizeof(s->denial), format, arguments);
+        va_end(arguments);
+    }
+    return SQLITE_DENY;
+}
+
+static bool is_one_of(const char *name, const char *const *names)
+{
+    for (; *names; names++)
+        if (strcasecmp(name, *names) == 0)
+            return true;
+    return false;
+}
+
+static int judge_pragma(mtnt__sqlite *s, const char *name, const char *argument)
+{
+    static const char *const ours[] = {"journal_mode", "synchronous", "locking_mode", "query_only", NULL};
+    static const char *const questions[] = {
+        "table_info",  "table_xinfo",      "table_list",        "index_list",      "index_info",
+        "index_xinfo", "foreign_key_list", "foreign_key_check", "integrity_check", "quick_check",
+        NULL};
+
+    if (!argument || is_one_of(name, questions))
+        return SQLITE_OK;
+    if (is_one_of(name, ours))
+        return deny(s, "PRAGMA %s is not for operations: the commit protocol depends on it", name);
+    s->settings_touched = true;
+    return SQLITE_OK;
+}
+
+/* `name` is what the statement wants to touch, in `schema`. */
+static int judge_side(mtnt__sqlite *s, int action, const char *name, const char *schema)
+{
+    bool controller = s->call.side == MTNT__SIDE_CONTROLLER;
+    const char *own = controller ? MTNT__CONTROLLER_SCHEMA : MTNT__MODEL_SCHEMA;
+
+    if (!schema || strcasecmp(schema, own) == 0 || strcasecmp(schema, "temp") == 0)
+        return SQLITE_OK;
+    if (s->denial[0] == '\0' && action != SQLITE_CREATE_TABLE && name)
+        mtnt__text_copy(s->denied_name, sizeof(s->denied_name), name);
+    if (!controller)
+        return deny(s, "`%s` is the controller's, and this is the model's handle: use the controller's",
+                    name ? name : "");
+    return deny(s, "`%s` would be the model's here, and this is the controller's handle: write controller.%s",
+                name ? name : "", name ? name : "");
+}
+
+static int authorize(void *data, int action, const char *first, const char *second, const char *schema,
+                     const char *trigger)
+{
+    mtnt__sqlite *s = data;
+
+    (void)trigger;
+    if (!s->guarded)
+        return SQLITE_OK;
+    switch (action) {
+    case SQLITE_TRANSACTION:
+        return deny(
+            s,
+            "%s is not for operations: the transaction around them is begun and ended outside (SAVEPOINT is fine)",
+            first ? first : "it");
+    case SQLITE_ATTACH:
+    case SQLITE_DETACH:
+        return deny(s,
+                    "ATTACH and DETACH are not for operations: which databases take part is decided outside");
+    case SQLITE_PRAGMA: return judge_pragma(s, first, second);
+    case SQLITE_INSERT:
+    case SQLITE_UPDATE:
+    case SQLITE_DELETE: s->written = true; break;
+    default: break;
+    }
+    if (!s->controller_path)
+        return SQLITE_OK;
+    if (action == SQLITE_ALTER_TABLE)
+        return judge_side(s, action, second, first);
+    return judge_side(s, action, first, schema);
+}
+
+void mtnt__sqlite_install_guard(mtnt__sqlite *s)
+{
+    sqlite3_set_authorizer(s->raw, authorize, s);
+}
+
+static bool exists_in_controller(mtnt__sqlite *s, const char *name)
+{
+    sqlite3_stmt *statement = NULL;
+    bool found = false;
+
+    s->guarded = false;
+    if (sqlite3_prepare_v2(s->raw, "SELECT 1 FROM controller.sqlite_schema WHERE name = ?1 COLLATE NOCASE",
+                           -1, &statement, NULL) == SQLITE_OK) {
+        sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+        found = sqlite3_step(statement) == SQLITE_ROW;
+    }
+    sqlite3_finalize(statement);
+    return found;
+}
+
+/* The refusal as an error. */
+int mtnt__sqlite_denied(mtnt__sqlite *s, mtnt_error *err)
+{
+    int rc;
+
+    if (s->controller_path && s->call.side == MTNT__SIDE_CONTROLLER && s->denied_name[0] &&
+        exists_in_controller(s, s->denied_name))
+        rc = mtnt_error_set(err, MTNT_E_INVALID,
+                            "`%s` exists on both sides: the model's would be meant; write controller.%s",
+                            s->denied_name, s->denied_name);
+    else
+        rc = mtnt_error_set(err, MTNT_E_INVALID, "%s", s->denial);
+    if (err)
+        mtnt__text_copy(err->state, sizeof(err->state), "SQLITE_AUTH");
+    return rc;
+}
+
+/* Settings of the connection that outlive a transaction, back to what they are after opening. */
+int mtnt__sqlite_reset_settings(mtnt__sqlite *s, mtnt_error *err)
+{
+    static const struct {
+        int option, value;
+    } switches[] = {
+        {SQLITE_DBCONFIG_ENABLE_TRIGGER, 1},  {SQLITE_DBCONFIG_ENABLE_VIEW, 1},
+        {SQLITE_DBCONFIG_WRITABLE_SCHEMA, 0}, {SQLITE_DBCONFIG_LEGACY_ALTER_TABLE, 0},
+        {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 1},  {SQLITE_DBCONFIG_DEFENSIVE, 0},
+    };
+    int rc;
+
+    for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++)
+        sqlite3_db_config(s->raw, switches[i].option, switches[i].value, NULL);
+    rc = mtnt__sqlite_exec(
+        s,
+        "PRAGMA reverse_unordered_selects = 0; PRAGMA ignore_check_constraints = 0; "
+        "PRAGMA case_sensitive_like = 0; PRAGMA automatic_index = 1; PRAGMA cell_size_check = 0; "
+        "PRAGMA recursive_triggers = 0",
+        err);
+    if (rc == 0)
+        s->settings_touched = false;
+    return rc;
+}

@@ -1,0 +1,312 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "db/sqlite.h"
+
+/* ---- rows ---- */
+
+static sqlite3_stmt *statement_of(const mtnt_row *row)
+{
+    return row->source;
+}
+
+static const char *row_name(const mtnt_row *row, int column)
+{
+    return sqlite3_column_name(statement_of(row), column);
+}
+
+static bool row_is_null(const mtnt_row *row, int column)
+{
+    return sqlite3_column_type(statement_of(row), column) == SQLITE_NULL;
+}
+
+static const char *row_text(const mtnt_row *row, int column)
+{
+    return (const char *)sqlite3_column_text(statement_of(row), column);
+}
+
+static int64_t row_integer(const mtnt_row *row, int column)
+{
+    const char *text;
+
+    switch (sqlite3_column_type(statement_of(row), column)) {
+    case SQLITE_INTEGER: return sqlite3_column_int64(statement_of(row), column);
+    case SQLITE_FLOAT: return mtnt__number_of_real(sqlite3_column_double(statement_of(row), column));
+    case SQLITE_TEXT: text = row_text(row, column); return text ? mtnt__number_of_text(text) : 0;
+    default: return 0;
+    }
+}
+
+static double row_real(const mtnt_row *row, int column)
+{
+    const char *text;
+    double real;
+
+    if (sqlite3_column_type(statement_of(row), column) != SQLITE_TEXT)
+        return sqlite3_column_double(statement_of(row), column);
+    text = row_text(row, column);
+    return text && mtnt__parse_real(text, &real) ? real : 0;
+}
+
+static const void *row_blob(const mtnt_row *row, int column, size_t *ret_length)
+{
+    const void *bytes = sqlite3_column_blob(statement_of(row), column);
+
+    *ret_length = (size_t)sqlite3_column_bytes(statement_of(row), column);
+    return bytes ? bytes : "";
+}
+
+static const mtnt__row_class sqlite_row = {row_name, row_is_null, row_text, row_integer, row_real, row_blob};
+
+/* ---- parameters ---- */
+
+static int bind_one(sqlite3_stmt *statement, int index, const mtnt_value *value)
+{
+    switch (value->type) {
+    case MTNT_TYPE_INT: return sqlite3_bind_int64(statement, index, value->integer);
+    case MTNT_TYPE_REAL: return sqlite3_bind_double(statement, index, value->real);
+    case MTNT_TYPE_TEXT:
+        return sqlite3_bind_text64(statement, index, value->bytes, value->length, SQLITE_STATIC, SQLITE_UTF8);
+    case MTNT_TYPE_BLOB:
+        return sqlite3_bind_blob64(statement, index, value->bytes, value->length, SQLITE_STATIC);
+    default: return sqlite3_bind_null(statement, index);
+    }
+}
+
+/* Every parameter of the statement is one of $1 … $count. */
+static int check_parameters(sqlite3_stmt *statement, int count, mtnt_error *err)
+{
+    for (int i = 1; i <= sqlite3_bind_parameter_count(statement); i++) {
+        const char *name = sqlite3_bind_parameter_name(statement, i);
+        int64_t number;
+
+        if (!name || name[0] != '$' || !mtnt__parse_int(name + 1, 1, INT32_MAX, &number))
+            return mtnt_error_set(err, MTNT_E_INVALID, "parameters are written $1, $2 …, not %s",
+                                  name ? name : "?");
+        if (number > count)
+            return mtnt_error_set(err, MTNT_E_INVALID, "there is a %s, and %d value%s given", name, count,
+                                  count == 1 ? " is" : "s are");
+    }
+    return MTNT_OK;
+}
+
+static int bind(mtnt__sqlite *s, sqlite3_stmt *statement, const mtnt_value *values, mtnt_error *err)
+{
+    int count = 0, rc;
+
+    while (values && values[count].type != MTNT_TYPE_END)
+        count++;
+    rc = check_parameters(statement, count, err);
+    for (int i = 0; rc == 0 && i < count; i++) {
+        char name[16];
+        int index, code;
+
+        snprintf(name, sizeof(name), "$%d", i + 1);
+        index = sqlite3_bind_parameter_index(statement, name);
+        if (index == 0)
+            return mtnt_error_set(err, MTNT_E_INVALID, "%d value%s given, and there is no %s", count,
+                                  count == 1 ? " is" : "s are", name);
+        code = bind_one(statement, index, &values[i]);
+        if (code != SQLITE_OK)
+            rc = mtnt__sqlite_fail(s, code, err);
+    }
+    return rc;
+}
+
+/* ---- one statement ---- */
+
+/* Where in `sql` the compiler stumbled, or else where the statement starts. */
+static size_t error_offset(const mtnt__sqlite *s, size_t start)
+{
+#if SQLITE_VERSION_NUMBER >= 3038000
+    int offset = sqlite3_error_offset(s->raw);
+
+    if (offset >= 0)
+        return (size_t)offset;
+#else
+    (void)s;
+#endif
+    return start;
+}
+
+/* Outside a transaction a statement that writes is its own commit: when that meets an I/O error, nobody knows. */
+static int fail_running(mtnt__sqlite *s, sqlite3_stmt *statement, bool own_commit, int code, mtnt_error *err)
+{
+    bool writes = !sqlite3_stmt_readonly(statement);
+    int rc = mtnt__sqlite_fail(s, code, err);
+
+    if (own_commit && writes && (code & 0xff) == SQLITE_IOERR) {
+        rc = MTNT_E_IN_DOUBT;
+        if (err)
+            err->code = rc;
+    }
+    return rc;
+}
+
+static int step_through(mtnt__sqlite *s, sqlite3_stmt *statement, mtnt_row_fn each, void *data,
+                        mtnt_error *err)
+{
+    mtnt_row row = {&sqlite_row, statement, sqlite3_column_count(statement)};
+    bool own_commit = sqlite3_get_autocommit(s->raw) != 0;
+    int code, rc;
+
+    while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+        rc = each ? each(data, &row, err) : MTNT_OK;
+        if (rc != 0) {
+            s->call.error_offset = MTNT__NO_OFFSET;
+            return rc;
+        }
+    }
+    return code == SQLITE_DONE ? MTNT_OK : fail_running(s, statement, own_commit, code, err);
+}
+
+/* Nothing but blanks, comments and semicolons. */
+static bool is_blank(const char *sql)
+{
+    mtnt__sql_walk walk;
+    mtnt__sql_token token;
+
+    mtnt__sql_walk_init(&walk, sql, MTNT_SQLITE);
+    do
+        token = mtnt__sql_walk_next(&walk);
+    while (token.kind == MTNT__SQL_SEMICOLON);
+    return token.kind == MTNT__SQL_END;
+}
+
+static size_t first_token(const char *sql)
+{
+    mtnt__sql_walk walk;
+
+    mtnt__sql_walk_init(&walk, sql, MTNT_SQLITE);
+    return mtnt__sql_walk_next(&walk).start;
+}
+
+static int compile_single(mtnt__sqlite *s, const char *sql, sqlite3_stmt **ret_statement, mtnt_error *err)
+{
+    const char *tail = NULL;
+    int code = sqlite3_prepare_v2(s->raw, sql, -1, ret_statement, &tail);
+
+    if (code != SQLITE_OK) {
+        s->call.error_offset = error_offset(s, first_token(sql));
+        return mtnt__sqlite_fail(s, code, err);
+    }
+    if (!*ret_statement)
+        return mtnt_error_set(err, MTNT_E_INVALID, "no statement");
+    if (!is_blank(tail)) {
+        s->call.error_offset = (size_t)(tail - sql) + first_token(tail);
+        return mtnt_error_set(err, MTNT_E_INVALID, "more than one statement: a script is for that");
+    }
+    return MTNT_OK;
+}
+
+int mtnt__sqlite_query(void *state, mtnt__call *call, const char *sql, const mtnt_value *values,
+                       mtnt_row_fn each, void *data, int64_t *ret_changes, mtnt_error *err)
+{
+    mtnt__sqlite *s = state;
+    mtnt__call statement_call = mtnt__call_statement(call);
+    sqlite3_stmt *statement = NULL;
+    sqlite3_int64 before = sqlite3_total_changes64(s->raw);
+    int rc;
+
+    mtnt__sqlite_enter(s, &statement_call);
+    rc = compile_single(s, sql, &statement, err);
+    if (rc == 0)
+        rc = bind(s, statement, values, err);
+    if (rc == 0) {
+        s->call.error_offset = first_token(sql);
+        rc = step_through(s, statement, each, data, err);
+    }
+    if (rc == 0)
+        *ret_changes = sqlite3_total_changes64(s->raw) == before ? 0 : sqlite3_changes64(s->raw);
+    sqlite3_finalize(statement);
+    call->error_offset = s->call.error_offset;
+    s->call.deadline = call->deadline;
+    mtnt__sqlite_leave(s);
+    return rc;
+}
+
+/* ---- scripts ---- */
+
+/* Runs the statement at `at`; *ret_at is the one after it. */
+static int script_step(mtnt__sqlite *s, const char *text, size_t at, size_t *ret_at, mtnt_error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    const char *tail = NULL;
+    size_t start = at + first_token(text + at);
+    int rc = MTNT_OK, code = sqlite3_prepare_v2(s->raw, text + at, -1, &statement, &tail);
+
+    s->call.error_offset = start;
+    if (code != SQLITE_OK) {
+        size_t offset = error_offset(s, MTNT__NO_OFFSET);
+
+        if (offset != MTNT__NO_OFFSET)
+            s->call.error_offset = at + offset;
+        return mtnt__sqlite_fail(s, code, err);
+    }
+    if (statement && sqlite3_bind_parameter_count(statement) > 0)
+        rc = mtnt_error_set(
+            err, MTNT_E_INVALID, "a script has no parameters: %s",
+            sqlite3_bind_parameter_name(statement, 1) ? sqlite3_bind_parameter_name(statement, 1) : "?");
+    else if (statement)
+        rc = step_through(s, statement, NULL, NULL, err);
+    sqlite3_finalize(statement);
+    *ret_at = (size_t)(tail - text);
+    return rc;
+}
+
+int mtnt__sqlite_script(void *state, mtnt__call *call, const mtnt__sql *sql, mtnt_error *err)
+{
+    mtnt__sqlite *s = state;
+    size_t at = 0;
+    int rc = MTNT_OK;
+
+    while (rc == 0 && at < sql->length) {
+        mtnt__call statement_call = mtnt__call_statement(call);
+
+        mtnt__sqlite_enter(s, &statement_call);
+        rc = mtnt__call_check(&s->call, err);
+        if (rc == 0)
+            rc = script_step(s, sql->text, at, &at, err);
+        /* RAISE(ROLLBACK) and its like end the transaction without an error of the next statement. */
+        if (rc == 0 && sqlite3_get_autocommit(s->raw))
+            rc = mtnt_error_set(err, MTNT_E_DATABASE, "the transaction has ended within the script");
+    }
+    call->error_offset = s->call.error_offset;
+    s->call.deadline = call->deadline;
+    mtnt__sqlite_leave(s);
+    return rc;
+}
+
+/* ---- our own ---- */
+
+int mtnt__sqlite_exec(mtnt__sqlite *s, const char *sql, mtnt_error *err)
+{
+    int code;
+
+    s->guarded = false;
+    code = sqlite3_exec(s->raw, sql, NULL, NULL, NULL);
+    return code == SQLITE_OK ? MTNT_OK : mtnt__sqlite_fail(s, code, err);
+}
+
+int mtnt__sqlite_value(mtnt__sqlite *s, const char *sql, char *ret_text, mtnt_error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    const char *text;
+    int rc = MTNT_OK, code;
+
+    s->guarded = false;
+    code = sqlite3_prepare_v2(s->raw, sql, -1, &statement, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_step(statement);
+    if (code == SQLITE_ROW) {
+        text = (const char *)sqlite3_column_text(statement, 0);
+        mtnt__text_copy(ret_text, MTNT__SQLITE_VALUE, text ? text : "");
+    } else if (code == SQLITE_DONE) {
+        ret_text[0] = '\0';
+    } else {
+        rc = mtnt__sqlite_fail(s, code, err);
+    }
+    sqlite3_finalize(statement);
+    return rc;
+}

@@ -1,0 +1,140 @@
+#include "db/backend.h"
+#include "db/handle.h"
+
+#define GID_MAX 199 /* PostgreSQL's limit for the name of a prepared transaction */
+
+bool mtnt__db_in_transaction(const mtnt_db *db)
+{
+    return db->connection->transaction;
+}
+
+int mtnt__db_begin(mtnt_db *db, mtnt_error *ret_err)
+{
+    mtnt_error own = MTNT_ERROR_INIT, *err = ret_err ? ret_err : &own;
+    mtnt__connection *c = db->connection;
+    mtnt__call call = mtnt__call_of(db, false);
+    int rc;
+
+    if (c->transaction)
+        return mtnt_error_set(err, MTNT_E_INVALID, "a transaction is open already");
+    rc = mtnt__db_connect(db, err);
+    if (rc == 0)
+        rc = mtnt__call_check(&call, err);
+    if (rc != 0)
+        return rc;
+    rc = c->backend->begin(c->state, &call, err);
+    if (rc == 0)
+        c->transaction = true;
+    else
+        mtnt__db_rollback(db);
+    return rc;
+}
+
+/* What every way to end a transaction needs: it is open, and there is time. Rolls back otherwise. */
+static int before_end(mtnt_db *db, const mtnt__call *call, mtnt_error *err)
+{
+    int rc;
+
+    if (!db->connection->transaction)
+        return mtnt_error_set(err, MTNT_E_INVALID, "no transaction is open");
+    rc = mtnt__db_connect(db, err);
+    if (rc == 0)
+        rc = mtnt__call_check(call, err);
+    if (rc != 0 && !db->connection->in_call)
+        mtnt__db_rollback(db);
+    return rc;
+}
+
+/* After COMMIT or PREPARE has answered, or not: nothing stays open. A connection whose answer was lost is not used again. */
+static int after_end(mtnt_db *db, int rc, mtnt_error *err)
+{
+    mtnt__connection *c = db->connection;
+
+    if (rc == 0) {
+        c->transaction = false;
+        return MTNT_OK;
+    }
+    if (rc == MTNT_E_IN_DOUBT) {
+        c->backend->disconnect(c->state);
+        err->retryable = false;
+    }
+    mtnt__db_rollback(db);
+    return rc;
+}
+
+int mtnt__db_commit(mtnt_db *db, mtnt_error *ret_err)
+{
+    mtnt_error own = MTNT_ERROR_INIT, *err = ret_err ? ret_err : &own;
+    mtnt__connection *c = db->connection;
+    mtnt__call call = mtnt__call_of(db, false);
+    int rc = before_end(db, &call, err);
+
+    if (rc != 0)
+        return rc;
+    return after_end(db, c->backend->commit(c->state, &call, err), err);
+}
+
+void mtnt__db_rollback(mtnt_db *db)
+{
+    mtnt__connection *c = db->connection;
+    mtnt__call call = mtnt__call_farewell(db);
+
+    if (c->in_call) /* from a row callback, where only the outer call can clean up */
+        return;
+    c->transaction = false;
+    if (c->backend->connected(c->state) && c->backend->rollback(c->state, &call) != 0)
+        c->backend->disconnect(c->state);
+}
+
+static int check_gid(const char *gid, mtnt_error *err)
+{
+    size_t length = 0;
+
+    while (gid[length] && length <= GID_MAX)
+        length++;
+    if (length == 0 || length > GID_MAX)
+        return mtnt_error_set(err, MTNT_E_INVALID, "the name of a prepared transaction has 1 to %d bytes",
+                              GID_MAX);
+    return MTNT_OK;
+}
+
+int mtnt__db_prepare(mtnt_db *db, const char *gid, mtnt_error *ret_err)
+{
+    mtnt_error own = MTNT_ERROR_INIT, *err = ret_err ? ret_err : &own;
+    mtnt__connection *c = db->connection;
+    mtnt__call call = mtnt__call_of(db, false);
+    int rc = check_gid(gid, err);
+
+    if (rc == 0 && !c->backend->prepare)
+        rc = mtnt_error_set(err, MTNT_E_INVALID, "this database has no prepared transactions");
+    if (rc == 0)
+        rc = before_end(db, &call, err);
+    if (rc != 0)
+        return rc;
+    return after_end(db, c->backend->prepare(c->state, &call, gid, err), err);
+}
+
+int mtnt__db_finish_prepared(mtnt_db *db, const char *gid, bool commit, mtnt_error *ret_err)
+{
+    mtnt_error own = MTNT_ERROR_INIT, *err = ret_err ? ret_err : &own;
+    mtnt__connection *c = db->connection;
+    mtnt__call call = mtnt__call_of(db, false);
+    int rc = check_gid(gid, err);
+
+    if (rc == 0 && !c->backend->finish_prepared)
+        rc = mtnt_error_set(err, MTNT_E_INVALID, "this database has no prepared transactions");
+    if (rc == 0 && c->transaction)
+        rc = mtnt_error_set(err, MTNT_E_INVALID, "a transaction is open on this connection");
+    if (rc == 0)
+        rc = mtnt__db_connect(db, err);
+    if (rc == 0)
+        rc = mtnt__call_check(&call, err);
+    if (rc != 0)
+        return rc;
+    rc = c->backend->finish_prepared(c->state, &call, gid, commit, err);
+    if (rc == MTNT_E_IN_DOUBT) {
+        c->backend->disconnect(c->state);
+        err->retryable = false;
+    }
+    return rc;
+}
