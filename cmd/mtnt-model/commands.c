@@ -1,0 +1,201 @@
+#include "commands.h"
+
+#include <string.h>
+
+enum {
+    PROJECT = MTNT__TAKES_ALL | MTNT__TAKES_FILES,
+    FLEET = PROJECT | MTNT__TAKES_CONTROLLER | MTNT__TAKES_TENANTS | MTNT__TAKES_FORMAT,
+    RUN = FLEET | MTNT__TAKES_RUN,
+};
+
+/* In the order of the help. */
+const mtnt__command mtnt__commands[] = {
+    {
+        .name = "migrate",
+        .alias = "up",
+        .takes = RUN | MTNT__TAKES_TO | MTNT__TAKES_STEPS | MTNT__TAKES_FORWARD,
+        .run = mtnt__command_migrate,
+        .summary = "bring tenants to the end of the chain",
+        .about = "Brings the selected tenants to the end of the chain, or to the operation named by "
+                 "--to. All pending operations of a tenant commit together, in its model and in the "
+                 "controller, or none does. One tenant's failure disturbs no other. A migration that "
+                 "was interrupted is settled first. Tenants that are current are not opened at all.\n\n"
+                 "The first Ctrl-C lets running tenants finish and starts no new one; the second "
+                 "interrupts them and rolls them back. The next run takes up where this one stopped.\n",
+        .examples = "mtnt-model migrate --tenants tenants.yaml\n"
+                    "mtnt-model migrate --to plan --where tier=gold\n"
+                    "mtnt-model migrate --tenant acme --tenant globex -j 2\n"
+                    "list-tenants | mtnt-model migrate --tenants - --format jsonl\n",
+    },
+    {
+        .name = "rewind",
+        .alias = "down",
+        .takes = RUN | MTNT__TAKES_TO | MTNT__TAKES_STEPS | MTNT__TAKES_OF_RUN | MTNT__TAKES_YES,
+        .run = mtnt__command_rewind,
+        .summary = "take applied operations back",
+        .about = "Takes applied operations back, last first: all of them, those after --to NAME, the "
+                 "last --steps N, or only what a run has applied (--run ID). Taking back everything "
+                 "needs --yes. The operations of a tenant are taken back together, or none is.\n",
+        .examples = "mtnt-model rewind --steps 1\n"
+                    "mtnt-model rewind --to contacts --tenant acme\n"
+                    "mtnt-model rewind --run 17\n"
+                    "mtnt-model rewind --yes\n",
+    },
+    {
+        .name = "do",
+        .takes = RUN | MTNT__TAKES_FORWARD,
+        .run = mtnt__command_do,
+        .summary = "one operation forward",
+        .about = "Runs the next pending operation of each selected tenant.\n",
+        .examples = "mtnt-model do --tenant acme\n",
+    },
+    {
+        .name = "undo",
+        .takes = RUN,
+        .run = mtnt__command_undo,
+        .summary = "one operation back",
+        .about = "Takes back the last applied operation of each selected tenant.\n",
+        .examples = "mtnt-model undo --tenant acme\n",
+    },
+    {
+        .name = "reset",
+        .takes = RUN | MTNT__TAKES_YES,
+        .run = mtnt__command_reset,
+        .summary = "take everything back, then migrate",
+        .about = "Takes back every operation of the selected tenants and then runs the whole chain "
+                 "again: two runs, one after the other. Data that only lives in what the operations "
+                 "made is lost, hence --yes.\n",
+        .examples = "mtnt-model reset --tenant acme --yes\n",
+    },
+    {
+        .name = "recover",
+        .takes = FLEET,
+        .run = mtnt__command_recover,
+        .summary = "settle interrupted migrations",
+        .about = "Settles the migrations of the selected tenants that a crash, a kill or a lost "
+                 "connection has interrupted: each is completed or rolled back, as its decision "
+                 "register says, and no operation is run. migrate does the same for the tenants that "
+                 "it takes. It may be run again at any time.\n",
+        .examples = "mtnt-model recover\n"
+                    "mtnt-model recover --tenant acme\n",
+    },
+    {
+        .name = "pending",
+        .takes = FLEET | MTNT__TAKES_EXIT_CODE,
+        .run = mtnt__command_pending,
+        .summary = "list operations that are to be run",
+        .about = "Lists order and name of the operations that each selected tenant lacks, as the "
+                 "controller knows it. No model is opened.\n",
+        .examples = "mtnt-model pending --tenant acme\n"
+                    "mtnt-model pending --format json\n",
+    },
+    {
+        .name = "executed",
+        .takes = FLEET,
+        .run = mtnt__command_executed,
+        .summary = "list operations that have been run",
+        .about = "Lists order, name and times of the operations that are applied to each selected "
+                 "tenant, as the controller knows it. No model is opened.\n",
+        .examples = "mtnt-model executed --tenant acme\n",
+    },
+    {
+        .name = "status",
+        .takes = FLEET | MTNT__TAKES_EXIT_CODE,
+        .run = mtnt__command_status,
+        .summary = "the fleet: versions, failures, what is pending",
+        .about = "Sums up the selected tenants, or all that the controller knows when no tenants are "
+                 "named: how many are at which version, and which failures there are, the same ones "
+                 "together. Answered from the controller. --format json lists every tenant.\n",
+        .examples = "mtnt-model status\n"
+                    "mtnt-model status --exit-code --quiet\n"
+                    "mtnt-model status --format json | jq .summary\n",
+    },
+    {
+        .name = "plan",
+        .takes = FLEET | MTNT__TAKES_TO | MTNT__TAKES_STEPS | MTNT__TAKES_FORWARD | MTNT__TAKES_EXIT_CODE,
+        .run = mtnt__command_plan,
+        .summary = "what migrate would do, with the SQL",
+        .about = "Says what migrate would do, tenants with the same work together: the operations, "
+                 "their SQL, and the guarantee under which they would commit. Changes nothing.\n",
+        .examples = "mtnt-model plan\n"
+                    "mtnt-model plan --to plan --tenant acme\n",
+    },
+    {
+        .name = "new",
+        .argument = "NAME",
+        .takes = PROJECT,
+        .run = mtnt__command_new,
+        .summary = "add an operation to the chain",
+        .about = "Writes sql/NNNN_NAME.up.sql and sql/NNNN_NAME.down.sql beside the chain file, from "
+                 "templates/operation.up.sql and templates/operation.down.sql beside it when they are "
+                 "there ({name} and {order} are filled in), and adds the operation at the end of the "
+                 "chain file. Nothing that exists is overwritten; comments in the chain file stay.\n",
+        .examples = "mtnt-model new loyalty_points\n",
+    },
+    {
+        .name = "validate",
+        .takes = PROJECT | MTNT__TAKES_CONTROLLER | MTNT__TAKES_TENANTS | MTNT__TAKES_FORMAT,
+        .run = mtnt__command_validate,
+        .summary = "check the files, opening no database",
+        .about = "Reads the project file, the chain, the plugin and the tenants, and reports each file "
+                 "that is wrong, with the line. Checks the SQL's quotes and names for every tenant. "
+                 "Opens no database, so tenants that come from a query are not looked at.\n",
+        .examples = "mtnt-model validate\n"
+                    "mtnt-model validate --chain chain.yaml\n",
+    },
+    {
+        .name = "doctor",
+        .takes = FLEET,
+        .run = mtnt__command_doctor,
+        .summary = "check databases and settings, and say which guarantee holds",
+        .about = "Opens the controller and the models, changes nothing, and says whether they can be "
+                 "reached, whether their settings can keep a promise, and which guarantee holds for "
+                 "this chain: or why it does not, and what to do.\n",
+        .examples = "mtnt-model doctor\n"
+                    "mtnt-model doctor --tenant acme\n",
+    },
+    {
+        .name = "help",
+        .argument = "[COMMAND]",
+        .takes = MTNT__TAKES_ALL,
+        .run = mtnt__command_help,
+        .summary = "this list, or more about one command",
+        .about = "Shows all commands, or what one of them does and takes.\n",
+        .examples = "mtnt-model help migrate\n",
+    },
+    {.name = NULL},
+};
+
+/* Their names are taken: a script that uses them should hear why it fails. */
+static const char *const later[] = {"verify", "resolve", "baseline", "adopt", "wait",
+                                    "join",   "history", "report",   "serve", NULL};
+
+const mtnt__command *mtnt__commands_find(const char *name)
+{
+    for (const mtnt__command *command = mtnt__commands; command->name != NULL; command++)
+        if (strcmp(command->name, name) == 0 || (command->alias != NULL && strcmp(command->alias, name) == 0))
+            return command;
+    return NULL;
+}
+
+bool mtnt__commands_is_later(const char *name)
+{
+    for (size_t i = 0; later[i] != NULL; i++)
+        if (strcmp(later[i], name) == 0)
+            return true;
+    return false;
+}
+
+const char *mtnt__commands_nearest(const char *name)
+{
+    const char *names[2 * sizeof mtnt__commands / sizeof mtnt__commands[0]];
+    size_t count = 0;
+
+    for (const mtnt__command *command = mtnt__commands; command->name != NULL; command++) {
+        names[count++] = command->name;
+        if (command->alias != NULL)
+            names[count++] = command->alias;
+    }
+    names[count] = NULL;
+    return mtnt__words_nearest(name, names);
+}

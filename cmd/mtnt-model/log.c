@@ -1,0 +1,89 @@
+#include <inttypes.h>
+
+#include "report.h"
+
+static const char *result_word(mtnt_result result)
+{
+    static const char *const words[] = {
+        [MTNT_RESULT_NONE] = "",
+        [MTNT_RESULT_MIGRATED] = "migrated",
+        [MTNT_RESULT_CURRENT] = "current",
+        [MTNT_RESULT_FAILED] = "failed",
+        [MTNT_RESULT_IN_DOUBT] = "in doubt",
+        [MTNT_RESULT_UNTOUCHED] = "untouched",
+    };
+
+    return words[result];
+}
+
+static void put_error(FILE *to, const mtnt_error *err)
+{
+    if (err == NULL || err->code == MTNT_OK)
+        return;
+    fputs(": ", to);
+    if (err->file[0] != '\0') {
+        mtnt__words_put(to, err->file);
+        fprintf(to, ":%u: ", err->line);
+    }
+    mtnt__words_put(to, err->message);
+    if (err->state[0] != '\0') {
+        fputs(" (", to);
+        mtnt__words_put(to, err->state);
+        fputc(')', to);
+    }
+}
+
+static void put_tenant(FILE *to, const mtnt_event *event)
+{
+    const mtnt_outcome *outcome = event->outcome;
+
+    mtnt__words_put(to, mtnt_model_id(event->tenant));
+    fprintf(to, " %s", result_word(event->result));
+    if (outcome != NULL && event->result == MTNT_RESULT_MIGRATED)
+        fprintf(to, ", version %" PRId64 " to %" PRId64 ", %s, in %" PRId64 " ms", outcome->from_version,
+                outcome->to_version, outcome->mode != NULL ? outcome->mode : "nothing to commit",
+                outcome->finished_ms - outcome->started_ms);
+    put_error(to, event->error);
+}
+
+static void put_operation(FILE *to, const mtnt_event *event)
+{
+    mtnt__words_put(to, mtnt_model_id(event->tenant));
+    fprintf(to, " %s %" PRId64 " ", event->up ? "operation" : "rollback of", event->order);
+    mtnt__words_put(to, event->operation != NULL ? event->operation : "");
+    fprintf(to, " %s in %" PRId64 " ms", mtnt_status_name(event->status), event->duration_ms);
+    put_error(to, event->error);
+}
+
+void mtnt__report_log(FILE *to, const mtnt_event *event)
+{
+    char time[MTNT__WORDS_TIME_SIZE];
+
+    if (event->type == MTNT_EVENT_PROGRESS)
+        return;
+    mtnt__words_time(time, event->wall_ms);
+    fprintf(to, "%s run %" PRId64 " ", time, event->run);
+    switch (event->type) {
+    case MTNT_EVENT_RUN_STARTED:
+        fprintf(to, "started, %d workers, %s", event->workers,
+                event->guarantee != NULL ? event->guarantee : "");
+        break;
+    case MTNT_EVENT_TENANT_STARTED:
+        mtnt__words_put(to, mtnt_model_id(event->tenant));
+        fputs(" started", to);
+        break;
+    case MTNT_EVENT_TENANT_FINISHED: put_tenant(to, event); break;
+    case MTNT_EVENT_OPERATION: put_operation(to, event); break;
+    case MTNT_EVENT_WARNING:
+        fputs("warning", to);
+        put_error(to, event->error);
+        break;
+    case MTNT_EVENT_RUN_FINISHED:
+        fputs("finished", to);
+        put_error(to, event->error);
+        break;
+    case MTNT_EVENT_PROGRESS: break;
+    }
+    fputc('\n', to);
+    fflush(to);
+}

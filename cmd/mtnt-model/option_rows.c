@@ -1,0 +1,108 @@
+#include "option_rows.h"
+
+#include <stddef.h>
+
+#define SETTING(field) .setting = offsetof(mtnt__settings, field)
+#define PROJECT(field) .project = offsetof(mtnt_project, field)
+#define KIND(kind_) .kind = MTNT__OPTION_##kind_
+#define TAKES(what) .takes = MTNT__TAKES_##what
+#define NO_LIMIT_MS (INT64_MAX / 1000000)
+#define ANY_DURATION KIND(DURATION), .value = "TIME", .least = 0, .most = NO_LIMIT_MS
+#define SOME_DURATION KIND(DURATION), .value = "TIME", .least = 1, .most = NO_LIMIT_MS
+
+static const char *const atomicities[] = {"chain", "operation", NULL};
+static const char *const on_failures[] = {"rollback", "keep", NULL};
+static const char *const on_errors[] = {"continue", "stop", NULL};
+static const char *const formats[] = {"text", "json", "jsonl", NULL};
+
+/* clang-format off */
+const mtnt__option_row mtnt__option_rows[] = {
+    {.name = "config", KIND(TEXT), .value = "FILE", SETTING(config), TAKES(FILES),
+     .help = "project file (default: ./mtnt.yaml when it is there)"},
+    {.name = "controller", KIND(TEXT), .value = "DSN", SETTING(controller), PROJECT(controller),
+     TAKES(CONTROLLER),
+     .help = "sqlite:PATH or postgresql://HOST/DATABASE, without a password"},
+    {.name = "chain", KIND(TEXT), .value = "FILE", SETTING(chain), PROJECT(chain), TAKES(FILES),
+     .help = "chain of operations, in YAML"},
+    {.name = "plugin", KIND(TEXT), .value = "FILE", SETTING(plugin), PROJECT(plugin), TAKES(FILES),
+     .help = "shared object with operations in C"},
+
+    {.name = "tenants", KIND(TEXT), .value = "FILE", SETTING(tenants), PROJECT(tenants), TAKES(TENANTS),
+     .help = "tenants, in YAML or JSON; - reads standard input"},
+    {.name = "tenant", KIND(LIST), .value = "ID", SETTING(only), TAKES(TENANTS),
+     .help = "only this tenant (repeatable)"},
+    {.name = "where", KIND(LIST), .value = "KEY=VALUE", SETTING(where), TAKES(TENANTS),
+     .help = "only tenants with this label (repeatable: all must match)"},
+    {.name = "exclude", KIND(LIST), .value = "ID", SETTING(exclude), TAKES(TENANTS),
+     .help = "not this tenant (repeatable)"},
+
+    {.name = "workers", .letter = 'j', KIND(INT), .value = "N", SETTING(workers), PROJECT(workers),
+     TAKES(RUN),
+     .least = 1, .most = 1024,
+     .help = "tenants at the same time (default: twice the processors, at most 16)"},
+    {.name = "on-error", KIND(CHOICE), .value = "continue|stop", SETTING(on_error), PROJECT(on_error),
+     TAKES(RUN),
+     .choices = on_errors,
+     .help = "stop: start no new tenant after the first failure (default: continue)"},
+
+    {.name = "to", KIND(TEXT), .value = "NAME", SETTING(to), TAKES(TO),
+     .help = "up to and with this operation; rewind: the last one that stays"},
+    {.name = "steps", KIND(INT), .value = "N", SETTING(steps), TAKES(STEPS), .least = 1, .most = INT64_MAX,
+     .help = "at most so many operations of each tenant"},
+    {.name = "run", KIND(TEXT), .value = "ID", SETTING(run), TAKES(OF_RUN),
+     .help = "only what this run has applied"},
+    {.name = "atomicity", KIND(CHOICE), .value = "chain|operation", SETTING(atomicity), PROJECT(atomicity),
+     TAKES(RUN), .choices = atomicities,
+     .help = "what commits together: all pending operations of a tenant (default), or each by itself"},
+    {.name = "on-failure", KIND(CHOICE), .value = "rollback|keep", SETTING(on_failure), PROJECT(on_failure),
+     TAKES(RUN), .choices = on_failures,
+     .help = "with --atomicity operation: take the tenant back to where it was (default), or keep what "
+             "succeeded"},
+    {.name = "allow-out-of-order", KIND(FLAG), SETTING(allow_out_of_order), PROJECT(allow_out_of_order),
+     TAKES(FORWARD),
+     .help = "run operations that come before one that is applied"},
+    {.name = "yes", KIND(FLAG), SETTING(yes), TAKES(YES),
+     .help = "yes to taking back everything"},
+
+    {.name = "deadline", ANY_DURATION, SETTING(deadline_ms), PROJECT(deadline_ms), TAKES(RUN),
+     .zero = NO_LIMIT_MS,
+     .help = "for a tenant's whole migration (default: 1h; 0: none)"},
+    {.name = "operation-timeout", ANY_DURATION, SETTING(operation_timeout_ms), PROJECT(operation_timeout_ms),
+     TAKES(RUN),
+     .help = "for one operation (default: none)"},
+    {.name = "unlock-deadline", SOME_DURATION, SETTING(unlock_deadline_ms), PROJECT(unlock_deadline_ms),
+     TAKES(RUN),
+     .help = "for rollback and bookkeeping after a failure (default: 2m)"},
+    {.name = "lock-timeout", SOME_DURATION, SETTING(lock_timeout_ms), PROJECT(lock_timeout_ms),
+     TAKES(CONTROLLER),
+     .help = "for a statement that waits for a lock (default: 10s)"},
+    {.name = "statement-timeout", ANY_DURATION, SETTING(statement_timeout_ms), PROJECT(statement_timeout_ms),
+     TAKES(CONTROLLER),
+     .help = "for one statement (default: none)"},
+
+    {.name = "format", KIND(CHOICE), .value = "text|json|jsonl", SETTING(format_name), TAKES(FORMAT),
+     .choices = formats,
+     .help = "json: one object with the result; jsonl: an object for each event or tenant"},
+    {.name = "exit-code", KIND(FLAG), SETTING(exit_code), TAKES(EXIT_CODE),
+     .help = "exit with 3 when something is pending"},
+    {.name = "quiet", .letter = 'q', KIND(FLAG), SETTING(quiet), TAKES(ALL),
+     .help = "no progress and no notes, only results"},
+    {.name = "verbose", .letter = 'v', KIND(FLAG), SETTING(verbose), TAKES(ALL),
+     .help = "a line for each tenant and operation"},
+    {.name = "log-file", KIND(TEXT), .value = "FILE", SETTING(log_file), TAKES(RUN),
+     .help = "append what happens to this file, with times"},
+    {.name = "help", .letter = 'h', KIND(FLAG), SETTING(help), TAKES(ALL),
+     .help = "this text"},
+    {.name = "version", KIND(FLAG), SETTING(version), TAKES(ALL),
+     .help = "the version"},
+    {.name = NULL},
+};
+/* clang-format on */
+_Static_assert(sizeof mtnt__option_rows / sizeof mtnt__option_rows[0] <= MTNT__OPTION_ROWS_MAX,
+               "a bit for each");
+
+const char *const mtnt__options_later[] = {
+    "canary", "waves",  "per-server", "max-failures",      "retries",  "lane",   "environment",
+    "mode",   "backup", "heartbeat",  "heartbeat-retries", "rehearse", "repair", NULL,
+};
+_Static_assert(sizeof mtnt__options_later / sizeof mtnt__options_later[0] <= MTNT__OPTIONS_LATER_MAX, "room");

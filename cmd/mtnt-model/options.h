@@ -1,0 +1,68 @@
+/* Options: one table says of each its flag, environment variable, place in the project file, help and the
+ * commands that take it. Precedence: flag > environment > project file > default. */
+#ifndef MTNT_COMMAND_OPTIONS_H
+#define MTNT_COMMAND_OPTIONS_H
+
+#include <stdio.h>
+
+#include <mtnt.h>
+
+typedef struct mtnt__command mtnt__command;
+
+/* Texts of a repeatable option, NULL-terminated. */
+typedef struct mtnt__list {
+    const char **items; /* NULL = none */
+    size_t count;
+} mtnt__list;
+
+typedef enum mtnt__format { MTNT__FORMAT_TEXT = 0, MTNT__FORMAT_JSON, MTNT__FORMAT_JSONL } mtnt__format;
+
+/* What the user asked for. Texts are borrowed from argv, the environment and the project. */
+typedef struct mtnt__settings {
+    const char *config;
+    const char *controller, *tenants, *chain, *plugin;
+    mtnt__list only, where, exclude;
+    int64_t workers;
+    const char *to, *run;
+    int64_t steps;
+    const char *atomicity, *on_failure, *on_error;
+    bool allow_out_of_order, yes;
+    int64_t deadline_ms, operation_timeout_ms, unlock_deadline_ms, lock_timeout_ms, statement_timeout_ms;
+    const char *format_name;
+    mtnt__format format;
+    bool quiet, verbose, exit_code, help, version;
+    const char *log_file;
+    uint64_t given;               /* a bit for each row of the table: flag or environment said it */
+    uint64_t flagged;             /* a flag said it */
+    const mtnt__command *command; /* NULL = none was named */
+    const char *argument;         /* the word after the command; NULL = none */
+    mtnt__list owned;             /* copies of environment variables, taken apart */
+} mtnt__settings;
+
+/* Which commands take an option; mtnt__command.takes has the same bits. */
+enum {
+    MTNT__TAKES_ALL = 1u << 0,        /* every command */
+    MTNT__TAKES_FILES = 1u << 1,      /* whatever reads the project */
+    MTNT__TAKES_CONTROLLER = 1u << 2, /* whatever opens the controller */
+    MTNT__TAKES_TENANTS = 1u << 3,    /* whatever selects tenants */
+    MTNT__TAKES_RUN = 1u << 4,        /* whatever migrates */
+    MTNT__TAKES_TO = 1u << 5,
+    MTNT__TAKES_STEPS = 1u << 6,
+    MTNT__TAKES_OF_RUN = 1u << 7,
+    MTNT__TAKES_YES = 1u << 8,
+    MTNT__TAKES_FORWARD = 1u << 9,
+    MTNT__TAKES_EXIT_CODE = 1u << 10,
+    MTNT__TAKES_FORMAT = 1u << 11,
+};
+
+/* What a command line says by itself. 0, or an exit code after a message on `errors`. */
+int mtnt__options_parse(mtnt__settings *settings, int argc, char **argv, FILE *errors);
+/* Adds what the environment says and no flag did, for the options that settings->command takes. */
+int mtnt__options_environment(mtnt__settings *settings, FILE *errors);
+/* Adds what the project file says and nobody did, then the defaults. */
+void mtnt__options_project(mtnt__settings *settings, const mtnt_project *project);
+/* Whether the flag of this name was given. */
+bool mtnt__options_is_flagged(const mtnt__settings *settings, const char *name);
+void mtnt__options_release(mtnt__settings *settings);
+
+#endif

@@ -1,0 +1,94 @@
+#include "report.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "quote.h"
+
+static int open_log(mtnt__report *report)
+{
+    const char *path = report->work->settings.log_file;
+    int fd;
+
+    if (path == NULL)
+        return 0;
+    fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (fd >= 0)
+        report->log = fdopen(fd, "a");
+    if (report->log == NULL)
+        return mtnt__work_fail(report->work, MTNT__EXIT_FATAL, "cannot write the log file %s: %m", path);
+    return 0;
+}
+
+int mtnt__report_init(mtnt__report *report, mtnt__work *work, const char *command, bool backward)
+{
+    *report = (mtnt__report){.work = work, .command = command, .backward = backward};
+    report->again = mtnt__quote_context(work);
+    report->controller = mtnt__quote_near(mtnt_controller_shown(work->controller));
+    report->failures = json_array();
+    if (report->again == NULL || report->controller == NULL || report->failures == NULL)
+        return mtnt__work_fail(work, MTNT__EXIT_FATAL, "out of memory");
+    return open_log(report);
+}
+
+void mtnt__report_release(mtnt__report *report)
+{
+    if (report->log != NULL)
+        fclose(report->log);
+    free(report->again);
+    free(report->controller);
+    json_decref(report->failures);
+    memset(report, 0, sizeof *report);
+}
+
+/* What the summary needs, whatever the format. */
+static void remember(mtnt__report *report, const mtnt_event *event)
+{
+    if (event->counts != NULL)
+        report->counts = *event->counts;
+    switch (event->type) {
+    case MTNT_EVENT_RUN_STARTED:
+        report->run = event->run;
+        report->started_ms = event->wall_ms;
+        report->workers = event->workers;
+        snprintf(report->guarantee, sizeof report->guarantee, "%s",
+                 event->guarantee != NULL ? event->guarantee : "");
+        break;
+    case MTNT_EVENT_RUN_FINISHED:
+        report->run = event->run;
+        report->finished_ms = event->wall_ms;
+        if (event->error != NULL)
+            report->error = *event->error;
+        break;
+    default: break;
+    }
+}
+
+void mtnt__report_event(void *data, const mtnt_event *event)
+{
+    mtnt__report *report = data;
+
+    remember(report, event);
+    if (report->log != NULL)
+        mtnt__report_log(report->log, event);
+    if (report->work->settings.verbose) {
+        mtnt__screen_line(&report->work->screen, NULL);
+        mtnt__report_log(report->work->screen.err, event);
+    }
+    if (report->work->settings.format == MTNT__FORMAT_TEXT)
+        mtnt__report_text_event(report, event);
+    else
+        mtnt__report_json_event(report, event);
+}
+
+void mtnt__report_finish(mtnt__report *report, int exit_code, json_t **ret_result)
+{
+    mtnt__screen_line(&report->work->screen, NULL);
+    if (report->work->settings.format == MTNT__FORMAT_TEXT)
+        mtnt__report_text_finish(report, exit_code);
+    else
+        mtnt__report_json_finish(report, exit_code, ret_result);
+}

@@ -1,0 +1,132 @@
+#include "report.h"
+
+static const char *const results[] = {
+    [MTNT_RESULT_NONE] = "none",         [MTNT_RESULT_MIGRATED] = "migrated",
+    [MTNT_RESULT_CURRENT] = "current",   [MTNT_RESULT_FAILED] = "failed",
+    [MTNT_RESULT_IN_DOUBT] = "in_doubt", [MTNT_RESULT_UNTOUCHED] = "untouched",
+};
+
+/* What every event of jsonl begins with. */
+static json_t *begin(const mtnt_event *event, const char *name)
+{
+    return json_pack("{ss so sI}", "event", name, "time", mtnt__json_time(event->wall_ms), "run",
+                     (json_int_t)event->run);
+}
+
+/* The two objects become one; either may be NULL for lack of memory. */
+static json_t *join(json_t *first, json_t *second)
+{
+    if (first == NULL || second == NULL || json_object_update(first, second) != 0) {
+        json_decref(first);
+        first = NULL;
+    }
+    json_decref(second);
+    return first;
+}
+
+static json_t *describe_run(const mtnt__report *report)
+{
+    const mtnt_chain *chain = report->work->chain;
+
+    return json_pack("{ss so sI so si so}", "command", report->command, "chain",
+                     mtnt__json_text(mtnt_chain_name(chain)), "chain_length",
+                     (json_int_t)mtnt_chain_len(chain), "controller", mtnt__json_text(report->controller),
+                     "workers", report->workers, "guarantee",
+                     mtnt__json_text(report->guarantee[0] != '\0' ? report->guarantee : NULL));
+}
+
+static json_t *describe_outcome(const mtnt_outcome *outcome)
+{
+    return json_pack(
+        "{so so sI sI sI sI sb sb sb so sI so}", "migration", mtnt__json_text(outcome->migration), "mode",
+        mtnt__json_text(outcome->mode), "executed", (json_int_t)outcome->executed, "rolled_back",
+        (json_int_t)outcome->rolled_back, "from_version", (json_int_t)outcome->from_version, "version",
+        (json_int_t)outcome->to_version, "created_model", outcome->created_model, "recovered",
+        outcome->recovered, "recovered_committed", outcome->recovered_committed, "started",
+        mtnt__json_time(outcome->started_ms), "duration_ms",
+        (json_int_t)(outcome->finished_ms - outcome->started_ms), "failed",
+        outcome->failed_operation == NULL
+            ? json_null()
+            : json_pack("{so sI so}", "operation", mtnt__json_text(outcome->failed_operation), "order",
+                        (json_int_t)outcome->failed_order, "phase", mtnt__json_text(outcome->failed_phase)));
+}
+
+static json_t *describe_tenant(const mtnt_event *event)
+{
+    json_t *tenant = json_pack("{so ss so}", "tenant", mtnt__json_text(mtnt_model_id(event->tenant)),
+                               "result", results[event->result], "error", mtnt__json_error(event->error));
+
+    return event->outcome == NULL ? tenant : join(tenant, describe_outcome(event->outcome));
+}
+
+static json_t *describe_operation(const mtnt_event *event)
+{
+    return json_pack("{so so sI ss ss sI so}", "tenant", mtnt__json_text(mtnt_model_id(event->tenant)),
+                     "operation", mtnt__json_text(event->operation), "order", (json_int_t)event->order,
+                     "direction", event->up ? "up" : "down", "status", mtnt_status_name(event->status),
+                     "duration_ms", (json_int_t)event->duration_ms, "error", mtnt__json_error(event->error));
+}
+
+static json_t *describe_event(mtnt__report *report, const mtnt_event *event)
+{
+    switch (event->type) {
+    case MTNT_EVENT_RUN_STARTED:
+        return join(join(begin(event, "run_started"), describe_run(report)),
+                    json_pack("{sI}", "total", (json_int_t)report->counts.total));
+    case MTNT_EVENT_TENANT_STARTED:
+        return join(begin(event, "tenant_started"),
+                    json_pack("{so}", "tenant", mtnt__json_text(mtnt_model_id(event->tenant))));
+    case MTNT_EVENT_OPERATION: return join(begin(event, "operation"), describe_operation(event));
+    case MTNT_EVENT_TENANT_FINISHED: return join(begin(event, "tenant_finished"), describe_tenant(event));
+    case MTNT_EVENT_PROGRESS:
+        return join(begin(event, "progress"),
+                    join(mtnt__json_counts(&report->counts),
+                         json_pack("{sI sI}", "running", (json_int_t)report->counts.running, "elapsed_ms",
+                                   (json_int_t)report->counts.elapsed_ms)));
+    case MTNT_EVENT_WARNING:
+        return join(begin(event, "warning"), json_pack("{so}", "error", mtnt__json_error(event->error)));
+    case MTNT_EVENT_RUN_FINISHED: break; /* printed by the finish, which knows the exit code */
+    }
+    return NULL;
+}
+
+void mtnt__report_json_event(mtnt__report *report, const mtnt_event *event)
+{
+    bool failed = event->type == MTNT_EVENT_TENANT_FINISHED &&
+                  (event->result == MTNT_RESULT_FAILED || event->result == MTNT_RESULT_IN_DOUBT);
+
+    if (report->work->settings.format == MTNT__FORMAT_JSONL) {
+        if (event->type == MTNT_EVENT_RUN_FINISHED ||
+            (event->type == MTNT_EVENT_PROGRESS && report->work->settings.quiet))
+            return;
+        mtnt__json_put(report->work->screen.out, describe_event(report, event), true);
+        fflush(report->work->screen.out);
+        return;
+    }
+    if (failed)
+        json_array_append_new(report->failures, describe_tenant(event));
+    mtnt__report_progress(report, &report->counts, false);
+}
+
+void mtnt__report_json_finish(mtnt__report *report, int exit_code, json_t **ret_result)
+{
+    bool lines = report->work->settings.format == MTNT__FORMAT_JSONL;
+    json_t *result =
+        json_pack("{so so sI so sO si}", "started", mtnt__json_time(report->started_ms), "finished",
+                  mtnt__json_time(report->finished_ms), "duration_ms", (json_int_t)report->counts.elapsed_ms,
+                  "error", mtnt__json_error(&report->error), "failures", report->failures, "exit", exit_code);
+
+    result = join(result, join(describe_run(report), mtnt__json_counts(&report->counts)));
+    if (lines) {
+        const mtnt_event finished = {.wall_ms = report->finished_ms, .run = report->run};
+
+        if (result != NULL)
+            json_object_del(result, "failures");
+        mtnt__json_put(report->work->screen.out, join(begin(&finished, "run_finished"), result), true);
+    } else if (ret_result != NULL) {
+        *ret_result = join(json_pack("{sI}", "run", (json_int_t)report->run), result);
+    } else {
+        mtnt__json_put(report->work->screen.out,
+                       join(json_pack("{sI}", "run", (json_int_t)report->run), result), false);
+    }
+}

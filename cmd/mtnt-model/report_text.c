@@ -1,0 +1,131 @@
+#include <inttypes.h>
+#include <string.h>
+
+#include "report.h"
+
+static void put_header(mtnt__report *report, const mtnt_event *event)
+{
+    const mtnt__screen *screen = &report->work->screen;
+    const char *dot = mtnt__screen_sign(screen, " · ", " - ");
+    size_t operations = mtnt_chain_len(report->work->chain);
+
+    mtnt__screen_put(screen, screen->out, MTNT__STYLE_STRONG, mtnt_chain_name(report->work->chain));
+    fprintf(screen->out, "%s%zu operation%s", dot, operations, operations == 1 ? "" : "s");
+    if (report->counts.total >= 0)
+        fprintf(screen->out, "%s%" PRId64 " tenant%s", dot, report->counts.total,
+                report->counts.total == 1 ? "" : "s");
+    fprintf(screen->out, "%s%d worker%s%scontroller ", dot, event->workers, event->workers == 1 ? "" : "s",
+            dot);
+    mtnt__words_put(screen->out, report->controller);
+    fputc('\n', screen->out);
+    if (event->guarantee != NULL) {
+        fputs("guarantee: ", screen->out);
+        mtnt__words_put(screen->out, event->guarantee);
+        fputc('\n', screen->out);
+    }
+    fputc('\n', screen->out);
+    fflush(screen->out);
+}
+
+static void put_warning(mtnt__report *report, const mtnt_error *err)
+{
+    mtnt__screen *screen = &report->work->screen;
+
+    if (err == NULL || report->work->settings.verbose)
+        return; /* said by the log */
+    mtnt__screen_line(screen, NULL);
+    fputs("mtnt-model: warning: ", screen->err);
+    mtnt__words_put(screen->err, err->message);
+    fputc('\n', screen->err);
+}
+
+static bool is_failure(const mtnt_event *event)
+{
+    return event->result == MTNT_RESULT_FAILED || event->result == MTNT_RESULT_IN_DOUBT;
+}
+
+void mtnt__report_text_event(mtnt__report *report, const mtnt_event *event)
+{
+    mtnt__screen *screen = &report->work->screen;
+
+    switch (event->type) {
+    case MTNT_EVENT_RUN_STARTED:
+        if (!report->work->settings.quiet)
+            put_header(report, event);
+        break;
+    case MTNT_EVENT_TENANT_FINISHED:
+        if (is_failure(event)) {
+            mtnt__screen_line(screen, NULL);
+            mtnt__report_failure(report, event);
+            fflush(screen->out);
+        }
+        mtnt__report_progress(report, &report->counts, false);
+        break;
+    case MTNT_EVENT_TENANT_STARTED:
+    case MTNT_EVENT_PROGRESS: mtnt__report_progress(report, &report->counts, false); break;
+    case MTNT_EVENT_WARNING: put_warning(report, event->error); break;
+    case MTNT_EVENT_OPERATION: break;
+    case MTNT_EVENT_RUN_FINISHED: mtnt__screen_line(screen, NULL); break;
+    }
+}
+
+/* " (1 rolled back, 2 not begun)": adds up to the number of failed ones. */
+static void put_failed(FILE *out, const mtnt_counts *counts)
+{
+    const struct {
+        int64_t count;
+        const char *word;
+    } parts[] = {
+        {counts->rolled_back, "rolled back"},
+        {counts->kept, "kept in part"},
+        {counts->in_doubt, "in doubt"},
+        {counts->failed - counts->rolled_back - counts->kept - counts->in_doubt, "not begun"},
+    };
+    const char *separator = " (";
+
+    fprintf(out, "%" PRId64 " failed", counts->failed);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        if (parts[i].count > 0) {
+            fprintf(out, "%s%" PRId64 " %s", separator, parts[i].count, parts[i].word);
+            separator = ", ";
+        }
+    if (counts->failed > 0)
+        fputc(')', out);
+}
+
+static void put_recovered(FILE *out, const mtnt_counts *counts)
+{
+    int64_t count = counts->recovered_aborted + counts->recovered_committed;
+
+    if (count > 0)
+        fprintf(out,
+                "%" PRId64 " tenant%s interrupted earlier; recovered: %" PRId64 " rolled back, %" PRId64
+                " completed\n",
+                count, count == 1 ? " was" : "s were", counts->recovered_aborted,
+                counts->recovered_committed);
+}
+
+void mtnt__report_text_finish(mtnt__report *report, int exit_code)
+{
+    const mtnt__screen *screen = &report->work->screen;
+    const mtnt_counts *counts = &report->counts;
+    int64_t total = counts->total >= 0
+                        ? counts->total
+                        : counts->migrated + counts->current + counts->failed + counts->untouched;
+    char duration[MTNT__WORDS_DURATION_SIZE];
+    bool single = strcmp(report->command, "do") == 0 || strcmp(report->command, "undo") == 0;
+    FILE *out = screen->out;
+
+    put_recovered(out, counts);
+    if (single && exit_code == 0 && counts->migrated == 0)
+        fputs("Nothing to be done\n", out);
+    mtnt__words_duration(duration, counts->elapsed_ms);
+    fprintf(out, "%" PRId64 " tenant%s: %" PRId64 " %s, %" PRId64 " %s, ", total, total == 1 ? "" : "s",
+            counts->migrated, report->backward ? "taken back" : "migrated", counts->current,
+            report->backward ? "with nothing to take back" : "already current");
+    put_failed(out, counts);
+    fprintf(out, ", %" PRId64 " untouched   in %s\n", counts->untouched, duration);
+    if (report->run > 0)
+        fprintf(out, "run %" PRId64 "%s", report->run, mtnt__screen_sign(screen, " · ", " - "));
+    fprintf(out, "exit %d\n", exit_code);
+}

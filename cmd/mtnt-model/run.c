@@ -1,0 +1,134 @@
+#include "run.h"
+
+#include <string.h>
+
+#include "commands.h"
+#include "interrupt.h"
+#include "report.h"
+
+static bool is(const char *value, const char *word)
+{
+    return value != NULL && strcmp(value, word) == 0;
+}
+
+/* --on-failure keep has a meaning only where operations commit one by one. */
+static int check_policy(mtnt__work *work)
+{
+    mtnt__settings *settings = &work->settings;
+
+    if (is(settings->on_failure, "keep") && is(settings->atomicity, "chain"))
+        return mtnt__work_fail(
+            work, MTNT__EXIT_USAGE,
+            "--on-failure keep needs --atomicity operation: a chain commits as a whole or not "
+            "at all");
+    if (is(settings->on_failure, "keep"))
+        settings->atomicity = "operation";
+    return 0;
+}
+
+static int check_to(mtnt__work *work)
+{
+    const char *to = work->settings.to, *near = NULL;
+    mtnt_entry_info info;
+
+    if (to == NULL || mtnt_chain_find(work->chain, to) >= 0)
+        return 0;
+    for (size_t i = 0; near == NULL && mtnt_chain_get(work->chain, i, &info); i++) {
+        const char *const name[] = {info.name, NULL};
+
+        near = mtnt__words_nearest(to, name);
+    }
+    return mtnt__work_fail(work, MTNT__EXIT_USAGE, "--to: the chain %s has no operation %s%s%s%s",
+                           mtnt_chain_name(work->chain), to, near != NULL ? "; did you mean " : "",
+                           near != NULL ? near : "", near != NULL ? "?" : "");
+}
+
+int mtnt__run_prepare(mtnt__work *work)
+{
+    int exit_code = mtnt__work_load_chain(work);
+
+    if (exit_code == 0)
+        exit_code = check_policy(work);
+    return exit_code != 0 ? exit_code : check_to(work);
+}
+
+static void fill_options(const mtnt__work *work, const mtnt__run_spec *spec, mtnt_executor_options *options)
+{
+    const mtnt__settings *settings = &work->settings;
+
+    options->workers = (int)settings->workers;
+    options->direction = spec->direction;
+    options->stop_on_error = is(settings->on_error, "stop");
+    options->command = spec->command;
+    options->migration.atomicity =
+        is(settings->atomicity, "operation") ? MTNT_ATOMICITY_OPERATION : MTNT_ATOMICITY_CHAIN;
+    options->migration.on_failure =
+        is(settings->on_failure, "keep") ? MTNT_ON_FAILURE_KEEP : MTNT_ON_FAILURE_ROLLBACK;
+    options->migration.to = settings->to;
+    options->migration.steps = spec->steps;
+    options->migration.run = settings->run;
+    options->migration.allow_out_of_order = settings->allow_out_of_order;
+    options->migration.deadline_ms = settings->deadline_ms;
+    options->migration.operation_timeout_ms = settings->operation_timeout_ms;
+    options->migration.unlock_deadline_ms = settings->unlock_deadline_ms;
+}
+
+static int exit_code_of(const mtnt_counts *counts, int rc, const mtnt_error *err, int first_signal)
+{
+    if (first_signal != 0)
+        return MTNT__EXIT_SIGNAL + first_signal;
+    if (rc != 0)
+        return counts->migrated + counts->current + counts->failed > 0 ? MTNT__EXIT_FAILED
+                                                                       : mtnt__work_exit_code(err);
+    return counts->failed > 0 || counts->untouched > 0 ? MTNT__EXIT_FAILED : MTNT__EXIT_OK;
+}
+
+static int perform(mtnt__work *work, mtnt_executor *executor, mtnt_tenant_source *source,
+                   mtnt__report *report, json_t **ret_result)
+{
+    mtnt__interrupt interrupt;
+    mtnt_error err = MTNT_ERROR_INIT;
+    int rc, exit_code, error = mtnt__interrupt_start(&interrupt, executor, &work->screen);
+
+    if (error != 0)
+        return mtnt__work_fail(work, MTNT__EXIT_FATAL, "cannot start a thread: %s", strerrordesc_np(error));
+    report->stopping = &interrupt.count;
+    rc = mtnt_executor_migrate(executor, source, &report->counts, &err);
+    exit_code = exit_code_of(&report->counts, rc, &err, mtnt__interrupt_stop(&interrupt));
+    report->stopping = NULL;
+    if (rc != 0) {
+        (void)mtnt__work_fail_error(work, &err);
+        report->error = err;
+    }
+    mtnt__report_finish(report, exit_code, ret_result);
+    return exit_code;
+}
+
+int mtnt__run(mtnt__work *work, const mtnt__run_spec *spec, json_t **ret_result)
+{
+    mtnt_executor_options options = MTNT_EXECUTOR_OPTIONS_INIT;
+    mtnt_tenant_source source = {NULL, NULL, NULL, NULL};
+    mtnt_executor *executor = NULL;
+    mtnt__report report = {.work = NULL};
+    mtnt_error err = MTNT_ERROR_INIT;
+    int exit_code = mtnt__run_prepare(work);
+
+    if (exit_code == 0)
+        exit_code = mtnt__work_open_fleet(work, &source);
+    if (exit_code == 0)
+        exit_code = mtnt__report_init(&report, work, spec->command, spec->direction == MTNT_BACKWARD);
+    if (exit_code != 0)
+        goto out;
+    fill_options(work, spec, &options);
+    options.reporter = (mtnt_reporter){mtnt__report_event, &report};
+    if (mtnt_executor_new(&executor, work->controller, work->chain, &options, &err) != 0) {
+        exit_code = mtnt__work_fail_error(work, &err);
+        goto out;
+    }
+    exit_code = perform(work, executor, &source, &report, ret_result);
+out:
+    mtnt_executor_free(executor);
+    mtnt_tenant_source_close(&source);
+    mtnt__report_release(&report);
+    return exit_code;
+}

@@ -1,0 +1,22 @@
+/* One run of the executor over the selected tenants: what migrate, rewind, do, undo and reset share. */
+#ifndef MTNT_COMMAND_RUN_H
+#define MTNT_COMMAND_RUN_H
+
+#include <jansson.h>
+
+#include "work.h"
+
+typedef struct mtnt__run_spec {
+    const char *command; /* for the run's record and the report */
+    mtnt_direction direction;
+    int64_t steps; /* 0 = no limit */
+} mtnt__run_spec;
+
+/* Loads the chain and checks what was asked for against it. 0 or an exit code. */
+int mtnt__run_prepare(mtnt__work *work);
+
+/* The exit code; everything has been said. json: *ret_result gets the result object when ret_result is given
+ * (untouched when there was no run), else it is printed. */
+int mtnt__run(mtnt__work *work, const mtnt__run_spec *spec, json_t **ret_result);
+
+#endif

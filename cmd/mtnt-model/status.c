@@ -1,0 +1,217 @@
+#include "commands.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "json.h"
+#include "survey.h"
+#include "tally.h"
+
+typedef struct status {
+    mtnt__work *work;
+    mtnt__tally tally;
+    mtnt__json_list json;
+    bool elsewhere; /* some model is on a PostgreSQL server: prepared transactions may be there */
+} status;
+
+static int show_tenant(void *data, const mtnt_tenant_info *info, const mtnt_model *model)
+{
+    status *all = data;
+
+    if (model == NULL || mtnt_model_backend(model) != MTNT_SQLITE)
+        all->elsewhere = true;
+    if (all->work->settings.format != MTNT__FORMAT_TEXT)
+        mtnt__json_list_item(
+            &all->json,
+            json_pack("{so so sI sI so so so}", "id", mtnt__json_text(info->tenant), "state",
+                      mtnt__json_text(info->state), "version", (json_int_t)info->version, "pending",
+                      (json_int_t)info->pending, "error", mtnt__json_text(info->error), "error_operation",
+                      mtnt__json_text(info->error_operation), "updated", mtnt__json_time(info->updated_ms)));
+    return mtnt__tally_add(&all->tally, info) == 0
+               ? 0
+               : mtnt__work_fail(all->work, MTNT__EXIT_FATAL, "out of memory");
+}
+
+/* Ours, on the controller's own server; -1 = not known. */
+static int64_t prepared_transactions(const status *all)
+{
+    mtnt_db *db = all->work->controller == NULL ? NULL : mtnt_controller_db(all->work->controller);
+    mtnt_error err = MTNT_ERROR_INIT;
+    int64_t count = -1;
+
+    if (db == NULL || mtnt_db_backend(db) == MTNT_SQLITE)
+        return all->elsewhere ? -1 : 0;
+    if (mtnt_db_query_int(db, &count, &err,
+                          "SELECT count(*) FROM pg_prepared_xacts WHERE gid LIKE 'mtnt:%'") != 0)
+        return -1;
+    return count;
+}
+
+static bool newest(const mtnt_chain *chain, mtnt_entry_info *ret_info)
+{
+    size_t count = mtnt_chain_len(chain);
+
+    return count > 0 && mtnt_chain_get(chain, count - 1, ret_info);
+}
+
+/* ---- text ---- */
+
+static int digits(int64_t number)
+{
+    return snprintf(NULL, 0, "%" PRId64, number);
+}
+
+static void put_histogram(const status *all)
+{
+    const mtnt__tally *tally = &all->tally;
+    const mtnt__screen *screen = &all->work->screen;
+    int version_width = 1, count_width = 4, room;
+    int64_t most = 1;
+
+    for (size_t i = 0; i < tally->version_count; i++) {
+        const mtnt__tally_version *at = &tally->versions[i];
+
+        version_width = digits(at->version) > version_width ? digits(at->version) : version_width;
+        count_width = digits(at->tenants) > count_width ? digits(at->tenants) : count_width;
+        most = at->tenants > most ? at->tenants : most;
+    }
+    room = mtnt__screen_width(screen) - 14 - version_width - count_width;
+    room = room > 40 ? 40 : room < 4 ? 4 : room;
+    for (size_t i = 0; i < tally->version_count; i++) {
+        const mtnt__tally_version *at = &tally->versions[i];
+        int bar = (int)(most <= room ? at->tenants : at->tenants * room / most);
+
+        fprintf(screen->out, "  version %-*" PRId64 " %*" PRId64 "  ", version_width, at->version,
+                count_width, at->tenants);
+        mtnt__screen_bar(screen, screen->out, bar > 0 ? bar : 1, 1, 1);
+        fputc('\n', screen->out);
+    }
+}
+
+static void put_failure(const status *all, const mtnt__tally_group *failure)
+{
+    const mtnt__screen *screen = &all->work->screen;
+    FILE *out = screen->out;
+    ptrdiff_t index = failure->operation == NULL ? -1 : mtnt_chain_find(all->work->chain, failure->operation);
+    mtnt_entry_info info;
+
+    fprintf(out, "  %" PRId64 " %s  ", failure->tenants, mtnt__screen_sign(screen, "×", "x"));
+    mtnt__words_put_bytes(out, failure->text, strcspn(failure->text, "\n"));
+    if (failure->operation != NULL) {
+        fputs("   at ", out);
+        if (index >= 0 && mtnt_chain_get(all->work->chain, (size_t)index, &info))
+            fprintf(out, "%" PRId64 " ", info.order);
+        mtnt__words_put(out, failure->operation);
+    }
+    fputs("     ", out);
+    for (size_t i = 0; i < MTNT__TALLY_EXAMPLES && failure->examples[i] != NULL; i++) {
+        fputs(i > 0 ? ", " : "", out);
+        mtnt__words_put(out, failure->examples[i]);
+    }
+    if (failure->tenants > MTNT__TALLY_EXAMPLES)
+        fprintf(out, " and %" PRId64 " more", failure->tenants - MTNT__TALLY_EXAMPLES);
+    fputc('\n', out);
+}
+
+static void put_text(const status *all)
+{
+    const mtnt__tally *tally = &all->tally;
+    const mtnt__screen *screen = &all->work->screen;
+    const char *dot = mtnt__screen_sign(screen, " · ", " - ");
+    int64_t prepared = prepared_transactions(all);
+    size_t operations = mtnt_chain_len(all->work->chain);
+    FILE *out = screen->out;
+    mtnt_entry_info last;
+
+    fputs("chain ", out);
+    mtnt__screen_put(screen, out, MTNT__STYLE_STRONG, mtnt_chain_name(all->work->chain));
+    fprintf(out, ", %zu operation%s", operations, operations == 1 ? "" : "s");
+    if (newest(all->work->chain, &last)) {
+        fprintf(out, ", newest %" PRId64 " ", last.order);
+        mtnt__words_put(out, last.name);
+    }
+    fputc('\n', out);
+    put_histogram(all);
+    fprintf(out,
+            "%" PRId64 " tenant%s: %" PRId64 " current, %" PRId64 " pending, %" PRId64 " failed, %" PRId64
+            " interrupted\n",
+            tally->tenants, tally->tenants == 1 ? "" : "s", tally->current, tally->pending, tally->failed,
+            tally->interrupted);
+    fprintf(out, "failed %" PRId64 "%sinterrupted %" PRId64, tally->failed, dot, tally->interrupted);
+    if (prepared >= 0)
+        fprintf(out, "%sprepared transactions %" PRId64, dot, prepared);
+    fputc('\n', out);
+    for (size_t i = 0; i < tally->failures.count; i++)
+        put_failure(all, &tally->failures.items[i]);
+    if (tally->failures.unlisted > 0)
+        fprintf(out, "  %" PRId64 " more with failures of their own\n", tally->failures.unlisted);
+}
+
+/* ---- JSON ---- */
+
+static json_t *describe_versions(const mtnt__tally *tally)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; list != NULL && i < tally->version_count; i++)
+        json_array_append_new(list, json_pack("{sI sI}", "version", (json_int_t)tally->versions[i].version,
+                                              "tenants", (json_int_t)tally->versions[i].tenants));
+    return list;
+}
+
+static json_t *describe_failures(const mtnt__tally *tally)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; list != NULL && i < tally->failures.count; i++) {
+        const mtnt__tally_group *failure = &tally->failures.items[i];
+        json_t *examples = json_array();
+
+        for (size_t j = 0; j < MTNT__TALLY_EXAMPLES && failure->examples[j] != NULL; j++)
+            json_array_append_new(examples, mtnt__json_text(failure->examples[j]));
+        json_array_append_new(list, json_pack("{so so so sI so}", "error", mtnt__json_text(failure->text),
+                                              "operation", mtnt__json_text(failure->operation), "state",
+                                              mtnt__json_text(failure->state), "tenants",
+                                              (json_int_t)failure->tenants, "examples", examples));
+    }
+    return list;
+}
+
+static json_t *describe(const status *all)
+{
+    const mtnt__tally *tally = &all->tally;
+    const mtnt_chain *chain = all->work->chain;
+    int64_t prepared = prepared_transactions(all);
+    mtnt_entry_info last;
+    bool some = newest(chain, &last);
+
+    return json_pack("{so sI so sI sI sI sI sI so so so}", "chain", mtnt__json_text(mtnt_chain_name(chain)),
+                     "chain_length", (json_int_t)mtnt_chain_len(chain), "newest",
+                     some ? json_integer(last.order) : json_null(), "tenants", (json_int_t)tally->tenants,
+                     "current", (json_int_t)tally->current, "pending", (json_int_t)tally->pending, "failed",
+                     (json_int_t)tally->failed, "interrupted", (json_int_t)tally->interrupted,
+                     "prepared_transactions", prepared >= 0 ? json_integer(prepared) : json_null(),
+                     "versions", describe_versions(tally), "failures", describe_failures(tally));
+}
+
+int mtnt__command_status(mtnt__work *work)
+{
+    status all = {.work = work};
+    bool text = work->settings.format == MTNT__FORMAT_TEXT;
+    int exit_code = mtnt__survey_prepare(work);
+
+    if (exit_code != 0)
+        return exit_code;
+    if (!text)
+        mtnt__json_list_begin(&all.json, work->screen.out, work->settings.format == MTNT__FORMAT_JSONL);
+    exit_code = mtnt__survey_tenants(work, show_tenant, &all);
+    mtnt__tally_sort(&all.tally);
+    if (!text && (exit_code == 0 || all.json.count > 0))
+        mtnt__json_list_end(&all.json, describe(&all));
+    if (text && exit_code == 0)
+        put_text(&all);
+    if (exit_code == 0 && work->settings.exit_code && all.tally.not_current > 0)
+        exit_code = MTNT__EXIT_PENDING;
+    mtnt__tally_release(&all.tally);
+    return exit_code;
+}

@@ -1,0 +1,119 @@
+#include "commands.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "json.h"
+
+/* What is looked at, and what came of it. Each is tried even when another was wrong. */
+typedef struct check {
+    mtnt__work *work;
+    int64_t tenants; /* -1: not looked at */
+    int problems;
+    int exit_code;
+} check;
+
+static void problem(check *all, int exit_code)
+{
+    if (exit_code == 0)
+        return;
+    all->problems++;
+    if (all->exit_code == 0)
+        all->exit_code = exit_code;
+}
+
+/* Names that the SQL uses and the tenant lacks. Scripts for one backend only are shown together and cannot
+ * be told apart here; their names are checked when they run. */
+static int check_names(check *all, const mtnt_model *model, const mtnt_entry_info *info, const char *sql,
+                       mtnt_backend backend)
+{
+    const mtnt_script script = {
+        .sql = sql, .variable = mtnt_model_variable, .variable_data = (void *)(uintptr_t)model};
+    mtnt_error err = MTNT_ERROR_INIT;
+
+    if (sql == NULL || strncmp(sql, "-- sql.", 7) == 0 || mtnt_script_check(&script, backend, &err) == 0)
+        return 0;
+    mtnt_error_wrap(&err, "operation `%s`, for tenant %s", info->name, mtnt_model_id(model));
+    err.line = err.column = 0;
+    err.statement[0] = '\0';
+    mtnt_error_at(&err, info->file, info->line, 0);
+    return mtnt__work_fail_error(all->work, &err);
+}
+
+/* One message for a tenant is enough: the next is much like it. */
+static int check_tenant(check *all, const mtnt_model *model)
+{
+    mtnt_entry_info info;
+    int exit_code = 0;
+
+    for (size_t i = 0;
+         exit_code == 0 && all->work->chain_loaded && mtnt_chain_get(all->work->chain, i, &info); i++)
+        if (!info.disabled)
+            exit_code = check_names(all, model, &info, info.model_up, mtnt_model_backend(model));
+    return exit_code;
+}
+
+static void check_tenants(check *all)
+{
+    enum { ENOUGH = 20 };
+    mtnt_tenant_source source = {NULL, NULL, NULL, NULL};
+    mtnt_error err = MTNT_ERROR_INIT;
+    mtnt_model *model;
+    int rc = mtnt__work_list_tenants(all->work, &source);
+
+    if (rc != 0) {
+        problem(all, rc);
+        return;
+    }
+    if (source.next == NULL)
+        return;
+    all->tenants = 0;
+    while ((rc = source.next(source.data, &model, &err)) == 0 && model != NULL && all->problems < ENOUGH) {
+        all->tenants++;
+        problem(all, check_tenant(all, model));
+        mtnt_model_free(model);
+    }
+    if (rc != 0)
+        problem(all, mtnt__work_fail_error(all->work, &err));
+    mtnt_tenant_source_close(&source);
+}
+
+static void put_result(const check *all)
+{
+    FILE *out = all->work->screen.out;
+    size_t operations = all->work->chain == NULL ? 0 : mtnt_chain_len(all->work->chain);
+
+    if (all->work->settings.format != MTNT__FORMAT_TEXT) {
+        mtnt__json_put(out,
+                       json_pack("{sb si sI so}", "valid", all->problems == 0, "problems", all->problems,
+                                 "operations", (json_int_t)operations, "tenants",
+                                 all->tenants < 0 ? json_null() : json_integer(all->tenants)),
+                       all->work->settings.format == MTNT__FORMAT_JSONL);
+        return;
+    }
+    if (all->problems > 0) {
+        fprintf(out, "%d problem%s\n", all->problems, all->problems == 1 ? "" : "s");
+        return;
+    }
+    fprintf(out, "chain %s: %zu operation%s\n", mtnt_chain_name(all->work->chain), operations,
+            operations == 1 ? "" : "s");
+    if (all->tenants >= 0)
+        fprintf(out, "tenants: %" PRId64 "\n", all->tenants);
+    else
+        fputs("tenants: not looked at\n", out);
+    fputs("All files are fine.\n", out);
+}
+
+int mtnt__command_validate(mtnt__work *work)
+{
+    check all = {.work = work, .tenants = -1};
+    int exit_code = mtnt__work_load_project(work);
+
+    if (exit_code != 0)
+        return exit_code;
+    problem(&all, mtnt__work_load_chain(work));
+    if (mtnt__work_has_tenants(work))
+        check_tenants(&all);
+    put_result(&all);
+    return all.exit_code;
+}
