@@ -93,6 +93,7 @@ static void sqlite_disconnect(void *state)
     pthread_mutex_lock(&s->mutex);
     s->raw = NULL;
     pthread_mutex_unlock(&s->mutex);
+    mtnt__sqlite_forget_kept(s);
     /* A statement that an operation left behind must not keep a lock; it stays valid until it is finalized. */
     for (sqlite3_stmt *left = sqlite3_next_stmt(raw, NULL); left; left = sqlite3_next_stmt(raw, left))
         sqlite3_reset(left);

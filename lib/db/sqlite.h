@@ -10,6 +10,13 @@
 #define MTNT__CONTROLLER_SCHEMA "controller"
 #define MTNT__MODEL_SCHEMA "model"
 
+#define MTNT__SQLITE_KEPT 8
+
+typedef struct mtnt__sqlite_kept {
+    char *sql;
+    sqlite3_stmt *statement;
+} mtnt__sqlite_kept;
+
 typedef struct mtnt__sqlite {
     sqlite3 *raw;             /* NULL = not connected */
     pthread_mutex_t mutex;    /* held where another thread may look at raw (cancel), and where raw changes */
@@ -28,6 +35,9 @@ typedef struct mtnt__sqlite {
     char denied_name[128];    /* the table in question, when it may exist on the other side too; "" = none */
 
     bool foreign_keys_saved, foreign_keys;
+
+    mtnt__sqlite_kept kept[MTNT__SQLITE_KEPT]; /* the library's own statements, compiled; the oldest gives way */
+    size_t kept_next;
 } mtnt__sqlite;
 
 /* Takes the circumstances of a call over; `guarded` is what the call says. */
@@ -56,6 +66,8 @@ int mtnt__sqlite_look(const char *path, bool *ret_empty, mtnt_error *err);
 int mtnt__sqlite_query(void *state, mtnt__call *call, const char *sql, const mtnt_value *values, mtnt_row_fn each, void *data,
                        int64_t *ret_changes, mtnt_error *err);
 int mtnt__sqlite_script(void *state, mtnt__call *call, const mtnt__sql *sql, mtnt_error *err);
+/* Before the connection is closed. */
+void mtnt__sqlite_forget_kept(mtnt__sqlite *s);
 /* Statements of our own, unguarded. */
 int mtnt__sqlite_exec(mtnt__sqlite *s, const char *sql, mtnt_error *err);
 /* First column of the first row; `ret_text` has MTNT__SQLITE_VALUE bytes, "" without a row. */

@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -200,17 +201,68 @@ static int compile_single(mtnt__sqlite *s, const char *sql, sqlite3_stmt **ret_s
     return MTNT_OK;
 }
 
+/* ---- kept statements: bookkeeping runs the same few again and again ---- */
+
+static void drop_kept(mtnt__sqlite_kept *kept)
+{
+    sqlite3_finalize(kept->statement);
+    free(kept->sql);
+    *kept = (mtnt__sqlite_kept){NULL, NULL};
+}
+
+void mtnt__sqlite_forget_kept(mtnt__sqlite *s)
+{
+    for (size_t i = 0; i < MTNT__SQLITE_KEPT; i++)
+        drop_kept(&s->kept[i]);
+}
+
+/* Takes one out, so that a statement is never in two hands. */
+static sqlite3_stmt *take_kept(mtnt__sqlite *s, const char *sql)
+{
+    for (size_t i = 0; i < MTNT__SQLITE_KEPT; i++) {
+        sqlite3_stmt *statement = s->kept[i].statement;
+
+        if (statement && strcmp(s->kept[i].sql, sql) == 0) {
+            s->kept[i].statement = NULL;
+            drop_kept(&s->kept[i]);
+            return statement;
+        }
+    }
+    return NULL;
+}
+
+static void keep(mtnt__sqlite *s, const char *sql, sqlite3_stmt *statement)
+{
+    mtnt__sqlite_kept *place = &s->kept[s->kept_next];
+    char *copy = strdup(sql);
+
+    for (size_t i = 0; i < MTNT__SQLITE_KEPT && place->statement; i++)
+        if (!s->kept[i].statement)
+            place = &s->kept[i];
+    if (place == &s->kept[s->kept_next])
+        s->kept_next = (s->kept_next + 1) % MTNT__SQLITE_KEPT;
+    if (!copy) {
+        sqlite3_finalize(statement);
+        return;
+    }
+    drop_kept(place);
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+    *place = (mtnt__sqlite_kept){copy, statement};
+}
+
 int mtnt__sqlite_query(void *state, mtnt__call *call, const char *sql, const mtnt_value *values,
                        mtnt_row_fn each, void *data, int64_t *ret_changes, mtnt_error *err)
 {
     mtnt__sqlite *s = state;
     mtnt__call statement_call = mtnt__call_statement(call);
-    sqlite3_stmt *statement = NULL;
+    sqlite3_stmt *statement = call->operation ? NULL : take_kept(s, sql);
     sqlite3_int64 before = sqlite3_total_changes64(s->raw);
-    int rc;
+    int rc = MTNT_OK;
 
     mtnt__sqlite_enter(s, &statement_call);
-    rc = compile_single(s, sql, &statement, err);
+    if (!statement)
+        rc = compile_single(s, sql, &statement, err);
     if (rc == 0)
         rc = bind(s, statement, values, err);
     if (rc == 0) {
@@ -219,7 +271,10 @@ int mtnt__sqlite_query(void *state, mtnt__call *call, const char *sql, const mtn
     }
     if (rc == 0)
         *ret_changes = sqlite3_total_changes64(s->raw) == before ? 0 : sqlite3_changes64(s->raw);
-    sqlite3_finalize(statement);
+    if (rc == 0 && !call->operation)
+        keep(s, sql, statement);
+    else
+        sqlite3_finalize(statement);
     call->error_offset = s->call.error_offset;
     s->call.deadline = call->deadline;
     mtnt__sqlite_leave(s);

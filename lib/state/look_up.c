@@ -4,8 +4,8 @@
 
 #include "base/text.h"
 #include "db/database.h"
-#include "state/json.h"
 #include "state/queries.h"
+#include "state/rows.h"
 #include "state/store.h"
 
 struct looking {
@@ -83,20 +83,16 @@ int mtnt_controller_look_up(mtnt_controller *controller, const mtnt_chain *chain
     const mtnt_value values[] = {mtnt_value_text(mtnt_chain_name(chain)), mtnt_value_end()};
     mtnt__ladder ladder = {0};
     struct looking looking = {chain, &ladder, models, 0, each, data};
-    json_t *ids = NULL;
-    int rc = mtnt__ladder_new(&ladder, chain, err);
+    const char **ids = calloc(count + 1, sizeof(*ids));
+    int rc = ids == NULL ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory") : mtnt__ladder_new(&ladder, chain, err);
 
+    for (size_t i = 0; i < count && rc == 0; i++)
+        ids[i] = mtnt_model_id(models[i]);
     if (rc == 0 && !controller->tables)
         rc = look_up_strangers(&looking, count, err);
-    else if (rc == 0) {
-        ids = json_array();
-        for (size_t i = 0; i < count && ids != NULL && rc == 0; i++)
-            if (json_array_append_new(ids, mtnt__json_text(mtnt_model_id(models[i]))) != 0)
-                rc = mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
-        if (rc == 0)
-            rc = mtnt__json_run(controller->db, show_tenant, &looking, err, MTNT__QUERY_FOR(controller->db, tenant_select), ids, values);
-    }
-    json_decref(ids);
+    else if (rc == 0)
+        rc = mtnt__texts_run(controller->db, show_tenant, &looking, err, MTNT__QUERY_FOR(controller->db, tenant_select), ids, count, values);
+    free(ids);
     mtnt__ladder_release(&ladder);
     return rc;
 }
@@ -166,16 +162,14 @@ int mtnt_controller_operations(mtnt_controller *controller, const mtnt_chain *ch
 {
     const mtnt_value values[] = {mtnt_value_text(mtnt_chain_name(chain)), mtnt_value_int(0), mtnt_value_end()};
     struct listing listing = {chain, calloc(chain->count + 1, sizeof(bool)), 0, each, data};
-    json_t *ids = json_array();
     int rc = 0;
 
-    if (listing.shown == NULL || json_array_append_new(ids, mtnt__json_text(tenant)) != 0)
+    if (listing.shown == NULL)
         rc = mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
     if (rc == 0 && controller->tables)
-        rc = mtnt__json_run(controller->db, show_record, &listing, err, MTNT__QUERY_FOR(controller->db, operation_select), ids, values);
+        rc = mtnt__texts_run(controller->db, show_record, &listing, err, MTNT__QUERY_FOR(controller->db, operation_select), &tenant, 1, values);
     if (rc == 0)
         rc = show_entries_before(&listing, INT64_MAX, err);
-    json_decref(ids);
     free(listing.shown);
     return rc;
 }

@@ -4,8 +4,8 @@
 
 #include "base/text.h"
 #include "db/database.h"
-#include "state/json.h"
 #include "state/queries.h"
+#include "state/rows.h"
 #include "state/tables.h"
 
 /* One round trip for identity and applied set. */
@@ -125,23 +125,47 @@ int mtnt__model_state_take(mtnt_db *db, const mtnt_chain *chain, const mtnt__exp
     return rc;
 }
 
-static json_t *rows_of(const mtnt__step *steps, size_t count, mtnt_status status, bool *failed)
+static mtnt__rows insert_rows(const mtnt__step *steps, size_t count, bool *failed)
 {
-    json_t *rows = json_array();
+    static const char *const columns[] = {"name", "position", "checksum", "started", "finished"};
+    mtnt__rows rows = MTNT__ROWS(columns);
 
     for (size_t i = 0; i < count; i++) {
-        json_t *row;
+        const mtnt__step *step = steps + i;
+        mtnt_value *cells;
 
-        if (steps[i].status != status || steps[i].in_controller)
+        if (step->status != MTNT_STATUS_COMPLETED || step->in_controller)
             continue;
-        row = json_object();
-        if (!mtnt__json_set(row, "name", mtnt__json_text(steps[i].entry->name)) ||
-            !mtnt__json_set(row, "position", json_integer(steps[i].entry->order)) ||
-            !mtnt__json_set(row, "checksum", mtnt__json_text(steps[i].entry->checksum)) ||
-            !mtnt__json_set(row, "started", json_integer(steps[i].started_ms)) ||
-            !mtnt__json_set(row, "finished", json_integer(steps[i].finished_ms)) || json_array_append(rows, row) != 0)
+        cells = mtnt__rows_add(&rows);
+        if (cells == NULL) {
             *failed = true;
-        json_decref(row);
+            break;
+        }
+        cells[0] = mtnt_value_text(step->entry->name);
+        cells[1] = mtnt_value_int(step->entry->order);
+        cells[2] = mtnt_value_text(step->entry->checksum);
+        cells[3] = mtnt_value_int(step->started_ms);
+        cells[4] = mtnt_value_int(step->finished_ms);
+    }
+    return rows;
+}
+
+static mtnt__rows delete_rows(const mtnt__step *steps, size_t count, bool *failed)
+{
+    static const char *const columns[] = {"name"};
+    mtnt__rows rows = MTNT__ROWS(columns);
+
+    for (size_t i = 0; i < count; i++) {
+        mtnt_value *cells;
+
+        if (steps[i].status != MTNT_STATUS_ROLLED_BACK || steps[i].in_controller)
+            continue;
+        cells = mtnt__rows_add(&rows);
+        if (cells == NULL) {
+            *failed = true;
+            break;
+        }
+        cells[0] = mtnt_value_text(steps[i].entry->name);
     }
     return rows;
 }
@@ -153,16 +177,14 @@ int mtnt__model_state_record(mtnt_db *db, const mtnt_chain *chain, const char *m
                                  mtnt_value_end()};
     const mtnt_value remove[] = {mtnt_value_text(chain->name), mtnt_value_end()};
     bool failed = false;
-    json_t *done = rows_of(steps, count, MTNT_STATUS_COMPLETED, &failed), *undone = rows_of(steps, count, MTNT_STATUS_ROLLED_BACK, &failed);
-    int rc = 0;
+    mtnt__rows done = insert_rows(steps, count, &failed), undone = delete_rows(steps, count, &failed);
+    int rc = failed ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory") : 0;
 
-    if (failed || done == NULL || undone == NULL)
-        rc = mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
-    if (rc == 0 && json_array_size(done) > 0)
-        rc = mtnt__json_run(db, NULL, NULL, err, MTNT__QUERY_FOR(db, applied_insert), done, insert);
-    if (rc == 0 && json_array_size(undone) > 0)
-        rc = mtnt__json_run(db, NULL, NULL, err, MTNT__QUERY_FOR(db, applied_delete), undone, remove);
-    json_decref(done);
-    json_decref(undone);
+    if (rc == 0)
+        rc = mtnt__rows_run(db, NULL, NULL, err, MTNT__QUERY_FOR(db, applied_insert), &done, insert);
+    if (rc == 0)
+        rc = mtnt__rows_run(db, NULL, NULL, err, MTNT__QUERY_FOR(db, applied_delete), &undone, remove);
+    mtnt__rows_release(&done);
+    mtnt__rows_release(&undone);
     return rc;
 }

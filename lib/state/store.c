@@ -5,8 +5,8 @@
 
 #include "base/text.h"
 #include "db/database.h"
-#include "state/json.h"
 #include "state/queries.h"
+#include "state/rows.h"
 
 static int no_memory(mtnt_error *err)
 {
@@ -79,28 +79,19 @@ static int read_known(void *data, const mtnt_row *row, mtnt_error *err)
     return 0;
 }
 
-static json_t *ids_of(const mtnt_model *const *models, size_t count)
-{
-    json_t *ids = json_array();
-
-    for (size_t i = 0; ids != NULL && i < count; i++)
-        if (json_array_append_new(ids, mtnt__json_text(mtnt_model_id(models[i]))) != 0) {
-            json_decref(ids);
-            return NULL;
-        }
-    return ids;
-}
-
 int mtnt__store_select(mtnt_controller *controller, const char *chain, const mtnt_model *const *models, size_t count, mtnt__known *ret_known,
                        mtnt_error *err)
 {
     const mtnt_value values[] = {mtnt_value_text(chain), mtnt_value_end()};
     struct selecting selecting = {ret_known, count, 0};
-    json_t *ids = ids_of(models, count);
-    int rc = ids == NULL ? no_memory(err)
-                         : mtnt__json_run(controller->db, read_known, &selecting, err, MTNT__QUERY_FOR(controller->db, tenant_select), ids, values);
+    const char **ids = calloc(count + 1, sizeof(*ids));
+    int rc = ids == NULL ? no_memory(err) : 0;
 
-    json_decref(ids);
+    for (size_t i = 0; i < count && rc == 0; i++)
+        ids[i] = mtnt_model_id(models[i]);
+    if (rc == 0)
+        rc = mtnt__texts_run(controller->db, read_known, &selecting, err, MTNT__QUERY_FOR(controller->db, tenant_select), ids, count, values);
+    free(ids);
     if (rc == 0 && selecting.at != count)
         rc = mtnt_error_set(err, MTNT_E_CORRUPT, "the controller answered for %zu of %zu tenants", selecting.at, count);
     return rc;
@@ -181,157 +172,189 @@ static int read_previous(void *data, const mtnt_row *row, mtnt_error *err)
     return claim == NULL ? 0 : add_previous(&claim->previous, row, err);
 }
 
-static json_t *claim_rows(mtnt__claim *const *claims, size_t count)
+static int fill_claims(mtnt__rows *tenants, mtnt__rows *migrations, mtnt__claim *const *claims, size_t count, mtnt_error *err)
 {
-    json_t *rows = json_array();
+    for (size_t i = 0; i < count; i++) {
+        const mtnt__claim *claim = claims[i];
+        mtnt_value *tenant = mtnt__rows_add(tenants), *migration = mtnt__rows_add(migrations);
 
-    for (size_t i = 0; rows != NULL && i < count; i++) {
-        json_t *row = json_object();
-
-        if (!mtnt__json_set(row, "tenant", mtnt__json_text(mtnt_model_id(claims[i]->model))) ||
-            !mtnt__json_set(row, "migration", mtnt__json_text(claims[i]->migration)) ||
-            !mtnt__json_set(row, "direction", mtnt__json_text(claims[i]->backward ? "backward" : "forward")) ||
-            !mtnt__json_set(row, "mode", mtnt__json_text(claims[i]->mode)) ||
-            !mtnt__json_set(row, "decider", mtnt__json_text(claims[i]->decider)) ||
-            !mtnt__json_set(row, "placed", mtnt__json_text(mtnt__model_key(claims[i]->model))) || json_array_append(rows, row) != 0) {
-            json_decref(rows);
-            rows = NULL;
-        }
-        json_decref(row);
+        if (tenant == NULL || migration == NULL)
+            return no_memory(err);
+        tenant[0] = migration[0] = mtnt_value_text(mtnt_model_id(claim->model));
+        tenant[1] = migration[1] = mtnt_value_text(claim->migration);
+        migration[2] = mtnt_value_text(claim->backward ? "backward" : "forward");
+        migration[3] = mtnt_value_text(claim->mode);
+        migration[4] = mtnt_value_text(claim->decider);
+        migration[5] = mtnt_value_text(mtnt__model_key(claim->model));
     }
-    return rows;
+    return 0;
 }
 
-static json_t *claim_ids(mtnt__claim *const *claims, size_t count)
+static int read_all_previous(mtnt_controller *controller, const char *chain, struct claiming *claiming, mtnt_error *err)
 {
-    json_t *ids = json_array();
+    const mtnt_value values[] = {mtnt_value_text(chain), mtnt_value_int(1), mtnt_value_end()};
+    const char **ids = calloc(claiming->count + 1, sizeof(*ids));
+    size_t count = 0;
+    int rc = ids == NULL ? no_memory(err) : 0;
 
-    for (size_t i = 0; ids != NULL && i < count; i++)
-        if (claims[i]->claimed && json_array_append_new(ids, mtnt__json_text(mtnt_model_id(claims[i]->model))) != 0) {
-            json_decref(ids);
-            return NULL;
-        }
-    return ids;
+    for (size_t i = 0; i < claiming->count && rc == 0; i++)
+        if (claiming->claims[i]->claimed)
+            ids[count++] = mtnt_model_id(claiming->claims[i]->model);
+    if (rc == 0)
+        rc = mtnt__texts_run(controller->db, read_previous, claiming, err, MTNT__QUERY_FOR(controller->db, operation_select), ids, count, values);
+    free(ids);
+    return rc;
+}
+
+static mtnt_value run_or_null(int64_t run)
+{
+    return run == 0 ? mtnt_value_null() : mtnt_value_int(run);
 }
 
 static int claim_all(mtnt_controller *controller, const char *chain, mtnt__claim *const *claims, size_t count, int64_t lease_ms, mtnt_error *err)
 {
-    const mtnt_value tenant_values[] = {mtnt_value_text(chain), mtnt_value_text(controller->process), mtnt_value_int(lease_ms), mtnt_value_end()};
-    const mtnt_value migration_values[] = {mtnt_value_text(chain), claims[0]->run == 0 ? mtnt_value_null() : mtnt_value_int(claims[0]->run),
-                                           mtnt_value_end()};
-    const mtnt_value previous_values[] = {mtnt_value_text(chain), mtnt_value_int(1), mtnt_value_end()};
+    static const char *const tenant_columns[] = {"tenant", "migration"};
+    static const char *const migration_columns[] = {"tenant", "migration", "direction", "mode", "decider", "placed"};
+    const mtnt_value tenant_more[] = {mtnt_value_text(chain), mtnt_value_text(controller->process), mtnt_value_int(lease_ms), mtnt_value_end()};
+    const mtnt_value migration_more[] = {mtnt_value_text(chain), run_or_null(claims[0]->run), mtnt_value_end()};
+    mtnt__rows tenants = MTNT__ROWS(tenant_columns), migrations = MTNT__ROWS(migration_columns);
     struct claiming claiming = {claims, count, 0};
-    json_t *rows = claim_rows(claims, count), *ids = NULL;
-    int rc = rows == NULL ? no_memory(err) : 0;
+    mtnt_db *db = controller->db;
+    int rc = fill_claims(&tenants, &migrations, claims, count, err);
 
     if (rc == 0)
-        rc = mtnt__json_run(controller->db, read_claimed, &claiming, err, MTNT__QUERY_FOR(controller->db, claim_tenants), rows, tenant_values);
+        rc = mtnt__rows_run(db, read_claimed, &claiming, err, MTNT__QUERY_FOR(db, claim_tenants), &tenants, tenant_more);
     if (rc == 0)
-        rc = mtnt__json_run(controller->db, NULL, NULL, err, MTNT__QUERY_FOR(controller->db, claim_migrations), rows, migration_values);
-    if (rc == 0) {
-        ids = claim_ids(claims, count);
-        rc = ids == NULL ? no_memory(err)
-                         : mtnt__json_run(controller->db, read_previous, &claiming, err, MTNT__QUERY_FOR(controller->db, operation_select), ids,
-                                          previous_values);
-    }
-    json_decref(rows);
-    json_decref(ids);
+        rc = mtnt__rows_run(db, NULL, NULL, err, MTNT__QUERY_FOR(db, claim_migrations), &migrations, migration_more);
+    if (rc == 0)
+        rc = read_all_previous(controller, chain, &claiming, err);
+    mtnt__rows_release(&tenants);
+    mtnt__rows_release(&migrations);
     return rc;
 }
 
 /* ---- ends ---- */
 
-static json_t *int_or_null(int64_t integer, bool there)
+static mtnt_value int_or_null(int64_t integer, bool there)
 {
-    return there ? json_integer(integer) : json_null();
+    return there ? mtnt_value_int(integer) : mtnt_value_null();
 }
 
-static bool add_step(json_t *list, const mtnt__step *step)
+static mtnt_value text_if(bool there, const char *text)
 {
-    json_t *row = json_object();
-    bool good = mtnt__json_set(row, "name", mtnt__json_text(step->entry->name)) &&
-                mtnt__json_set(row, "position", json_integer(step->entry->order)) &&
-                mtnt__json_set(row, "checksum", mtnt__json_text(step->entry->checksum)) &&
-                mtnt__json_set(row, "status", mtnt__json_text(mtnt_status_name(step->status))) &&
-                mtnt__json_set(row, "recorded_in", mtnt__json_text(step->in_controller ? "controller" : "model")) &&
-                mtnt__json_set(row, "started", int_or_null(step->started_ms, step->started_ms != 0)) &&
-                mtnt__json_set(row, "finished", int_or_null(step->finished_ms, step->finished_ms != 0)) &&
-                mtnt__json_set(row, "error", mtnt__json_text(step->error)) && json_array_append(list, row) == 0;
-
-    json_decref(row);
-    return good;
+    return mtnt_value_text(there ? text : NULL);
 }
 
-static json_t *end_row(const mtnt__end *end)
+static int add_operations(mtnt__rows *rows, const mtnt__end *end, mtnt_error *err)
 {
-    const mtnt_error *error = end->error;
-    json_t *row = json_object(), *steps = json_array();
-    bool good = mtnt__json_set(row, "tenant", mtnt__json_text(end->tenant)) && mtnt__json_set(row, "migration", mtnt__json_text(end->migration)) &&
-                mtnt__json_set(row, "state", mtnt__json_text(mtnt__migration_state_name(end->state))) &&
-                mtnt__json_set(row, "tenant_state",
-                               mtnt__json_text(mtnt__migration_state_ended(end->state) ? "idle" : mtnt__migration_state_name(end->state))) &&
-                mtnt__json_set(row, "finished", int_or_null(end->finished_ms, mtnt__migration_state_ended(end->state))) &&
-                mtnt__json_set(row, "version", int_or_null(end->position.version, end->moved)) &&
-                mtnt__json_set(row, "digest", mtnt__json_text(end->moved ? end->position.digest : NULL)) &&
-                mtnt__json_set(row, "placed", mtnt__json_text(end->moved ? end->placed : NULL)) &&
-                mtnt__json_set(row, "model_uuid", mtnt__json_text(end->moved ? end->uuid : NULL)) &&
-                mtnt__json_set(row, "error", mtnt__json_text(error == NULL ? NULL : error->message)) &&
-                mtnt__json_set(row, "error_operation", mtnt__json_text(end->error_operation)) &&
-                mtnt__json_set(row, "error_state", mtnt__json_text(error == NULL ? NULL : error->state));
+    for (size_t i = 0; i < end->step_count; i++) {
+        const mtnt__step *step = end->steps + i;
+        mtnt_value *cells = mtnt__rows_add(rows);
 
-    for (size_t i = 0; i < end->step_count && good && steps != NULL; i++)
-        good = add_step(steps, end->steps + i);
-    if (!good || steps == NULL || json_object_set(row, "operations", steps) != 0) {
-        json_decref(row);
-        row = NULL;
+        if (cells == NULL)
+            return no_memory(err);
+        cells[0] = mtnt_value_text(end->tenant);
+        cells[1] = mtnt_value_text(end->migration);
+        cells[2] = mtnt_value_text(step->entry->name);
+        cells[3] = mtnt_value_int(step->entry->order);
+        cells[4] = mtnt_value_text(step->entry->checksum);
+        cells[5] = mtnt_value_text(mtnt_status_name(step->status));
+        cells[6] = mtnt_value_text(step->in_controller ? "controller" : "model");
+        cells[7] = int_or_null(step->started_ms, step->started_ms != 0);
+        cells[8] = int_or_null(step->finished_ms, step->finished_ms != 0);
+        cells[9] = mtnt_value_text(step->error);
     }
-    json_decref(steps);
-    return row;
+    return 0;
 }
 
-static json_t *end_rows(const mtnt__end *ends, size_t count)
+static int record_operations(mtnt_db *db, const char *chain, const mtnt__end *ends, size_t count, mtnt_error *err)
 {
-    json_t *rows = json_array();
+    static const char *const columns[] = {"tenant", "migration", "name", "position", "checksum", "status", "recorded_in", "started", "finished",
+                                          "error"};
+    const mtnt_value more[] = {mtnt_value_text(chain), run_or_null(ends[0].run), mtnt_value_end()};
+    mtnt__rows rows = MTNT__ROWS(columns);
+    int rc = 0;
 
-    for (size_t i = 0; rows != NULL && i < count; i++)
-        if (json_array_append_new(rows, end_row(ends + i)) != 0) {
-            json_decref(rows);
-            return NULL;
+    for (size_t i = 0; i < count && rc == 0; i++)
+        rc = add_operations(&rows, ends + i, err);
+    if (rc == 0)
+        rc = mtnt__rows_run(db, NULL, NULL, err, MTNT__QUERY_FOR(db, finish_operations), &rows, more);
+    mtnt__rows_release(&rows);
+    return rc;
+}
+
+static int finish_tenants(mtnt_db *db, const char *chain, const mtnt__end *ends, size_t count, mtnt_error *err)
+{
+    static const char *const columns[] = {"tenant",     "migration", "tenant_state",    "version",    "digest", "placed",
+                                          "model_uuid", "error",     "error_operation", "error_state"};
+    const mtnt_value more[] = {mtnt_value_text(chain), mtnt_value_end()};
+    mtnt__rows rows = MTNT__ROWS(columns);
+    int rc = 0;
+
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        const mtnt__end *end = ends + i;
+        mtnt_value *cells = mtnt__rows_add(&rows);
+
+        if (cells == NULL) {
+            rc = no_memory(err);
+            break;
         }
-    return rows;
+        cells[0] = mtnt_value_text(end->tenant);
+        cells[1] = mtnt_value_text(end->migration);
+        cells[2] = mtnt_value_text(mtnt__migration_state_ended(end->state) ? "idle" : mtnt__migration_state_name(end->state));
+        cells[3] = int_or_null(end->position.version, end->moved);
+        cells[4] = text_if(end->moved, end->position.digest);
+        cells[5] = text_if(end->moved, end->placed);
+        cells[6] = text_if(end->moved, end->uuid);
+        cells[7] = text_if(end->error != NULL, end->error == NULL ? NULL : end->error->message);
+        cells[8] = mtnt_value_text(end->error_operation);
+        cells[9] = text_if(end->error != NULL, end->error == NULL ? NULL : end->error->state);
+    }
+    if (rc == 0)
+        rc = mtnt__rows_run(db, NULL, NULL, err, MTNT__QUERY_FOR(db, finish_tenants), &rows, more);
+    mtnt__rows_release(&rows);
+    return rc;
 }
 
-static int record_operations(mtnt_db *db, const char *chain, const json_t *rows, int64_t run, mtnt_error *err)
+static int finish_migrations(mtnt_db *db, const mtnt__end *ends, size_t count, mtnt_error *err)
 {
-    const mtnt_value values[] = {mtnt_value_text(chain), run == 0 ? mtnt_value_null() : mtnt_value_int(run), mtnt_value_end()};
+    static const char *const columns[] = {"migration", "state", "finished", "error"};
+    mtnt__rows rows = MTNT__ROWS(columns);
+    int rc = 0;
 
-    return mtnt__json_run(db, NULL, NULL, err, MTNT__QUERY_FOR(db, finish_operations), rows, values);
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        mtnt_value *cells = mtnt__rows_add(&rows);
+
+        if (cells == NULL) {
+            rc = no_memory(err);
+            break;
+        }
+        cells[0] = mtnt_value_text(ends[i].migration);
+        cells[1] = mtnt_value_text(mtnt__migration_state_name(ends[i].state));
+        cells[2] = int_or_null(ends[i].finished_ms, mtnt__migration_state_ended(ends[i].state));
+        cells[3] = text_if(ends[i].error != NULL, ends[i].error == NULL ? NULL : ends[i].error->message);
+    }
+    if (rc == 0)
+        rc = mtnt__rows_run(db, NULL, NULL, err, MTNT__QUERY_FOR(db, finish_migrations), &rows, NULL);
+    mtnt__rows_release(&rows);
+    return rc;
 }
 
+/* Operations first, the migration's own row last: each looks whether the migration is still to be ended. */
 static int finish_all(mtnt_controller *controller, const char *chain, const mtnt__end *ends, size_t count, mtnt_error *err)
 {
-    const mtnt_value values[] = {mtnt_value_text(chain), mtnt_value_end()};
-    json_t *rows = end_rows(ends, count);
-    int rc = rows == NULL ? no_memory(err) : 0;
+    int rc = record_operations(controller->db, chain, ends, count, err);
 
-    /* Operations first: what a late writer says of them must not outlive the check of the migration's own row. */
     if (rc == 0)
-        rc = record_operations(controller->db, chain, rows, ends[0].run, err);
+        rc = finish_tenants(controller->db, chain, ends, count, err);
     if (rc == 0)
-        rc = mtnt__json_run(controller->db, NULL, NULL, err, MTNT__QUERY_FOR(controller->db, finish_tenants), rows, values);
-    if (rc == 0)
-        rc = mtnt__json_run(controller->db, NULL, NULL, err, MTNT__QUERY_FOR(controller->db, finish_migrations), rows, NULL);
-    json_decref(rows);
+        rc = finish_migrations(controller->db, ends, count, err);
     return rc;
 }
 
 int mtnt__store_record(mtnt_db *db, const char *chain, const mtnt__end *end, mtnt_error *err)
 {
-    json_t *rows = end_rows(end, 1);
-    int rc = rows == NULL ? no_memory(err) : record_operations(db, chain, rows, end->run, err);
-
-    json_decref(rows);
-    return rc;
+    return record_operations(db, chain, end, 1, err);
 }
 
 int mtnt__store_exchange(mtnt_controller *controller, const char *chain, const mtnt__end *ends, size_t end_count, mtnt__claim *const *claims,

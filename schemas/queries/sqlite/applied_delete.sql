@@ -1,2 +1,2 @@
--- $1: JSON array of {name}; $2: chain
-DELETE FROM {schema}.mtnt_applied WHERE chain = $2 AND name IN (SELECT j.value ->> 'name' FROM json_each($1) AS j)
+-- One operation: $1 name; then $2 chain
+DELETE FROM {schema}.mtnt_applied WHERE chain = $2 AND name = $1

@@ -1,8 +1,5 @@
--- $1: JSON array of {tenant, migration, direction, mode, decider, placed}; $2: chain; $3: run. Only for tenants that were claimed.
+-- One claim: $1 tenant, $2 migration, $3 direction, $4 mode, $5 decider, $6 placed; then $7 chain, $8 run. Only for a tenant that was claimed.
 INSERT INTO {schema}.mtnt_migration (migration, chain, tenant, run, epoch, direction, mode, decider, state, placed, started_ms)
-SELECT j.value ->> 'migration', t.chain, t.tenant, $3, t.epoch, j.value ->> 'direction', j.value ->> 'mode', j.value ->> 'decider',
-       'executing', j.value ->> 'placed', t.updated_ms
-FROM json_each($1) AS j
-JOIN {schema}.mtnt_tenant AS t ON t.chain = $2 AND t.tenant = j.value ->> 'tenant' AND t.migration = j.value ->> 'migration'
-WHERE true
+SELECT $2, t.chain, t.tenant, $8, t.epoch, $3, $4, $5, 'executing', $6, t.updated_ms
+FROM {schema}.mtnt_tenant AS t WHERE t.chain = $7 AND t.tenant = $1 AND t.migration = $2
 ON CONFLICT (migration) DO NOTHING

@@ -1,8 +1,8 @@
--- $1: JSON array of {tenant, migration}; $2: chain; $3: owner; $4: lease in ms. Gives the tenants that were free, with their new epoch.
+-- One tenant: $1 tenant, $2 migration; then $3 chain, $4 owner, $5 lease in ms. Gives the tenant with its new epoch if it was free.
 -- Safe to repeat when the answer to the first try was lost.
 INSERT INTO {schema}.mtnt_tenant (chain, tenant, state, migration, epoch, owner, lease_until_ms, updated_ms)
-SELECT $2, j.value ->> 'tenant', 'executing', j.value ->> 'migration', 1, $3, n.now + $4, n.now
-FROM json_each($1) AS j, (SELECT CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) AS now) AS n
+SELECT $3, $1, 'executing', $2, 1, $4, n.now + $5, n.now
+FROM (SELECT CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) AS now) AS n
 WHERE true
 ON CONFLICT (chain, tenant) DO UPDATE SET
     state = 'executing', migration = excluded.migration, epoch = mtnt_tenant.epoch + 1, owner = excluded.owner,

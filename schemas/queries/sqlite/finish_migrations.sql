@@ -1,4 +1,3 @@
--- $1: JSON array of {migration, state, finished, error}. Never by tenant: a late writer changes nothing.
-UPDATE {schema}.mtnt_migration SET state = j.value ->> 'state', finished_ms = j.value ->> 'finished', error = j.value ->> 'error'
-FROM json_each($1) AS j
-WHERE mtnt_migration.migration = j.value ->> 'migration' AND mtnt_migration.state IN ('executing', 'in_doubt', 'blocked')
+-- One end: $1 migration, $2 state, $3 finished, $4 error. Never by tenant: a late writer changes nothing.
+UPDATE {schema}.mtnt_migration SET state = $2, finished_ms = $3, error = $4
+WHERE migration = $1 AND state IN ('executing', 'in_doubt', 'blocked')

@@ -1,11 +1,8 @@
--- $1: JSON array of {tenant, migration, operations: [{name, position, checksum, status, recorded_in, started, finished, error}]}; $2: chain; $3: run.
--- Nothing of a migration that has ended already: a late writer changes nothing.
+-- One operation: $1 tenant, $2 migration, $3 name, $4 position, $5 checksum, $6 status, $7 recorded_in, $8 started, $9 finished, $10 error;
+-- then $11 chain, $12 run. Nothing of a migration that has ended already: a late writer changes nothing.
 INSERT INTO {schema}.mtnt_operation (chain, tenant, name, position, checksum, status, recorded_in, started_ms, finished_ms, migration, run, error)
-SELECT $2, j.value ->> 'tenant', o.value ->> 'name', o.value ->> 'position', o.value ->> 'checksum', o.value ->> 'status',
-       o.value ->> 'recorded_in', o.value ->> 'started', o.value ->> 'finished', j.value ->> 'migration', $3, o.value ->> 'error'
-FROM json_each($1) AS j, json_each(j.value, '$.operations') AS o
-JOIN {schema}.mtnt_migration AS m ON m.migration = j.value ->> 'migration' AND m.state IN ('executing', 'in_doubt', 'blocked')
-WHERE true
+SELECT $11, $1, $3, $4, $5, $6, $7, $8, $9, m.migration, $12, $10
+FROM {schema}.mtnt_migration AS m WHERE m.migration = $2 AND m.state IN ('executing', 'in_doubt', 'blocked')
 ON CONFLICT (chain, tenant, name) DO UPDATE SET
     position = excluded.position, checksum = excluded.checksum, status = excluded.status, recorded_in = excluded.recorded_in,
     started_ms = excluded.started_ms, finished_ms = excluded.finished_ms, migration = excluded.migration, run = excluded.run,

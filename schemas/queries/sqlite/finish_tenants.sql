@@ -1,13 +1,8 @@
--- $1: JSON array of {tenant, migration, tenant_state, version, digest, placed, model_uuid, error, error_operation, error_state}; $2: chain.
--- version NULL: what is applied has not changed.
+-- One end: $1 tenant, $2 migration, $3 tenant_state, $4 version, $5 digest, $6 placed, $7 model_uuid, $8 error, $9 error_operation,
+-- $10 error_state; then $11 chain. version NULL: what is applied has not changed.
 UPDATE {schema}.mtnt_tenant SET
-    state = j.value ->> 'tenant_state',
-    version = coalesce(j.value ->> 'version', version), digest = coalesce(j.value ->> 'digest', digest),
-    placed = coalesce(j.value ->> 'placed', placed), model_uuid = coalesce(j.value ->> 'model_uuid', model_uuid),
-    owner = CASE j.value ->> 'tenant_state' WHEN 'idle' THEN NULL ELSE owner END,
-    lease_until_ms = CASE j.value ->> 'tenant_state' WHEN 'idle' THEN NULL ELSE 0 END,
-    error = j.value ->> 'error', error_operation = j.value ->> 'error_operation', error_state = j.value ->> 'error_state',
+    state = $3, version = coalesce($4, version), digest = coalesce($5, digest), placed = coalesce($6, placed), model_uuid = coalesce($7, model_uuid),
+    owner = CASE $3 WHEN 'idle' THEN NULL ELSE owner END, lease_until_ms = CASE $3 WHEN 'idle' THEN NULL ELSE 0 END,
+    error = $8, error_operation = $9, error_state = $10,
     updated_ms = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
-FROM json_each($1) AS j
-WHERE mtnt_tenant.chain = $2 AND mtnt_tenant.tenant = j.value ->> 'tenant' AND mtnt_tenant.migration = j.value ->> 'migration'
-  AND mtnt_tenant.state IN ('executing', 'in_doubt', 'blocked')
+WHERE chain = $11 AND tenant = $1 AND migration = $2 AND state IN ('executing', 'in_doubt', 'blocked')
