@@ -178,6 +178,8 @@ static int make_steps(mtnt__attempt *attempt, mtnt_error *err)
     }
     if (rc == 0 && (needs & ~mtnt__mode_covers(attempt->mode)) != 0)
         return other_mode(attempt, needs, false);
+    for (size_t i = 0; i < attempt->count && rc == 0; i++)
+        mtnt__operations_status(attempt, attempt->steps + i, MTNT_STATUS_PENDING);
     return rc;
 }
 

@@ -40,6 +40,9 @@ typedef struct mtnt__attempt {
     /* where databases that a cancel must reach are shown, under the owner's lock */
     void (*publish)(void *data, mtnt_db *controller, mtnt_db *model);
     void *publish_data;
+    /* told of each status that an operation takes, when it takes it; NULL = nobody */
+    void (*status)(void *data, const mtnt__step *step);
+    void *status_data;
 
     /* at work */
     mtnt_scope scope;
@@ -91,6 +94,7 @@ void mtnt__sides_use_readers(mtnt__attempt *attempt, mtnt__deadline_ms deadline)
 mtnt__db_options mtnt__side_options(const mtnt_controller *controller, const mtnt_model *model);
 
 /* operations.c: setup and execute of each, or rollback of each; on failure the compensation of what survives. */
+void mtnt__operations_status(const mtnt__attempt *attempt, mtnt__step *step, mtnt_status status);
 int mtnt__operations_prepare(mtnt__attempt *attempt, mtnt_error *err);
 int mtnt__operations_run(mtnt__attempt *attempt, mtnt_error *err);
 void mtnt__operations_compensate(mtnt__attempt *attempt, mtnt_error *err);

@@ -2,6 +2,7 @@
 
 int mtnt__bookkeeping_ensure(const mtnt__bookkeeping *calls, mtnt_error *err)
 {
+    mtnt_error other = MTNT_ERROR_INIT;
     int rc;
 
     if (calls->ensured != NULL && calls->ensured(calls->data))
@@ -11,7 +12,8 @@ int mtnt__bookkeeping_ensure(const mtnt__bookkeeping *calls, mtnt_error *err)
         return rc;
     rc = calls->ensure(calls->data, err);
     if (rc != 0) {
-        calls->abandon_database(calls->data);
+        if (calls->abandon_database(calls->data, &other) != 0)
+            mtnt_error_keep(err, &other);
         return rc;
     }
     return calls->unlock_database(calls->data, err);

@@ -10,7 +10,7 @@ typedef struct mtnt__bookkeeping {
     int (*lock_database)(void *data, mtnt_error *err);
     int (*ensure)(void *data, mtnt_error *err);
     int (*unlock_database)(void *data, mtnt_error *err);
-    void (*abandon_database)(void *data);                        /* releases the database lock after a failed ensure */
+    int (*abandon_database)(void *data, mtnt_error *err);        /* releases the database lock after a failed ensure */
     int (*claim)(void *data, mtnt__task *task, mtnt_error *err); /* tenant's lock, and the list of earlier statuses */
     void (*run)(void *data, mtnt__task *task);                   /* the attempt */
     int (*release)(void *data, mtnt__task *task, mtnt_error *err); /* statuses and end, and with them the lock */

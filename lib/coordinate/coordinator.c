@@ -92,9 +92,11 @@ static int unlock_database(void *data, mtnt_error *err)
     return mtnt__controller_unlock(((mtnt_coordinator *)data)->controller, err);
 }
 
-static void abandon_database(void *data)
+static int abandon_database(void *data, mtnt_error *err)
 {
+    (void)err;
     mtnt__db_rollback(((mtnt_coordinator *)data)->controller->db);
+    return 0;
 }
 
 static int claim(void *data, mtnt__task *task, mtnt_error *err)

@@ -14,6 +14,13 @@ static int64_t wall_ms(const mtnt__attempt *attempt)
     return system->wall_ms(system->data);
 }
 
+void mtnt__operations_status(const mtnt__attempt *attempt, mtnt__step *step, mtnt_status status)
+{
+    step->status = status;
+    if (attempt->status != NULL)
+        attempt->status(attempt->status_data, step);
+}
+
 int mtnt__operations_prepare(mtnt__attempt *attempt, mtnt_error *err)
 {
     bool external = false;
@@ -143,7 +150,7 @@ static int run_one(mtnt__attempt *attempt, size_t index, mtnt_error *err)
     int rc = begin_operation(attempt, err);
 
     step->started_ms = wall_ms(attempt);
-    step->status = MTNT_STATUS_STARTED;
+    mtnt__operations_status(attempt, step, MTNT_STATUS_STARTED);
     attempt->reached = index + 1;
     for (; rc == 0 && phase < phase_count; phase++)
         rc = checked(phases[phase].body(attempt, operation, err), err, operation->entry);
@@ -151,10 +158,10 @@ static int run_one(mtnt__attempt *attempt, size_t index, mtnt_error *err)
         rc = mtnt_error_set(err, MTNT_E_CANCELLED, "cancelled");
     step->finished_ms = wall_ms(attempt);
     if (rc == 0) {
-        step->status = attempt->claim->backward ? MTNT_STATUS_ROLLED_BACK : MTNT_STATUS_COMPLETED;
+        mtnt__operations_status(attempt, step, attempt->claim->backward ? MTNT_STATUS_ROLLED_BACK : MTNT_STATUS_COMPLETED);
         return 0;
     }
-    step->status = MTNT_STATUS_FAILED;
+    mtnt__operations_status(attempt, step, MTNT_STATUS_FAILED);
     attempt->failed = (ptrdiff_t)index;
     attempt->failed_phase = phases[phase == 0 ? 0 : phase - 1].name;
     mtnt__text_copy(attempt->failed_text, sizeof(attempt->failed_text), err->message);
@@ -203,6 +210,6 @@ void mtnt__operations_compensate(mtnt__attempt *attempt, mtnt_error *err)
             }
         }
         if (attempt->steps[i - 1].status == MTNT_STATUS_COMPLETED)
-            attempt->steps[i - 1].status = MTNT_STATUS_ROLLED_BACK;
+            mtnt__operations_status(attempt, attempt->steps + i - 1, MTNT_STATUS_ROLLED_BACK);
     }
 }

@@ -176,6 +176,8 @@ static void fill_attempt(mtnt__task *task, mtnt__link *link)
     attempt->cancelled = &task->cancelled;
     attempt->publish = publish;
     attempt->publish_data = task;
+    attempt->status = task->status;
+    attempt->status_data = task->status_data;
     attempt->last = task->phase == MTNT__TASK_BACK ? -1 : job->last;
     attempt->only_run = task->phase == MTNT__TASK_BACK ? job->run : job->only_run;
     attempt->steps_limit = task->phase == MTNT__TASK_BACK ? 1 : by_operation ? 1 : task->steps_left;

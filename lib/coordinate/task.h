@@ -40,6 +40,8 @@ typedef struct mtnt__task {
     atomic_bool cancelled;
     pthread_mutex_t mutex;             /* over the two handles below */
     mtnt_db *live_controller, *live_model;
+    void (*status)(void *data, const mtnt__step *step); /* as in the attempt */
+    void *status_data;
 
     /* for its end */
     mtnt__end end;                     /* of the attempt at hand, for the store; borrowed texts are the task's */
