@@ -33,6 +33,30 @@ static void describe(examination *all, const char *tenant, const mtnt_examinatio
                   err->code == MTNT_OK, "error", mtnt__json_error(err)));
 }
 
+/* Without a controller there is no connection to try: what would hold is known all the same. */
+static int foresee_tenant(void *data, const mtnt_tenant_info *info, const mtnt_model *model)
+{
+    examination *all = data;
+    mtnt_examination found = {.model_exists = false};
+    mtnt_error err = MTNT_ERROR_INIT;
+    uint32_t writes = 0, flags = 0;
+    mtnt_entry_info entry;
+
+    all->tenants++;
+    for (size_t i = 0; mtnt_chain_get(all->work->chain, i, &entry); i++)
+        if (!entry.disabled) {
+            writes |= entry.writes;
+            flags |= entry.flags;
+        }
+    found.guarantee = mtnt_coordinator_guarantee(all->work->settings.controller, model, writes,
+                                                 (flags & MTNT_OPERATION_CREATES_MODEL) != 0);
+    if (all->work->settings.format != MTNT__FORMAT_TEXT)
+        describe(all, info->tenant, &found, &err);
+    return mtnt__tally_group_add(&all->good, info->tenant, found.guarantee, NULL, NULL) == 0
+               ? 0
+               : mtnt__work_fail(all->work, MTNT__EXIT_FATAL, "out of memory");
+}
+
 static int examine_tenant(void *data, const mtnt_tenant_info *info, const mtnt_model *model)
 {
     examination *all = data;
@@ -71,8 +95,8 @@ static void put_groups(const examination *all, const mtnt__tally_groups *groups,
         fputs("  ", out);
         mtnt__screen_put(screen, out, style, sign);
         fprintf(out, " %" PRId64 " %s  ", group->tenants, mtnt__screen_sign(screen, "×", "x"));
-        mtnt__excerpt_put_lines(out, 8, group->text);
-        fputs("     ", out);
+        mtnt__excerpt_put_lines(out, 6, group->text);
+        fputs("\n      ", out);
         for (size_t j = 0; j < MTNT__TALLY_EXAMPLES && group->examples[j] != NULL; j++) {
             fputs(j > 0 ? ", " : "", out);
             mtnt__words_put(out, group->examples[j]);
@@ -101,10 +125,11 @@ static void put_text(examination *all)
 {
     const mtnt__screen *screen = &all->work->screen;
     const mtnt_chain *chain = all->work->chain;
-    char *controller = mtnt__quote_near(mtnt_controller_shown(all->work->controller));
+    char *controller =
+        all->work->controller == NULL ? NULL : mtnt__quote_near(mtnt_controller_shown(all->work->controller));
 
     fputs("controller ", screen->out);
-    mtnt__words_put(screen->out, controller != NULL ? controller : "");
+    mtnt__words_put(screen->out, controller != NULL ? controller : "is not there yet; nothing was opened");
     if (all->controller[0] != '\0') {
         fputs(": ", screen->out);
         mtnt__words_put(screen->out, all->controller);
@@ -126,16 +151,18 @@ static int examine(mtnt__work *work)
 
     if (!text)
         mtnt__json_list_begin(&all.json, work->screen.out, work->settings.format == MTNT__FORMAT_JSONL);
-    exit_code = mtnt__survey_tenants(work, examine_tenant, &all);
+    exit_code = mtnt__survey_tenants(work, work->controller == NULL ? foresee_tenant : examine_tenant, &all);
     mtnt__tally_groups_sort(&all.good);
     mtnt__tally_groups_sort(&all.bad);
     if (exit_code == 0 && text)
         put_text(&all);
     else if (exit_code == 0)
-        mtnt__json_list_end(&all.json, json_pack("{sI sI sI so}", "tenants", (json_int_t)all.tenants, "ready",
-                                                 (json_int_t)(all.tenants - all.problems), "problems",
-                                                 (json_int_t)all.problems, "controller",
-                                                 mtnt__json_text(mtnt_controller_shown(work->controller))));
+        mtnt__json_list_end(
+            &all.json,
+            json_pack(
+                "{sI sI sI so}", "tenants", (json_int_t)all.tenants, "ready",
+                (json_int_t)(all.tenants - all.problems), "problems", (json_int_t)all.problems, "controller",
+                mtnt__json_text(work->controller == NULL ? NULL : mtnt_controller_shown(work->controller))));
     mtnt__tally_groups_release(&all.good);
     mtnt__tally_groups_release(&all.bad);
     return exit_code == 0 && all.problems > 0 ? MTNT__EXIT_FAILED : exit_code;
@@ -151,10 +178,5 @@ int mtnt__command_doctor(mtnt__work *work)
         return mtnt__work_fail(
             work, MTNT__EXIT_CONFIG,
             "no tenants are named: give --tenants FILE, or write `tenants:` into mtnt.yaml");
-    if (work->controller == NULL)
-        return mtnt__work_fail(
-            work, MTNT__EXIT_FATAL,
-            "the controller is not there yet: the first migrate makes it, and then there is "
-            "something to examine");
     return examine(work);
 }

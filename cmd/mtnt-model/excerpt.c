@@ -2,6 +2,20 @@
 
 #include <string.h>
 
+const char *mtnt__excerpt_without_operation(const char *message, const char *operation)
+{
+    static const char *const phases[] = {"setup",      "before hook", "execute",
+                                         "after hook", "verify",      "rollback"};
+    char prefix[256];
+
+    for (size_t i = 0; operation != NULL && i < sizeof phases / sizeof phases[0]; i++) {
+        snprintf(prefix, sizeof prefix, "%s operation %s: ", phases[i], operation);
+        if (strncmp(message, prefix, strlen(prefix)) == 0)
+            return message + strlen(prefix);
+    }
+    return message;
+}
+
 void mtnt__excerpt_put_lines(FILE *to, int indent, const char *text)
 {
     size_t length = strlen(text);

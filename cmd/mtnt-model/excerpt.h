@@ -12,6 +12,9 @@ void mtnt__excerpt_put_error(const mtnt__screen *screen, FILE *to, const mtnt_er
 /* "<indent>file:line   INSERT INTO …" and the caret below; nothing when err has no place. */
 void mtnt__excerpt_put_place(const mtnt__screen *screen, FILE *to, int indent, const mtnt_error *err);
 
+/* `message` without the "execute operation NAME: " that the coordinator begins it with; within `message`. */
+const char *mtnt__excerpt_without_operation(const char *message, const char *operation);
+
 /* A text of several lines, escaped, each further line indented. No newline at its end. */
 void mtnt__excerpt_put_lines(FILE *to, int indent, const char *text);
 

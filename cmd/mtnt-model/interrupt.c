@@ -39,6 +39,15 @@ static void *wait_for_signals(void *data)
     return NULL;
 }
 
+/* A shell that starts a job in the background has it ignore Ctrl-C, which is meant for others then. */
+static void add_unless_ignored(sigset_t *signals, int number)
+{
+    struct sigaction now;
+
+    if (sigaction(number, NULL, &now) != 0 || now.sa_handler != SIG_IGN)
+        sigaddset(signals, number);
+}
+
 int mtnt__interrupt_start(mtnt__interrupt *interrupt, mtnt_executor *executor, const mtnt__screen *screen)
 {
     int error;
@@ -49,8 +58,8 @@ int mtnt__interrupt_start(mtnt__interrupt *interrupt, mtnt_executor *executor, c
     atomic_init(&interrupt->first, 0);
     atomic_init(&interrupt->over, false);
     sigemptyset(&interrupt->signals);
-    sigaddset(&interrupt->signals, SIGINT);
-    sigaddset(&interrupt->signals, SIGTERM);
+    add_unless_ignored(&interrupt->signals, SIGINT);
+    add_unless_ignored(&interrupt->signals, SIGTERM);
     sigaddset(&interrupt->signals, SIGUSR1); /* wakes the thread for its end */
     error = pthread_sigmask(SIG_BLOCK, &interrupt->signals, &interrupt->before);
     if (error != 0)

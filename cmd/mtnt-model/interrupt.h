@@ -13,10 +13,10 @@ typedef struct mtnt__interrupt {
     mtnt_executor *executor;
     const mtnt__screen *screen;
     pthread_t thread;
-    sigset_t signals, before;
-    atomic_int count; /* how many have come */
-    atomic_int first; /* which came first; 0 = none */
-    atomic_bool over; /* set before the thread is woken for its end */
+    sigset_t signals, before; /* what the caller ignored stays ignored */
+    atomic_int count;         /* how many have come */
+    atomic_int first;         /* which came first; 0 = none */
+    atomic_bool over;         /* set before the thread is woken for its end */
 } mtnt__interrupt;
 
 /* Blocks SIGINT and SIGTERM in the calling thread, and so in all that it starts from now on, and starts the

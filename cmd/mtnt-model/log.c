@@ -62,7 +62,9 @@ void mtnt__report_log(FILE *to, const mtnt_event *event)
     if (event->type == MTNT_EVENT_PROGRESS)
         return;
     mtnt__words_time(time, event->wall_ms);
-    fprintf(to, "%s run %" PRId64 " ", time, event->run);
+    fprintf(to, "%s ", time);
+    if (event->run > 0)
+        fprintf(to, "run %" PRId64 " ", event->run);
     switch (event->type) {
     case MTNT_EVENT_RUN_STARTED:
         fprintf(to, "started, %d workers, %s", event->workers,

@@ -21,17 +21,26 @@ static void put_fate(FILE *out, const mtnt_event *event)
         fputs("rolled back, nothing changed", out);
 }
 
-/* "(model)", where the chain says that it can only have been that. */
-static const char *side_of(const mtnt__report *report, const char *operation)
+static bool is_in(const char *sql, const char *line)
 {
-    ptrdiff_t index = mtnt_chain_find(report->work->chain, operation);
+    return sql != NULL && *line != '\0' && strstr(sql, line) != NULL;
+}
+
+/* " (model)", where the chain, or the line of SQL, says that it can only have been that. */
+static const char *side_of(const mtnt__report *report, const mtnt_event *event)
+{
+    ptrdiff_t index = mtnt_chain_find(report->work->chain, event->outcome->failed_operation);
+    const char *line = event->error == NULL ? "" : event->error->statement;
     mtnt_entry_info info;
+    bool of_model, of_controller;
 
     if (index < 0 || !mtnt_chain_get(report->work->chain, (size_t)index, &info))
         return "";
-    if (info.writes == MTNT_WRITES_MODEL)
-        return " (model)";
-    return info.writes == MTNT_WRITES_CONTROLLER ? " (controller)" : "";
+    of_model = info.writes == MTNT_WRITES_MODEL || is_in(info.model_up, line);
+    of_controller = info.writes == MTNT_WRITES_CONTROLLER || is_in(info.controller_up, line);
+    if (of_model == of_controller)
+        return "";
+    return of_model ? " (model)" : " (controller)";
 }
 
 static void put_where(FILE *out, const mtnt__report *report, const mtnt_event *event)
@@ -44,7 +53,7 @@ static void put_where(FILE *out, const mtnt__report *report, const mtnt_event *e
     }
     fprintf(out, "failed at %" PRId64 " ", outcome->failed_order);
     mtnt__words_put(out, outcome->failed_operation);
-    fputs(side_of(report, outcome->failed_operation), out);
+    fputs(side_of(report, event), out);
     if (report->backward)
         fputs(", taking it back", out);
     else if (outcome->failed_phase != NULL && strcmp(outcome->failed_phase, "execute") != 0)
@@ -78,17 +87,6 @@ static void put_title(mtnt__report *report, const mtnt_event *event)
 out:
     free(where);
     free(fate);
-}
-
-/* The coordinator puts "execute operation plan: " before what the database said; the title says it too. */
-static const char *without_title(const mtnt_error *err, const mtnt_outcome *outcome)
-{
-    char prefix[256];
-
-    if (outcome == NULL || outcome->failed_operation == NULL || outcome->failed_phase == NULL)
-        return err->message;
-    snprintf(prefix, sizeof prefix, "%s operation %s: ", outcome->failed_phase, outcome->failed_operation);
-    return strncmp(err->message, prefix, strlen(prefix)) == 0 ? err->message + strlen(prefix) : err->message;
 }
 
 /* What to do before the command that is printed after it; NULL = the message says it all. */
@@ -146,7 +144,10 @@ void mtnt__report_failure(mtnt__report *report, const mtnt_event *event)
         return;
     }
     fputs("    ", out);
-    mtnt__excerpt_put_lines(out, 4, without_title(err, event->outcome));
+    mtnt__excerpt_put_lines(
+        out, 4,
+        mtnt__excerpt_without_operation(err->message,
+                                        event->outcome == NULL ? NULL : event->outcome->failed_operation));
     if (err->state[0] != '\0') {
         fputs("   (", out);
         mtnt__words_put(out, err->state);

@@ -10,6 +10,8 @@ static int perform(mtnt__work *work, json_t **ret_back, json_t **ret_forward)
 
     if (first != MTNT__EXIT_OK && first != MTNT__EXIT_FAILED)
         return first;
+    if (work->settings.format == MTNT__FORMAT_TEXT)
+        fputc('\n', work->screen.out);
     second = mtnt__run(work, &forward, ret_forward);
     return second != MTNT__EXIT_OK ? second : first;
 }

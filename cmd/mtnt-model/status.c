@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "excerpt.h"
 #include "json.h"
 #include "survey.h"
 #include "tally.h"
@@ -92,11 +93,12 @@ static void put_failure(const status *all, const mtnt__tally_group *failure)
 {
     const mtnt__screen *screen = &all->work->screen;
     FILE *out = screen->out;
+    const char *text = mtnt__excerpt_without_operation(failure->text, failure->operation);
     ptrdiff_t index = failure->operation == NULL ? -1 : mtnt_chain_find(all->work->chain, failure->operation);
     mtnt_entry_info info;
 
     fprintf(out, "  %" PRId64 " %s  ", failure->tenants, mtnt__screen_sign(screen, "×", "x"));
-    mtnt__words_put_bytes(out, failure->text, strcspn(failure->text, "\n"));
+    mtnt__words_put_bytes(out, text, strcspn(text, "\n"));
     if (failure->operation != NULL) {
         fputs("   at ", out);
         if (index >= 0 && mtnt_chain_get(all->work->chain, (size_t)index, &info))

@@ -7,11 +7,12 @@
 static void describe(const mtnt__db_facts *facts, char *ret_text, size_t size)
 {
     if (facts->backend == MTNT_SQLITE)
-        snprintf(ret_text, size, "SQLite %d.%d.%d, %s", facts->version / 1000000,
+        snprintf(ret_text, size, "SQLite %d.%d.%d, %.100s", facts->version / 1000000,
                  facts->version / 1000 % 1000, facts->version % 1000, facts->detail);
     else
-        snprintf(ret_text, size, "PostgreSQL %d.%d, %s, max_prepared_transactions=%d", facts->version / 10000,
-                 facts->version % 10000, facts->detail, facts->max_prepared_transactions);
+        snprintf(ret_text, size, "PostgreSQL %d.%d, %.100s, max_prepared_transactions=%d",
+                 facts->version / 10000, facts->version % 10000, facts->detail,
+                 facts->max_prepared_transactions);
 }
 
 static void survey_chain(const mtnt_chain *chain, uint32_t *ret_writes, bool *ret_creates)
@@ -67,20 +68,34 @@ static int check(const mtnt_controller *controller, const mtnt_model *model, mtn
     return 0;
 }
 
-/* The pair is opened for its own checks: SQLite shares a transaction between two files under conditions only. */
+/* As a migration would open them: only such a connection shows the settings that count, and whether SQLite
+ * shares a transaction between the two files. Nothing is begun on them. */
 static int open_sides(mtnt_controller *controller, const mtnt_model *model, mtnt__mode mode,
                       mtnt_db **ret_controller, mtnt_db **ret_model, mtnt_error *err)
 {
     mtnt__db_options options = mtnt__side_options(controller, model);
     int rc;
 
-    options.read_only = true;
     if (mode == MTNT__MODE_SUPER_JOURNAL)
         rc = mtnt__db_open_pair(ret_controller, ret_model, controller->dsn, mtnt__model_dsn(model), &options,
                                 err);
     else
         rc = mtnt__db_open(ret_model, mtnt__model_dsn(model), &options, err);
     return rc == 0 ? mtnt__db_connect(*ret_model, err) : rc;
+}
+
+static int read_controller(mtnt_controller *controller, mtnt__db_facts *ret_facts, mtnt_error *err)
+{
+    mtnt__db_options options = mtnt__side_options(controller, NULL);
+    mtnt_db *db = NULL;
+    int rc = mtnt__db_open(&db, controller->dsn, &options, err);
+
+    if (rc == 0)
+        rc = mtnt__db_connect(db, err);
+    if (rc == 0)
+        rc = mtnt__db_facts_read(db, ret_facts, err);
+    mtnt__db_close(db);
+    return rc;
 }
 
 static int examine_model(mtnt_controller *controller, const mtnt_model *model, mtnt__mode mode,
@@ -124,7 +139,7 @@ int mtnt_coordinator_examine(mtnt_controller *controller, const mtnt_model *mode
     ret_examination->mode = mtnt__mode_name(mode);
     ret_examination->guarantee = mtnt__mode_guarantee(mode);
     ret_examination->decider = mtnt__mode_decider(mode, controller->backend, model->backend);
-    rc = mtnt__db_facts_read(controller->db, &of_controller, err);
+    rc = read_controller(controller, &of_controller, err);
     if (rc != 0)
         return rc;
     describe(&of_controller, ret_examination->controller, sizeof(ret_examination->controller));

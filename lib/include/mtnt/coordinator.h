@@ -83,7 +83,7 @@ typedef struct mtnt_examination {
     bool model_exists;                 /* false: the chain creates it */
     char controller[192], model[192];  /* engine, version, settings; "" = not reached */
 } mtnt_examination;
-/* Opens both databases to be read and changes nothing; the controller may be read_only. Blocks. 0: the guarantee
+/* Opens both databases and changes nothing; the controller may be read_only. Blocks. 0: the guarantee
  * holds. REFUSED: it does not, and err says what to do; CONNECT, CORRUPT, NOT_FOUND (no model, and the chain does
  * not create it), IO. *ret_examination is filled as far as it came, on failure too. */
 MTNT_API int mtnt_coordinator_examine(mtnt_controller *controller, const mtnt_model *model, const mtnt_chain *chain,
