@@ -18,6 +18,7 @@ typedef struct mtnt__call {
     const mtnt__system *system;
     mtnt__deadline_ms deadline;        /* 0 = none */
     const atomic_bool *cancelled;      /* NULL: cannot be cancelled (rollback, disconnect) */
+    int64_t connect_timeout_ms;        /* > 0; for a connection over the network */
     int64_t lock_timeout_ms;           /* > 0 */
     int64_t statement_timeout_ms;      /* 0 = none */
     mtnt__side side;                   /* of the handle that was used */

@@ -37,6 +37,7 @@ mtnt__call mtnt__call_of(const mtnt_db *db, bool operation)
         .system = c->system,
         .deadline = db->deadline,
         .cancelled = &c->cancelled,
+        .connect_timeout_ms = c->connect_timeout_ms,
         .lock_timeout_ms = c->lock_timeout_ms,
         .statement_timeout_ms = c->statement_timeout_ms,
         .side = db->side,
@@ -161,8 +162,6 @@ static int connect_now(mtnt_db *db, mtnt_error *err)
     mtnt__call call = mtnt__call_of(db, false);
     int rc;
 
-    call.deadline =
-        mtnt__deadline_earlier(call.deadline, mtnt__deadline_in(call.system, c->connect_timeout_ms));
     rc = mtnt__call_check(&call, err);
     if (rc != 0)
         return rc;
@@ -172,19 +171,22 @@ static int connect_now(mtnt_db *db, mtnt_error *err)
     return rc;
 }
 
-int mtnt__db_connect(mtnt_db *db, mtnt_error *ret_err)
+int mtnt__db_connect(mtnt_db *db, mtnt_error *err)
 {
-    mtnt_error own = MTNT_ERROR_INIT, *err = ret_err ? ret_err : &own;
+    mtnt_error unseen = MTNT_ERROR_INIT;
     mtnt__connection *c = db->connection;
 
+    err = err ? err : &unseen;
     if (c->in_call)
         return mtnt_error_set(err, MTNT_E_INVALID,
                               "a row callback may not use the handle that its query runs on");
     if (c->transaction && (!c->backend->connected(c->state) || !c->backend->in_transaction(c->state))) {
-        int code = c->backend->connected(c->state) ? MTNT_E_DATABASE : MTNT_E_CONNECT;
+        bool connected = c->backend->connected(c->state);
 
-        return mtnt_error_set(err, code,
-                              "the transaction is lost: an earlier error, or an operation, has ended it");
+        mtnt_error_set(err, connected ? MTNT_E_DATABASE : MTNT_E_CONNECT,
+                       "the transaction is lost: an earlier error, or an operation, has ended it");
+        err->retryable = !connected;
+        return err->code;
     }
     return c->backend->connected(c->state) ? MTNT_OK : connect_now(db, err);
 }
@@ -244,14 +246,16 @@ int64_t mtnt__db_changes(const mtnt_db *db)
     return db->connection->changes;
 }
 
-int mtnt__db_facts_read(mtnt_db *db, mtnt__db_facts *ret_facts, mtnt_error *ret_err)
+int mtnt__db_facts_read(mtnt_db *db, mtnt__db_facts *ret_facts, mtnt_error *err)
 {
-    mtnt_error own = MTNT_ERROR_INIT, *err = ret_err ? ret_err : &own;
+    mtnt_error unseen = MTNT_ERROR_INIT;
     mtnt__connection *c = db->connection;
     mtnt__db_facts facts = {.backend = c->backend->kind};
     mtnt__call call = mtnt__call_of(db, false);
-    int rc = mtnt__db_connect(db, err);
+    int rc;
 
+    err = err ? err : &unseen;
+    rc = mtnt__db_connect(db, err);
     if (rc == 0)
         rc = c->backend->facts(c->state, &call, &facts, err);
     if (rc == 0)

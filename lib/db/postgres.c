@@ -78,6 +78,7 @@ static void *postgres_native(void *state, mtnt_backend kind)
     if (kind != MTNT_POSTGRES)
         return NULL;
     atomic_store(&s->lent, true);
+    s->touched = true;
     return s->raw;
 }
 
@@ -153,7 +154,7 @@ static int postgres_boundary(void *state, mtnt__call *call, mtnt_error *err)
 
     (void)call;
     (void)err;
-    s->unsettled = true;
+    s->unsettled = s->unsettled || s->touched;
     atomic_store(&s->lent, false);
     return MTNT_OK;
 }

@@ -19,7 +19,8 @@ typedef struct mtnt__postgres {
     char *home_path;        /* search_path as the session began, once it is known */
     char *home_schema;      /* where unqualified names go then; "" = there is none */
 
-    bool unsettled;         /* an operation may have changed settings; put right before the next one's statement */
+    bool touched;           /* a statement of an operation has run since the settings were last put right … */
+    bool unsettled;         /* … and that operation is over: they are put right before the next one's statement */
     mtnt__side settled;     /* the side that search_path is set for */
     bool not_replicated;    /* a notice said that a commit was not waited for by its standby */
 } mtnt__postgres;

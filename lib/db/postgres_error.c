@@ -145,12 +145,15 @@ int mtnt__postgres_fail(mtnt__exchange *x, const PGresult *result)
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     judgement judged = judge(state ? state : "08006");
 
+    if (!state &&
+        PQstatus(x->s->raw) != CONNECTION_BAD) /* libpq's own, and the connection is there: memory */
+        judged = (judgement){MTNT_E_NOMEM, false};
     compose(message, sizeof(message), result);
     x->fatal = is_fatal(result);
     if (judged.code == MTNT_E_CANCELLED)
         judged.code = who_cancelled(x);
     mtnt_error_set(x->err, judged.code, "%s", message);
-    set_state(x->err, state ? state : "08006", judged.retryable);
+    set_state(x->err, state ? state : judged.code == MTNT_E_CONNECT ? "08006" : "", judged.retryable);
     note_position(x, result);
     return judged.code;
 }

@@ -199,6 +199,17 @@ static int send_with_values(mtnt__exchange *x, const char *sql, const mtnt_value
     return mtnt__postgres_collect(x);
 }
 
+static bool has_to_settle(const mtnt__postgres *s, const mtnt__call *call)
+{
+    return call->operation && (s->unsettled || s->settled != call->side);
+}
+
+static void note_settled(mtnt__postgres *s, const mtnt__call *call)
+{
+    s->touched = s->unsettled = false;
+    s->settled = call->side;
+}
+
 /* Settings that an earlier operation, or the other side, has left: one more message, and only when there is something to do. */
 static int settle_first(mtnt__postgres *s, mtnt__call *call, mtnt_error *err)
 {
@@ -206,16 +217,14 @@ static int settle_first(mtnt__postgres *s, mtnt__call *call, mtnt_error *err)
     mtnt__buffer text = {0};
     int rc;
 
-    if (!call->operation || (!s->unsettled && s->settled == call->side))
+    if (!has_to_settle(s, call))
         return MTNT_OK;
     mtnt__postgres_add_settings(s, call, s->unsettled, &text);
     rc = text.failed ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory")
                      : mtnt__postgres_simple(&x, text.bytes);
     mtnt__buffer_release(&text);
-    if (rc == 0) {
-        s->unsettled = false;
-        s->settled = call->side;
-    }
+    if (rc == 0)
+        note_settled(s, call);
     return rc;
 }
 
@@ -236,6 +245,7 @@ static int query_in_transaction(mtnt__postgres *s, mtnt__call *call, const char 
     mtnt__exchange x = {.s = s, .call = &statement_call, .err = err, .each = each, .data = data};
     int rc = settle_first(s, &statement_call, err);
 
+    s->touched = s->touched || call->operation;
     if (rc == 0) {
         rc = send_with_values(&x, sql, values);
         if (rc != 0 && statement_call.error_offset == MTNT__NO_OFFSET && !x.from_callback)
@@ -259,14 +269,14 @@ int mtnt__postgres_query(void *state, mtnt__call *call, const char *sql, const m
     if (mtnt__postgres_in_transaction(s))
         return query_in_transaction(s, call, sql, values, each, data, ret_changes, err);
     rc = mtnt__postgres_begin(s, call, err);
-    if (rc != 0)
-        return rc;
-    rc = query_in_transaction(s, call, sql, values, each, data, ret_changes, err);
-    if (rc == 0)
-        return mtnt__postgres_commit(s, call, err);
+    if (rc == 0) {
+        rc = query_in_transaction(s, call, sql, values, each, data, ret_changes, err);
+        if (rc == 0)
+            return mtnt__postgres_commit(s, call, err);
+    }
     farewell.cancelled = NULL;
     farewell.deadline = mtnt__deadline_in(call->system, MTNT__FAREWELL_MS);
-    if (mtnt__postgres_rollback(s, &farewell) != 0)
+    if (s->raw && mtnt__postgres_rollback(s, &farewell) != 0)
         mtnt__postgres_disconnect(s);
     return rc;
 }
@@ -277,7 +287,7 @@ int mtnt__postgres_script(void *state, mtnt__call *call, const mtnt__sql *sql, m
 {
     mtnt__postgres *s = state;
     mtnt__exchange x = {.s = s, .call = call, .err = err};
-    bool settle = call->operation && (s->unsettled || s->settled != call->side);
+    bool settle = has_to_settle(s, call);
     mtnt__buffer text = {0};
     int rc, own;
 
@@ -289,10 +299,9 @@ int mtnt__postgres_script(void *state, mtnt__call *call, const mtnt__sql *sql, m
     rc = text.failed ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory")
                      : mtnt__postgres_simple(&x, settle ? text.bytes : sql->text);
     own = x.statements - x.prefix_statements;
-    if (rc == 0 && settle) {
-        s->unsettled = false;
-        s->settled = call->side;
-    }
+    if (rc == 0 && settle)
+        note_settled(s, call);
+    s->touched = s->touched || call->operation;
     /* An error while it runs has no position: the statement that had not ended does. */
     if (rc != 0 && call->error_offset == MTNT__NO_OFFSET && own >= 0 && (size_t)own < sql->statement_count)
         call->error_offset = sql->statements[own];

@@ -32,14 +32,14 @@ int mtnt__postgres_begin(void *state, mtnt__call *call, mtnt_error *err)
     mtnt__buffer_add_text(&text, s->read_only ? "READ ONLY; " : "READ WRITE; ");
     if (!s->home_path)
         mtnt__buffer_add_text(&text, MTNT__HOME_QUERY "; ");
-    mtnt__postgres_add_settings(s, call, s->unsettled, &text);
+    mtnt__postgres_add_settings(s, call, s->touched, &text);
     rc = text.failed ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory")
                      : mtnt__postgres_simple(&x, text.bytes);
     mtnt__buffer_release(&text);
     call->error_offset = MTNT__NO_OFFSET;
     if (rc != 0)
         return rc;
-    s->unsettled = false;
+    s->touched = s->unsettled = false;
     s->settled = call->side;
     s->not_replicated = false;
     return MTNT_OK;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "db/postgres.h"
 
 #define SLICE_MS 100
@@ -40,8 +41,21 @@ static void ignore_notice(void *data, const PGresult *notice)
         s->not_replicated = true;
 }
 
+static int no_answer(mtnt__postgres *s, const mtnt__call *call, mtnt_error *err)
+{
+    char shown[MTNT__DSN_SHOWN_SIZE];
+
+    mtnt__dsn_redact(s->dsn, shown);
+    mtnt_error_set(err, MTNT_E_CONNECT, "%s: no connection within %lld ms", shown,
+                   (long long)call->connect_timeout_ms);
+    mtnt__text_copy(err->state, sizeof(err->state), "08001");
+    err->retryable = true;
+    return MTNT_E_CONNECT;
+}
+
 static int follow_connecting(mtnt__postgres *s, PGconn *connection, const mtnt__call *call, mtnt_error *err)
 {
+    mtnt__deadline_ms until = mtnt__deadline_in(call->system, call->connect_timeout_ms);
     PostgresPollingStatusType status = PGRES_POLLING_WRITING;
     int rc;
 
@@ -53,8 +67,10 @@ static int follow_connecting(mtnt__postgres *s, PGconn *connection, const mtnt__
             mtnt_error_wrap(err, "while connecting");
             return rc;
         }
+        if (mtnt__deadline_left(call->system, until) == 0)
+            return no_answer(s, call, err);
         rc = wait_for_socket(connection, status == PGRES_POLLING_READING ? POLLIN : POLLOUT,
-                             slice_until(call->system, call->deadline));
+                             slice_until(call->system, mtnt__deadline_earlier(until, call->deadline)));
         if (rc != 0)
             status = PQconnectPoll(connection);
     }
@@ -63,9 +79,12 @@ static int follow_connecting(mtnt__postgres *s, PGconn *connection, const mtnt__
 
 int mtnt__postgres_connect(void *state, mtnt__call *call, mtnt_error *err)
 {
-    static const char *const keywords[] = {"dbname", "fallback_application_name", "client_encoding", NULL};
+    /* What stands before dbname the DSN may overrule. A host that is gone has to be noticed, also by a cancel, which waits. */
+    static const char *const keywords[] = {
+        "tcp_user_timeout", "keepalives_idle",           "keepalives_interval", "keepalives_count",
+        "dbname",           "fallback_application_name", "client_encoding",     NULL};
     mtnt__postgres *s = state;
-    const char *const values[] = {s->dsn, "mtnt-model", "UTF8", NULL};
+    const char *const values[] = {"30000", "30", "10", "3", s->dsn, "mtnt-model", "UTF8", NULL};
     PGconn *connection = PQconnectStartParams(keywords, values, 1);
     PGcancel *cancel;
     int rc;
@@ -88,7 +107,7 @@ int mtnt__postgres_connect(void *state, mtnt__call *call, mtnt_error *err)
     s->cancel = cancel;
     pthread_mutex_unlock(&s->mutex);
     s->raw = connection;
-    s->unsettled = false;
+    s->touched = s->unsettled = false;
     return MTNT_OK;
 out:
     PQfinish(connection);

@@ -16,13 +16,14 @@ static int enter(mtnt_db *db, const mtnt__call *call, mtnt_error *err)
 }
 
 static int query(mtnt_db *db, mtnt__call *call, mtnt_row_fn each, void *data, const char *sql,
-                 const mtnt_value *values, mtnt_error *ret_err)
+                 const mtnt_value *values, mtnt_error *err)
 {
-    mtnt_error own = MTNT_ERROR_INIT, *err = ret_err ? ret_err : &own;
+    mtnt_error unseen = MTNT_ERROR_INIT;
     mtnt__connection *c = db->connection;
     int64_t changes = 0;
     int rc;
 
+    err = err ? err : &unseen;
     c->in_call = true;
     rc = c->backend->query(c->state, call, sql, values, each, data, &changes, err);
     c->in_call = false;
@@ -120,13 +121,15 @@ int mtnt_db_query_text_values(mtnt_db *db, char **ret_text, mtnt_error *err, con
 /* ---- scripts ---- */
 
 /* Outside a transaction a script gets one of its own: all of it, or nothing. */
-static int run_in_transaction(mtnt_db *db, mtnt__call *call, const mtnt__sql *sql, mtnt_error *ret_err)
+static int run_in_transaction(mtnt_db *db, mtnt__call *call, const mtnt__sql *sql, mtnt_error *err)
 {
-    mtnt_error unseen = MTNT_ERROR_INIT, *err = ret_err ? ret_err : &unseen;
+    mtnt_error unseen = MTNT_ERROR_INIT;
     mtnt__connection *c = db->connection;
     bool own = !c->transaction;
-    int rc = own ? mtnt__db_begin(db, err) : MTNT_OK;
+    int rc;
 
+    err = err ? err : &unseen;
+    rc = own ? mtnt__db_begin(db, err) : MTNT_OK;
     if (rc != 0)
         return rc;
     c->in_call = true;
@@ -198,13 +201,15 @@ out:
     return rc;
 }
 
-int mtnt__db_command(mtnt_db *db, const char *sql, mtnt_error *ret_err)
+int mtnt__db_command(mtnt_db *db, const char *sql, mtnt_error *err)
 {
-    mtnt_error own = MTNT_ERROR_INIT, *err = ret_err ? ret_err : &own;
+    mtnt_error unseen = MTNT_ERROR_INIT;
     mtnt__connection *c = db->connection;
     mtnt__call call = mtnt__call_of(db, false);
-    int rc = enter(db, &call, err);
+    int rc;
 
+    err = err ? err : &unseen;
+    rc = enter(db, &call, err);
     if (rc == 0 && c->transaction)
         rc = mtnt_error_set(err, MTNT_E_INVALID, "a transaction is open");
     if (rc != 0)
@@ -216,14 +221,16 @@ int mtnt__db_command(mtnt_db *db, const char *sql, mtnt_error *ret_err)
 /* ---- bookkeeping ---- */
 
 /* `sql` with {schema} replaced, everywhere; malloc'ed. */
-static int expand_schema(mtnt_db *db, mtnt__call *call, const char *sql, char **ret_sql, mtnt_error *ret_err)
+static int expand_schema(mtnt_db *db, mtnt__call *call, const char *sql, char **ret_sql, mtnt_error *err)
 {
-    mtnt_error own = MTNT_ERROR_INIT, *err = ret_err ? ret_err : &own;
+    mtnt_error unseen = MTNT_ERROR_INIT;
     mtnt__connection *c = db->connection;
     mtnt__buffer quoted = {0}, text = {0};
     const char *schema, *mark;
-    int rc = c->backend->schema(c->state, call, &schema, err);
+    int rc;
 
+    err = err ? err : &unseen;
+    rc = c->backend->schema(c->state, call, &schema, err);
     if (rc != 0)
         return rc;
     mtnt__sql_add_identifier(&quoted, schema);
@@ -290,12 +297,14 @@ int mtnt__db_run_script(mtnt_db *db, mtnt_error *err, const char *sql)
     return rc;
 }
 
-int mtnt__db_operation_boundary(mtnt_db *db, mtnt_error *ret_err)
+int mtnt__db_operation_boundary(mtnt_db *db, mtnt_error *err)
 {
-    mtnt_error own = MTNT_ERROR_INIT, *err = ret_err ? ret_err : &own;
+    mtnt_error unseen = MTNT_ERROR_INIT;
     mtnt__connection *c = db->connection;
     mtnt__call call = mtnt__call_of(db, false);
-    int rc = mtnt__db_connect(db, err);
+    int rc;
 
+    err = err ? err : &unseen;
+    rc = mtnt__db_connect(db, err);
     return rc != 0 ? rc : c->backend->boundary(c->state, &call, err);
 }

@@ -8,12 +8,12 @@
 
 /* ---- state ---- */
 
-/* SQLite reads neither "file:…" nor ":memory:" as something special when the path has a folder. */
+/* A path is a path, also where SQLite was built to read "file:…" as a URI. */
 static char *plain_path(const char *path)
 {
     mtnt__buffer plain = {0};
 
-    if (path[0] != '/')
+    if (strncmp(path, "file:", 5) == 0)
         mtnt__buffer_add_text(&plain, "./");
     mtnt__buffer_add_text(&plain, path);
     return mtnt__buffer_take(&plain);

@@ -20,7 +20,7 @@ typedef struct mtnt__sqlite_kept {
 typedef struct mtnt__sqlite {
     sqlite3 *raw;             /* NULL = not connected */
     pthread_mutex_t mutex;    /* held where another thread may look at raw (cancel), and where raw changes */
-    char *path;               /* of main; starts with / or ./ so that it is never read as a URI */
+    char *path;               /* of main; never one that SQLite would read as a URI */
     char *controller_path;    /* of the attached controller in a pair; NULL = no pair */
     const char *main_schema;  /* "main", "controller" or "model"; static */
     bool read_only, create, building;
@@ -61,6 +61,7 @@ int mtnt__sqlite_reset_settings(mtnt__sqlite *s, mtnt_error *err);
 int mtnt__sqlite_connect(void *state, mtnt__call *call, mtnt_error *err);
 /* lstat: NOT_FOUND, IO; *ret_empty: zero bytes long. */
 int mtnt__sqlite_look(const char *path, bool *ret_empty, mtnt_error *err);
+int mtnt__sqlite_refuse_wal(const char *path, mtnt_error *err);
 
 /* sqlite_statement.c */
 int mtnt__sqlite_query(void *state, mtnt__call *call, const char *sql, const mtnt_value *values, mtnt_row_fn each, void *data,

@@ -52,7 +52,10 @@ static int check_folder(const opening *o)
     const char *slash = strrchr(o->path, '/');
     int rc = MTNT_OK, number;
 
-    folder = slash == o->path ? strdup("/") : strndup(o->path, (size_t)(slash - o->path));
+    if (!slash)
+        folder = strdup(".");
+    else
+        folder = slash == o->path ? strdup("/") : strndup(o->path, (size_t)(slash - o->path));
     if (!folder)
         return mtnt_error_set(o->err, MTNT_E_NOMEM, "out of memory");
     if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) != 0) {
@@ -213,15 +216,24 @@ static int set_durability(const opening *o, bool wal)
         rc = set_pragma(o, "journal_mode", "MEMORY", "memory");
         return rc != 0 ? rc : set_pragma(o, "synchronous", "NORMAL", "1");
     }
-    if (wal)
-        return set_pragma(o, "synchronous", "FULL", "2");
     rc = pragma(o, "journal_mode", mode);
-    if (rc == 0 && strcmp(mode, "delete") != 0)
+    if (rc == 0 && !wal && strcmp(mode, "delete") != 0)
         rc = set_pragma(o, "journal_mode", "DELETE", "delete");
+    /* EXTRA is FULL with a write-ahead log, and stays right when somebody takes the file out of that mode meanwhile. */
     return rc != 0 ? rc : set_pragma(o, "synchronous", "EXTRA", "3");
 }
 
 /* A commit over two files is atomic by a super-journal, which a write-ahead log has none of. */
+int mtnt__sqlite_refuse_wal(const char *path, mtnt_error *err)
+{
+    return mtnt_error_set(
+        err, MTNT_E_REFUSED,
+        "%s is in WAL mode, and controller and model commit together only when both files have a rollback "
+        "journal. Close the application's connections and run PRAGMA journal_mode=DELETE on it, or use a "
+        "PostgreSQL controller",
+        path);
+}
+
 static int check_pair(const opening *o, bool wal)
 {
     const char *name;
@@ -229,12 +241,7 @@ static int check_pair(const opening *o, bool wal)
     if (!o->s->controller_path)
         return MTNT_OK;
     if (wal)
-        return mtnt_error_set(
-            o->err, MTNT_E_REFUSED,
-            "%s is in WAL mode, and controller and model commit together only when both files have a rollback "
-            "journal. Close the application's connections and run PRAGMA journal_mode=DELETE on it, or use a "
-            "PostgreSQL controller",
-            o->path);
+        return mtnt__sqlite_refuse_wal(o->path, o->err);
     name = sqlite3_db_filename(o->s->raw, o->schema);
     if (!name || name[0] != '/')
         return mtnt_error_set(o->err, MTNT_E_REFUSED, "%s has no absolute path, which its journal needs",

@@ -35,6 +35,21 @@ static void restore_foreign_keys(mtnt__sqlite *s)
     s->foreign_keys_saved = false;
 }
 
+/* An application may have switched a file of the pair to WAL since it was opened; now that both are locked it cannot. */
+static int check_journals(mtnt__sqlite *s, mtnt_error *err)
+{
+    char model[MTNT__SQLITE_VALUE] = "", controller[MTNT__SQLITE_VALUE] = "";
+    int rc = mtnt__sqlite_value(s, "PRAGMA model.journal_mode", model, err);
+
+    if (rc == 0)
+        rc = mtnt__sqlite_value(s, "PRAGMA controller.journal_mode", controller, err);
+    if (rc == 0 && strcmp(model, "wal") == 0)
+        rc = mtnt__sqlite_refuse_wal(s->path, err);
+    if (rc == 0 && strcmp(controller, "wal") == 0)
+        rc = mtnt__sqlite_refuse_wal(s->controller_path, err);
+    return rc;
+}
+
 int mtnt__sqlite_begin(void *state, mtnt__call *call, mtnt_error *err)
 {
     mtnt__sqlite *s = state;
@@ -43,6 +58,8 @@ int mtnt__sqlite_begin(void *state, mtnt__call *call, mtnt_error *err)
     mtnt__sqlite_enter(s, call);
     suspend_foreign_keys(s);
     rc = mtnt__sqlite_exec(s, s->read_only ? "BEGIN" : "BEGIN IMMEDIATE", err);
+    if (rc == 0 && s->controller_path)
+        rc = check_journals(s, err);
     if (rc != 0)
         restore_foreign_keys(s);
     s->written = false;

@@ -8,13 +8,14 @@ bool mtnt__db_in_transaction(const mtnt_db *db)
     return db->connection->transaction;
 }
 
-int mtnt__db_begin(mtnt_db *db, mtnt_error *ret_err)
+int mtnt__db_begin(mtnt_db *db, mtnt_error *err)
 {
-    mtnt_error own = MTNT_ERROR_INIT, *err = ret_err ? ret_err : &own;
+    mtnt_error unseen = MTNT_ERROR_INIT;
     mtnt__connection *c = db->connection;
     mtnt__call call = mtnt__call_of(db, false);
     int rc;
 
+    err = err ? err : &unseen;
     if (c->transaction)
         return mtnt_error_set(err, MTNT_E_INVALID, "a transaction is open already");
     rc = mtnt__db_connect(db, err);
@@ -62,13 +63,15 @@ static int after_end(mtnt_db *db, int rc, mtnt_error *err)
     return rc;
 }
 
-int mtnt__db_commit(mtnt_db *db, mtnt_error *ret_err)
+int mtnt__db_commit(mtnt_db *db, mtnt_error *err)
 {
-    mtnt_error own = MTNT_ERROR_INIT, *err = ret_err ? ret_err : &own;
+    mtnt_error unseen = MTNT_ERROR_INIT;
     mtnt__connection *c = db->connection;
     mtnt__call call = mtnt__call_of(db, false);
-    int rc = before_end(db, &call, err);
+    int rc;
 
+    err = err ? err : &unseen;
+    rc = before_end(db, &call, err);
     if (rc != 0)
         return rc;
     return after_end(db, c->backend->commit(c->state, &call, err), err);
@@ -98,13 +101,15 @@ static int check_gid(const char *gid, mtnt_error *err)
     return MTNT_OK;
 }
 
-int mtnt__db_prepare(mtnt_db *db, const char *gid, mtnt_error *ret_err)
+int mtnt__db_prepare(mtnt_db *db, const char *gid, mtnt_error *err)
 {
-    mtnt_error own = MTNT_ERROR_INIT, *err = ret_err ? ret_err : &own;
+    mtnt_error unseen = MTNT_ERROR_INIT;
     mtnt__connection *c = db->connection;
     mtnt__call call = mtnt__call_of(db, false);
-    int rc = check_gid(gid, err);
+    int rc;
 
+    err = err ? err : &unseen;
+    rc = check_gid(gid, err);
     if (rc == 0 && !c->backend->prepare)
         rc = mtnt_error_set(err, MTNT_E_INVALID, "this database has no prepared transactions");
     if (rc == 0)
@@ -114,13 +119,15 @@ int mtnt__db_prepare(mtnt_db *db, const char *gid, mtnt_error *ret_err)
     return after_end(db, c->backend->prepare(c->state, &call, gid, err), err);
 }
 
-int mtnt__db_finish_prepared(mtnt_db *db, const char *gid, bool commit, mtnt_error *ret_err)
+int mtnt__db_finish_prepared(mtnt_db *db, const char *gid, bool commit, mtnt_error *err)
 {
-    mtnt_error own = MTNT_ERROR_INIT, *err = ret_err ? ret_err : &own;
+    mtnt_error unseen = MTNT_ERROR_INIT;
     mtnt__connection *c = db->connection;
     mtnt__call call = mtnt__call_of(db, false);
-    int rc = check_gid(gid, err);
+    int rc;
 
+    err = err ? err : &unseen;
+    rc = check_gid(gid, err);
     if (rc == 0 && !c->backend->finish_prepared)
         rc = mtnt_error_set(err, MTNT_E_INVALID, "this database has no prepared transactions");
     if (rc == 0 && c->transaction)
