@@ -86,8 +86,10 @@ run() { # NAME [option…]
 }
 
 # Of which file, by what is left of its name without the tenant's part.
+# shellcheck disable=SC2016 # awk's own variables
 kinds='
-    { sub(/^.*</, ""); sub(/>.*$/, "") }
+    match($0, /(fsync|fdatasync)\([0-9]+<[^>]*>/) == 0 { next }
+    { $0 = substr($0, RSTART, RLENGTH); sub(/^[^<]*</, ""); sub(/>$/, "") }
     /controller\.db-journal$|controller\.db-wal$/ { count["journal of the controller"]++; next }
     /controller\.db/ { count["controller"]++; next }
     /tenants\/[^\/]*-(journal|wal)$/ { count["journal of the model"]++; next }
@@ -99,7 +101,7 @@ kinds='
 count_fsyncs() { # CONTENDER TENANTS
     strace -f -y -qq -e trace=fsync,fdatasync -e signal=none -o "$scratch/trace" \
         "$bin/bench_sqlite" --folder "$scratch/fsyncs" --mtnt "$mtnt" --only "$1" --tenants "$2" --workers 4
-    grep -E '(fsync|fdatasync)\(' "$scratch/trace" | awk "$kinds" | sort -k 2
+    awk "$kinds" "$scratch/trace" | sort -k 2
 }
 
 # What a run pays once does not count: the difference between two sizes of fleet.

@@ -13,7 +13,8 @@ struct fleet {
 static PGconn *open_database(const bench_options *options, const char *database)
 {
     /* A dbname behind the first one wins. */
-    const char *conninfo = bench_text("%s dbname=%s", options->server, database);
+    const char *conninfo =
+        bench_text("%s dbname=%s options='-c client_min_messages=warning'", options->server, database);
     PGconn *connection = PQconnectdb(conninfo);
 
     if (PQstatus(connection) != CONNECTION_OK)

@@ -20,15 +20,18 @@ expect() { # WHAT FOUND EXPECTED
 expect "sign-up" "$("$examples/signup" acme sqlite:shop.db sqlite:acme.db)" "acme: 3 operations, mode provisional"
 expect "owner" "$(sqlite3 acme.db "SELECT value FROM settings WHERE name = 'owner'")" acme
 expect "customers" "$(sqlite3 shop.db "SELECT id FROM customers")" acme
-expect "again" "$("$examples/signup" acme sqlite:shop.db sqlite:acme.db)" "acme: 0 operations, mode -"
+case $("$examples/signup" acme sqlite:shop.db sqlite:acme.db) in
+"acme: 0 operations,"*) ;;
+*) complain "a second sign-up has done something" ;;
+esac
 expect "customers after the second time" "$(sqlite3 shop.db "SELECT count(*) FROM customers")" 1
 
 # Neither database has anything of a sign-up that fails.
-sqlite3 shop.db "CREATE TRIGGER no BEFORE INSERT ON customers BEGIN SELECT RAISE(ABORT, 'no room for ' || new.id); END"
+sqlite3 shop.db "CREATE TRIGGER no BEFORE INSERT ON customers BEGIN SELECT RAISE(ABORT, 'no room'); END"
 if "$examples/signup" globex sqlite:shop.db sqlite:globex.db 2>refused; then
     complain "a sign-up that cannot be noted has succeeded"
 fi
-grep -q "no room for globex" refused || complain "$(cat refused)"
+grep -q "no room" refused || complain "$(cat refused)"
 [ -z "$(find . -name 'globex*')" ] || complain "left behind: $(find . -name 'globex*')"
 sqlite3 shop.db "DROP TRIGGER no"
 expect "after the failure" "$("$examples/signup" globex sqlite:shop.db sqlite:globex.db)" \
@@ -90,5 +93,5 @@ sqlite3 controller.db "CREATE TABLE customers(id TEXT, seats INTEGER); INSERT IN
 sqlite3 acme.db "CREATE TABLE contacts(name TEXT)"
 "$examples/seats" migrate >out 2>&1 || complain "$(cat out)"
 expect "seats" "$(sqlite3 acme.db "SELECT value FROM settings WHERE name = 'seats'")" 42
-"$examples/seats" undo --yes >out 2>&1 || complain "$(cat out)"
+"$examples/seats" undo >out 2>&1 || complain "$(cat out)"
 expect "seats after undo" "$(sqlite3 acme.db "SELECT count(*) FROM settings")" 0
