@@ -56,6 +56,8 @@ int mtnt_command_main(int argc, char **argv, mtnt_chain *chain)
     int exit_code;
 
     sigaction(SIGPIPE, &ignore, &before);
+    /* Too late when the program has used SQLite before: then it is only slower. */
+    (void)mtnt_process_prepare(NULL);
     mtnt__screen_init(&work.screen, stdout, stderr, true);
     exit_code = finish_output(perform(&work, argc, argv));
     mtnt__work_release(&work);

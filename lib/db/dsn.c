@@ -40,12 +40,16 @@ static const char *option(const PQconninfoOption *options, const char *keyword)
     return NULL;
 }
 
-/* An "@" or "/" that is not escaped in a password ends it too early: its rest would be taken for a host, and shown. */
-static bool has_loose_at(const PQconninfoOption *options)
+/* An "@" or "/" that is not escaped ends a password too early: its rest would be taken for a host, a port or a database, and
+ * shown. In a URI that means what it says one "@" at most stands before the options, and no "/" before it. */
+static bool has_loose_at(const char *dsn)
 {
-    const char *host = option(options, "host");
+    const char *start = strstr(dsn, "://") + 3, *options = start + strcspn(start, "?");
+    const char *slash = start + strcspn(start, "/"), *at = memchr(start, '@', (size_t)(options - start));
 
-    return host && host[0] != '/' && host[0] != '@' && strchr(host, '@');
+    if (!at)
+        return false;
+    return slash < at || memchr(at + 1, '@', (size_t)(options - at - 1));
 }
 
 /* ---- which engine ---- */
@@ -70,9 +74,10 @@ static int check_postgres(const char *dsn, mtnt_error *err)
             mtnt_error_set(err, MTNT_E_INVALID,
                            "not a PostgreSQL URI that libpq understands (postgresql://user@host:port/database"
                            "?option=value; special characters are written %%40)");
-    else if (has_loose_at(options))
-        rc = mtnt_error_set(err, MTNT_E_INVALID,
-                            "the PostgreSQL URI has more than one @: in a password it is written %%40");
+    else if (has_loose_at(dsn))
+        rc = mtnt_error_set(
+            err, MTNT_E_INVALID,
+            "the PostgreSQL URI has an @ or / too many: in a password they are written %%40 and %%2F");
     PQconninfoFree(options);
     return rc;
 }
@@ -111,7 +116,7 @@ static void show_postgres(const char *dsn, char *ret_text)
     const char *part;
 
     mtnt__text_copy(ret_text, MTNT__DSN_SHOWN_SIZE, "postgresql://");
-    if (!options || has_loose_at(options)) {
+    if (!options || has_loose_at(dsn)) {
         append(ret_text, MTNT__DSN_SHOWN_SIZE, "…");
         goto out;
     }

@@ -90,47 +90,39 @@ static const char *schema_of(const mtnt__postgres *s, mtnt__side side)
     return s->pair && side != MTNT__SIDE_MODEL ? NULL : s->schema;
 }
 
-static void add_setting(mtnt__buffer *buffer, const char *name, const char *value)
+/* Utility statements, because a SELECT of set_config has to be planned: in a young session that costs more than the rest of BEGIN. */
+static int add_number(mtnt__buffer *buffer, const char *name, int64_t value)
 {
-    mtnt__buffer_add_format(buffer, "pg_catalog.set_config('%s',", name);
-    mtnt__sql_add_literal(buffer, MTNT_POSTGRES, value);
-    mtnt__buffer_add_text(buffer, ", true), ");
+    mtnt__buffer_add_format(buffer, "SET LOCAL %s = %lld; ", name, (long long)(value < INT32_MAX ? value : INT32_MAX));
+    return 1;
 }
 
-static void add_number(mtnt__buffer *buffer, const char *name, int64_t value)
-{
-    char text[24];
-
-    snprintf(text, sizeof(text), "%lld", (long long)(value < INT32_MAX ? value : INT32_MAX));
-    add_setting(buffer, name, text);
-}
-
-static void add_search_path(mtnt__postgres *s, mtnt__side side, mtnt__buffer *buffer)
+static int add_search_path(mtnt__postgres *s, mtnt__side side, mtnt__buffer *buffer)
 {
     const char *schema = schema_of(s, side);
-    mtnt__buffer quoted = {0};
 
-    if (schema) {
-        mtnt__sql_add_identifier(&quoted, schema);
-        add_setting(buffer, "search_path", mtnt__buffer_text(&quoted));
-    } else if (s->home_path) {
-        add_setting(buffer, "search_path", s->home_path);
-    }
-    buffer->failed |= quoted.failed;
-    mtnt__buffer_release(&quoted);
+    if (!schema && !s->home_path)
+        return 0;
+    mtnt__buffer_add_text(buffer, "SET LOCAL search_path = ");
+    if (schema)
+        mtnt__sql_add_identifier(buffer, schema);
+    else
+        /* As the server shows it: a list of identifiers, quoted where they have to be. */
+        mtnt__buffer_add_text(buffer, *s->home_path ? s->home_path : "''");
+    mtnt__buffer_add_text(buffer, "; ");
+    return 1;
 }
 
 int mtnt__postgres_add_settings(mtnt__postgres *s, const mtnt__call *call, bool reset, mtnt__buffer *buffer)
 {
+    int count = reset ? 2 : 0;
+
     if (reset)
         mtnt__buffer_add_text(buffer, "RESET ROLE; RESET ALL; ");
-    mtnt__buffer_add_text(buffer, "SELECT ");
-    add_number(buffer, "lock_timeout", call->lock_timeout_ms);
-    add_number(buffer, "statement_timeout", call->statement_timeout_ms);
-    add_setting(buffer, "synchronous_commit", "on");
-    add_search_path(s, call->side, buffer);
-    mtnt__buffer_add_text(buffer, "pg_catalog.set_config('standard_conforming_strings', 'on', true); ");
-    return reset ? 3 : 1;
+    count += add_number(buffer, "lock_timeout", call->lock_timeout_ms);
+    count += add_number(buffer, "statement_timeout", call->statement_timeout_ms);
+    mtnt__buffer_add_text(buffer, "SET LOCAL synchronous_commit = on; SET LOCAL standard_conforming_strings = on; ");
+    return count + 2 + add_search_path(s, call->side, buffer);
 }
 
 int mtnt__postgres_learn_home(void *data, const mtnt_row *row, mtnt_error *err)
@@ -138,14 +130,41 @@ int mtnt__postgres_learn_home(void *data, const mtnt_row *row, mtnt_error *err)
     mtnt__postgres *s = data;
     const char *path = mtnt_row_text(row, 0), *schema = mtnt_row_text(row, 1);
 
-    if (s->home_path || mtnt_row_columns(row) != 2)
+    if (s->home_path || mtnt_row_columns(row) != 3)
         return MTNT_OK;
     free(s->home_schema);
     s->home_schema = strdup(schema ? schema : "");
     s->home_path = s->home_schema ? strdup(path ? path : "") : NULL;
+    s->home_elsewhere = mtnt_row_text(row, 2) && *mtnt_row_text(row, 2) == 't';
     if (!s->home_path)
         return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
     return MTNT_OK;
+}
+
+static int take_home(void *data, const mtnt_row *row, mtnt_error *err)
+{
+    mtnt__postgres *s = data;
+    char *schema = mtnt_row_text(row, 0) ? strdup(mtnt_row_text(row, 0)) : NULL;
+
+    if (!schema)
+        return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    free(s->home_schema);
+    s->home_schema = schema;
+    return MTNT_OK;
+}
+
+int mtnt__postgres_find_home(mtnt__postgres *s, mtnt__call *call, mtnt_error *err)
+{
+    mtnt__exchange x = {.s = s, .call = call, .err = err, .each = take_home, .data = s};
+    int rc;
+
+    if (!s->home_elsewhere)
+        return MTNT_OK;
+    rc = mtnt__postgres_simple(&x, "SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n "
+                                   "ON n.oid = c.relnamespace WHERE c.oid = pg_catalog.to_regclass('mtnt_meta')");
+    if (rc == 0)
+        s->home_elsewhere = false;
+    return rc;
 }
 
 static int postgres_boundary(void *state, mtnt__call *call, mtnt_error *err)
@@ -170,6 +189,8 @@ static int postgres_schema(void *state, mtnt__call *call, const char **ret_schem
 
     if (!schema && !s->home_path) {
         rc = mtnt__postgres_simple(&x, MTNT__HOME_QUERY);
+        if (rc == 0)
+            rc = mtnt__postgres_find_home(s, call, err);
         if (rc != 0)
             return rc;
     }

@@ -18,6 +18,7 @@ typedef struct mtnt__postgres {
 
     char *home_path;        /* search_path as the session began, once it is known */
     char *home_schema;      /* where unqualified names go then; "" = there is none */
+    bool home_elsewhere;    /* our tables are not there, but further along the path */
 
     bool touched;           /* a statement of an operation has run since the settings were last put right … */
     bool unsettled;         /* … and that operation is over: they are put right before the next one's statement */
@@ -96,10 +97,13 @@ int mtnt__postgres_finish_prepared(void *state, mtnt__call *call, const char *gi
 /* Statements that make the session fit for `side`, and how many they are. With `reset` what operations have changed goes first. */
 int mtnt__postgres_add_settings(mtnt__postgres *s, const mtnt__call *call, bool reset, mtnt__buffer *buffer);
 /* Learns home_path and home_schema from a result of the statement that asks for them. */
-#define MTNT__HOME_QUERY                                                                                                         \
-    "SELECT pg_catalog.current_setting('search_path'), coalesce((SELECT n.nspname FROM pg_catalog.pg_class c "                   \
-    "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = pg_catalog.to_regclass('mtnt_meta')), "              \
-    "pg_catalog.current_schema())"
+#define MTNT__HOME_QUERY                                                                                     \
+    "SELECT pg_catalog.current_setting('search_path'), pg_catalog.current_schema(), "                        \
+    "pg_catalog.to_regclass('mtnt_meta') IS DISTINCT FROM "                                                  \
+    "pg_catalog.to_regclass(pg_catalog.quote_ident(pg_catalog.current_schema()) || '.mtnt_meta')"
 int mtnt__postgres_learn_home(void *data, const mtnt_row *row, mtnt_error *err);
+/* After it: when our tables stand in another schema of the path than the first, that one is home. Asked for only then, because a young session
+ * takes long to plan the join. */
+int mtnt__postgres_find_home(mtnt__postgres *s, mtnt__call *call, mtnt_error *err);
 
 #endif

@@ -36,6 +36,8 @@ int mtnt__postgres_begin(void *state, mtnt__call *call, mtnt_error *err)
     rc = text.failed ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory")
                      : mtnt__postgres_simple(&x, text.bytes);
     mtnt__buffer_release(&text);
+    if (rc == 0)
+        rc = mtnt__postgres_find_home(s, call, err);
     call->error_offset = MTNT__NO_OFFSET;
     if (rc != 0)
         return rc;

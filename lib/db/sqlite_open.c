@@ -166,9 +166,9 @@ static int check_size(const opening *o, bool wal)
     return MTNT_OK;
 }
 
-static int check_content(const opening *o, bool *ret_wal)
+static int check_content(const opening *o, char mode[MTNT__SQLITE_VALUE])
 {
-    char version[MTNT__SQLITE_VALUE], mode[MTNT__SQLITE_VALUE];
+    char version[MTNT__SQLITE_VALUE];
     int rc = mtnt__sqlite_exec(o->s, "BEGIN", o->err), end;
 
     if (rc != 0)
@@ -181,11 +181,7 @@ static int check_content(const opening *o, bool *ret_wal)
     end = mtnt__sqlite_exec(o->s, "COMMIT", rc == 0 ? o->err : NULL);
     if (rc == MTNT_E_CORRUPT)
         mtnt_error_wrap(o->err, "%s", o->path);
-    if (rc == 0)
-        rc = end;
-    if (rc == 0)
-        *ret_wal = strcmp(mode, "wal") == 0;
-    return rc;
+    return rc == 0 ? end : rc;
 }
 
 static int set_pragma(const opening *o, const char *name, const char *value, const char *expected)
@@ -204,10 +200,9 @@ static int set_pragma(const opening *o, const char *name, const char *value, con
 }
 
 /* What a commit of this file is worth. */
-static int set_durability(const opening *o, bool wal)
+static int set_durability(const opening *o, const char *mode)
 {
-    char mode[MTNT__SQLITE_VALUE];
-    int rc;
+    int rc = MTNT_OK;
 
     if (o->s->read_only)
         return MTNT_OK;
@@ -216,8 +211,7 @@ static int set_durability(const opening *o, bool wal)
         rc = set_pragma(o, "journal_mode", "MEMORY", "memory");
         return rc != 0 ? rc : set_pragma(o, "synchronous", "NORMAL", "1");
     }
-    rc = pragma(o, "journal_mode", mode);
-    if (rc == 0 && !wal && strcmp(mode, "delete") != 0)
+    if (strcmp(mode, "wal") != 0 && strcmp(mode, "delete") != 0)
         rc = set_pragma(o, "journal_mode", "DELETE", "delete");
     /* EXTRA is FULL with a write-ahead log, and stays right when somebody takes the file out of that mode meanwhile. */
     return rc != 0 ? rc : set_pragma(o, "synchronous", "EXTRA", "3");
@@ -251,15 +245,15 @@ static int check_pair(const opening *o, bool wal)
 
 static int settle(const opening *o, bool new)
 {
-    bool wal = false;
-    int rc = new ? MTNT_OK : check_content(o, &wal);
+    char mode[MTNT__SQLITE_VALUE] = "";
+    int rc = new ? pragma(o, "journal_mode", mode) : check_content(o, mode);
 
     if (rc == 0 && !o->s->read_only && sqlite3_db_readonly(o->s->raw, o->schema) == 1)
         rc = mtnt_error_set(o->err, MTNT_E_IO, "%s cannot be written", o->path);
     if (rc == 0)
-        rc = check_pair(o, wal);
+        rc = check_pair(o, strcmp(mode, "wal") == 0);
     if (rc == 0)
-        rc = set_durability(o, wal);
+        rc = set_durability(o, mode);
     return rc;
 }
 

@@ -9,7 +9,8 @@
 #include "fleet/tally.h"
 
 #define MAX_WORKERS 1024
-#define BATCH 256              /* tenants that one question to the controller is about */
+#define BATCH 128              /* tenants that one question to the controller is about */
+#define DEPTH 64               /* claimed tenants that should wait for a worker, so that none waits for a claim */
 #define LAZY_MS 200            /* how long an end may wait for company */
 #define FULL_BATCH 64          /* ends that are worth a commit of their own */
 #define WAIT_MS 50
@@ -166,7 +167,7 @@ static void take_in(struct dispatch *d)
     mtnt_error error = MTNT_ERROR_INIT;
     int rc = 0;
 
-    if (d->source_ended || draining(d) || room < d->executor->window / 2)
+    if (d->source_ended || draining(d) || room < BATCH)
         return;
     count = pull(d, room < BATCH ? room : BATCH);
     announce(d, count == 0 ? NULL : d->batch[0]);
@@ -297,7 +298,7 @@ static void drop_wanting(struct dispatch *d)
 
 static bool worth_a_commit(const struct dispatch *d)
 {
-    bool hungry = d->wanting.count > 0 && d->news.waiting < d->executor->workers;
+    bool hungry = d->wanting.count > 0 && d->news.waiting < d->executor->workers + DEPTH;
     bool late = d->ended.count > 0 && (d->ended.count >= FULL_BATCH || now_ms(d) - d->oldest_end_ms >= LAZY_MS);
 
     return hungry || late || (d->ended.count > 0 && d->news.waiting + d->news.running == 0);
@@ -567,7 +568,7 @@ int mtnt_executor_new(mtnt_executor **ret_executor, mtnt_controller *controller,
     executor->chain = chain;
     executor->options = *options;
     executor->workers = options->workers > 0 ? (size_t)options->workers : default_workers();
-    executor->window = executor->workers * 4 < 2 * BATCH ? 2 * BATCH : executor->workers * 4;
+    executor->window = executor->workers * 2 + 4 * BATCH;
     atomic_init(&executor->cancel, 0);
     *ret_executor = executor;
     return 0;

@@ -13,6 +13,7 @@
 #include "mtnt/model.h"
 #include "mtnt/operation.h"
 #include "mtnt/operations.h"
+#include "mtnt/process.h"
 #include "mtnt/project.h"
 #include "mtnt/reporter.h"
 #include "mtnt/scope.h"

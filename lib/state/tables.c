@@ -1,6 +1,5 @@
 #include "state/tables.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -115,19 +114,13 @@ int mtnt__tables_version(mtnt_db *db, const mtnt__tables *tables, size_t *ret_ve
 
 int mtnt__tables_ensure(mtnt_db *db, const mtnt__tables *tables, size_t *ret_before, mtnt_error *err)
 {
-    char text[32];
     size_t version;
-    int rc;
+    int rc = mtnt__tables_version(db, tables, &version, err);
 
-    rc = mtnt__tables_version(db, tables, &version, err);
     if (rc != 0)
         return rc;
     for (size_t i = version; i < tables->count && rc == 0; i++)
         rc = mtnt__db_run_script(db, err, mtnt_db_backend(db) == MTNT_SQLITE ? tables->steps[i].sqlite : tables->steps[i].postgres);
-    if (rc == 0 && version < tables->count) {
-        snprintf(text, sizeof(text), "%zu", tables->count);
-        rc = mtnt__meta_set(db, "schema_version", text, err);
-    }
     if (rc != 0)
         return mtnt_error_wrap(err, "cannot make the %s's own tables", tables->owner);
     *ret_before = version;

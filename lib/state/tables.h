@@ -4,7 +4,7 @@
 
 #include "mtnt/db.h"
 
-/* What one numbered file of schemas/ holds, per backend; step n brings version n-1 to n. */
+/* What one numbered file of schemas/ holds, per backend; step n brings version n-1 to n and says so in mtnt_meta (schema_version). */
 typedef struct mtnt__tables_step {
     const char *sqlite, *postgres;
 } mtnt__tables_step;

@@ -82,3 +82,5 @@ CREATE TABLE {schema}.mtnt_decision (
     outcome TEXT NOT NULL CHECK (outcome IN ('commit', 'abort')),
     seen BIGINT NOT NULL DEFAULT 0
 );
+
+INSERT INTO {schema}.mtnt_meta (key, value) VALUES ('schema_version', '1');
