@@ -70,6 +70,8 @@ find_missing() {
     need_command pkg-config pkg-config
     need_command nm binutils
     need_command setsid util-linux
+    need_command jq jq
+    need_command sqlite3 sqlite3
     need_module libpq libpq-dev
     need_module sqlite3 libsqlite3-dev
     need_module libcyaml libcyaml-dev

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "excerpt.h"
-#include "json.h"
+#include "encode.h"
 #include "quote.h"
 #include "survey.h"
 #include "tally.h"
@@ -13,7 +13,7 @@
 typedef struct examination {
     mtnt__work *work;
     mtnt__tally_groups good, bad;
-    mtnt__json_list json;
+    mtnt__encode_list json;
     char controller[192];
     int64_t tenants, problems;
 } examination;
@@ -23,14 +23,14 @@ static void describe(examination *all, const char *tenant, const mtnt_examinatio
 {
     bool reached = found->model[0] != '\0';
 
-    mtnt__json_list_item(
+    mtnt__encode_list_item(
         &all->json,
-        json_pack("{so so so so so sb so sb so}", "id", mtnt__json_text(tenant), "mode",
-                  mtnt__json_text(found->mode), "guarantee", mtnt__json_text(found->guarantee), "decider",
-                  mtnt__json_text(found->decider), "model", mtnt__json_text(reached ? found->model : NULL),
-                  "model_exists", found->model_exists, "controller",
-                  mtnt__json_text(found->controller[0] != '\0' ? found->controller : NULL), "holds",
-                  err->code == MTNT_OK, "error", mtnt__json_error(err)));
+        json_pack("{so so so so so sb so sb so}", "id", mtnt__encode_text(tenant), "mode",
+                  mtnt__encode_text(found->mode), "guarantee", mtnt__encode_text(found->guarantee), "decider",
+                  mtnt__encode_text(found->decider), "model",
+                  mtnt__encode_text(reached ? found->model : NULL), "model_exists", found->model_exists,
+                  "controller", mtnt__encode_text(found->controller[0] != '\0' ? found->controller : NULL),
+                  "holds", err->code == MTNT_OK, "error", mtnt__encode_error(err)));
 }
 
 /* Without a controller there is no connection to try: what would hold is known all the same. */
@@ -136,8 +136,12 @@ static void put_text(examination *all)
     }
     fprintf(screen->out, "\nchain %s: %zu operations, which write %s\n", mtnt_chain_name(chain),
             mtnt_chain_len(chain), writes_of(chain));
-    fprintf(screen->out, "%" PRId64 " tenant%s: %" PRId64 " ready, %" PRId64 " with a problem\n",
-            all->tenants, all->tenants == 1 ? "" : "s", all->tenants - all->problems, all->problems);
+    if (all->work->controller == NULL)
+        fprintf(screen->out, "%" PRId64 " tenant%s, not opened\n", all->tenants,
+                all->tenants == 1 ? "" : "s");
+    else
+        fprintf(screen->out, "%" PRId64 " tenant%s: %" PRId64 " ready, %" PRId64 " with a problem\n",
+                all->tenants, all->tenants == 1 ? "" : "s", all->tenants - all->problems, all->problems);
     put_groups(all, &all->good, MTNT__STYLE_GOOD, mtnt__screen_sign(screen, "✓", "+"));
     put_groups(all, &all->bad, MTNT__STYLE_BAD, mtnt__screen_sign(screen, "✗", "x"));
     free(controller);
@@ -150,19 +154,20 @@ static int examine(mtnt__work *work)
     int exit_code;
 
     if (!text)
-        mtnt__json_list_begin(&all.json, work->screen.out, work->settings.format == MTNT__FORMAT_JSONL);
+        mtnt__encode_list_begin(&all.json, work->screen.out, work->settings.format == MTNT__FORMAT_JSONL);
     exit_code = mtnt__survey_tenants(work, work->controller == NULL ? foresee_tenant : examine_tenant, &all);
     mtnt__tally_groups_sort(&all.good);
     mtnt__tally_groups_sort(&all.bad);
     if (exit_code == 0 && text)
         put_text(&all);
     else if (exit_code == 0)
-        mtnt__json_list_end(
+        mtnt__encode_list_end(
             &all.json,
-            json_pack(
-                "{sI sI sI so}", "tenants", (json_int_t)all.tenants, "ready",
-                (json_int_t)(all.tenants - all.problems), "problems", (json_int_t)all.problems, "controller",
-                mtnt__json_text(work->controller == NULL ? NULL : mtnt_controller_shown(work->controller))));
+            json_pack("{sI sI sI so}", "tenants", (json_int_t)all.tenants, "ready",
+                      (json_int_t)(all.tenants - all.problems), "problems", (json_int_t)all.problems,
+                      "controller",
+                      mtnt__encode_text(work->controller == NULL ? NULL
+                                                                 : mtnt_controller_shown(work->controller))));
     mtnt__tally_groups_release(&all.good);
     mtnt__tally_groups_release(&all.bad);
     return exit_code == 0 && all.problems > 0 ? MTNT__EXIT_FAILED : exit_code;

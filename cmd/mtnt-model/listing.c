@@ -3,13 +3,13 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "json.h"
+#include "encode.h"
 #include "survey.h"
 
 typedef struct listing {
     mtnt__work *work;
     const mtnt__listing_spec *spec;
-    mtnt__json_list json;
+    mtnt__encode_list json;
     json_t *operations; /* of the tenant at hand */
     const char *tenant;
     int64_t here; /* operations of the tenant at hand */
@@ -39,10 +39,10 @@ static void put_operation(const listing *list, const mtnt_operation_info *info)
 static json_t *describe(const mtnt_operation_info *info)
 {
     return json_pack(
-        "{sI so so sb so so so}", "order", (json_int_t)info->order, "name", mtnt__json_text(info->name),
-        "status", mtnt__json_text(info->status == MTNT_STATUS_NONE ? NULL : mtnt_status_name(info->status)),
-        "in_chain", info->in_chain, "started", mtnt__json_time(info->started_ms), "finished",
-        mtnt__json_time(info->finished_ms), "error", mtnt__json_text(info->error));
+        "{sI so so sb so so so}", "order", (json_int_t)info->order, "name", mtnt__encode_text(info->name),
+        "status", mtnt__encode_text(info->status == MTNT_STATUS_NONE ? NULL : mtnt_status_name(info->status)),
+        "in_chain", info->in_chain, "started", mtnt__encode_time(info->started_ms), "finished",
+        mtnt__encode_time(info->finished_ms), "error", mtnt__encode_text(info->error));
 }
 
 static int show_operation(void *data, const mtnt_operation_info *info, mtnt_error *err)
@@ -82,10 +82,10 @@ static int show_tenant(void *data, const mtnt_tenant_info *info, const mtnt_mode
     if (list->work->settings.format == MTNT__FORMAT_TEXT)
         json_decref(list->operations);
     else
-        mtnt__json_list_item(&list->json,
-                             json_pack("{so so sI so}", "id", mtnt__json_text(info->tenant), "state",
-                                       mtnt__json_text(info->state), "version", (json_int_t)info->version,
-                                       "operations", list->operations));
+        mtnt__encode_list_item(&list->json,
+                               json_pack("{so so sI so}", "id", mtnt__encode_text(info->tenant), "state",
+                                         mtnt__encode_text(info->state), "version", (json_int_t)info->version,
+                                         "operations", list->operations));
     return exit_code;
 }
 
@@ -98,12 +98,12 @@ int mtnt__listing(mtnt__work *work, const mtnt__listing_spec *spec, int64_t *ret
     if (exit_code != 0)
         return exit_code;
     if (work->settings.format != MTNT__FORMAT_TEXT)
-        mtnt__json_list_begin(&list.json, out, work->settings.format == MTNT__FORMAT_JSONL);
+        mtnt__encode_list_begin(&list.json, out, work->settings.format == MTNT__FORMAT_JSONL);
     exit_code = mtnt__survey_tenants(work, show_tenant, &list);
     if (work->settings.format != MTNT__FORMAT_TEXT && (exit_code == 0 || list.json.count > 0))
-        mtnt__json_list_end(&list.json,
-                            json_pack("{sI sI sI}", "tenants", (json_int_t)list.tenants, "tenants_with_any",
-                                      (json_int_t)list.with_some, "operations", (json_int_t)list.total));
+        mtnt__encode_list_end(&list.json,
+                              json_pack("{sI sI sI}", "tenants", (json_int_t)list.tenants, "tenants_with_any",
+                                        (json_int_t)list.with_some, "operations", (json_int_t)list.total));
     if (work->settings.format != MTNT__FORMAT_TEXT || exit_code != 0)
         goto out;
     if (list.total == 0)

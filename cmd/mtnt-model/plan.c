@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "json.h"
+#include "encode.h"
 #include "run.h"
 #include "survey.h"
 
@@ -291,9 +291,9 @@ static json_t *describe_operations(const plan *all, const group *at)
     for (size_t i = 0; list != NULL && i < at->count; i++)
         if (mtnt_chain_get(all->work->chain, at->indices[i], &info))
             json_array_append_new(list, json_pack("{sI so so so}", "order", (json_int_t)info.order, "name",
-                                                  mtnt__json_text(info.name), "model",
-                                                  mtnt__json_text(info.model_up), "controller",
-                                                  mtnt__json_text(info.controller_up)));
+                                                  mtnt__encode_text(info.name), "model",
+                                                  mtnt__encode_text(info.model_up), "controller",
+                                                  mtnt__encode_text(info.controller_up)));
     return list;
 }
 
@@ -302,10 +302,10 @@ static json_t *describe_group(const plan *all, const group *at)
     json_t *examples = json_array();
 
     for (size_t i = 0; i < EXAMPLES && at->examples[i] != NULL; i++)
-        json_array_append_new(examples, mtnt__json_text(at->examples[i]));
+        json_array_append_new(examples, mtnt__encode_text(at->examples[i]));
     return json_pack("{sI so sI so so so}", "tenants", (json_int_t)at->tenants, "examples", examples,
-                     "version", (json_int_t)at->version, "guarantee", mtnt__json_text(at->guarantee),
-                     "refused", mtnt__json_text(at->refusal), "operations", describe_operations(all, at));
+                     "version", (json_int_t)at->version, "guarantee", mtnt__encode_text(at->guarantee),
+                     "refused", mtnt__encode_text(at->refusal), "operations", describe_operations(all, at));
 }
 
 static void put_json(const plan *all)
@@ -315,16 +315,16 @@ static void put_json(const plan *all)
 
     for (size_t i = 0; groups != NULL && i < all->group_count; i++)
         if (lines)
-            mtnt__json_put(all->work->screen.out, describe_group(all, &all->groups[i]), true);
+            mtnt__encode_put(all->work->screen.out, describe_group(all, &all->groups[i]), true);
         else
             json_array_append_new(groups, describe_group(all, &all->groups[i]));
     if (!lines)
-        mtnt__json_put(all->work->screen.out,
-                       json_pack("{sO s{sI sI sI sI}}", "groups", groups, "summary", "tenants",
-                                 (json_int_t)all->tenants, "to_migrate", (json_int_t)all->to_do,
-                                 "nothing_to_do", (json_int_t)all->current, "refused",
-                                 (json_int_t)all->refused),
-                       false);
+        mtnt__encode_put(all->work->screen.out,
+                         json_pack("{sO s{sI sI sI sI}}", "groups", groups, "summary", "tenants",
+                                   (json_int_t)all->tenants, "to_migrate", (json_int_t)all->to_do,
+                                   "nothing_to_do", (json_int_t)all->current, "refused",
+                                   (json_int_t)all->refused),
+                         false);
     json_decref(groups);
 }
 

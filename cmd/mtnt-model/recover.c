@@ -4,12 +4,12 @@
 #include <string.h>
 
 #include "excerpt.h"
-#include "json.h"
+#include "encode.h"
 #include "survey.h"
 
 typedef struct recovery {
     mtnt__work *work;
-    mtnt__json_list json;
+    mtnt__encode_list json;
     int64_t tenants, interrupted, committed, aborted, failed;
 } recovery;
 
@@ -31,8 +31,8 @@ static void show(recovery *all, const char *tenant, const char *result, const mt
     if (all->work->settings.format == MTNT__FORMAT_TEXT)
         put_result(all, tenant, result, err);
     else
-        mtnt__json_list_item(&all->json, json_pack("{so ss so}", "id", mtnt__json_text(tenant), "result",
-                                                   result, "error", mtnt__json_error(err)));
+        mtnt__encode_list_item(&all->json, json_pack("{so ss so}", "id", mtnt__encode_text(tenant), "result",
+                                                     result, "error", mtnt__encode_error(err)));
 }
 
 static int recover_tenant(void *data, const mtnt_tenant_info *info, const mtnt_model *model)
@@ -71,11 +71,11 @@ static int finish(recovery *all)
     FILE *out = all->work->screen.out;
 
     if (all->work->settings.format != MTNT__FORMAT_TEXT)
-        mtnt__json_list_end(&all->json,
-                            json_pack("{sI sI sI sI sI}", "tenants", (json_int_t)all->tenants, "interrupted",
-                                      (json_int_t)all->interrupted, "completed", (json_int_t)all->committed,
-                                      "rolled_back", (json_int_t)all->aborted, "failed",
-                                      (json_int_t)all->failed));
+        mtnt__encode_list_end(&all->json,
+                              json_pack("{sI sI sI sI sI}", "tenants", (json_int_t)all->tenants,
+                                        "interrupted", (json_int_t)all->interrupted, "completed",
+                                        (json_int_t)all->committed, "rolled_back", (json_int_t)all->aborted,
+                                        "failed", (json_int_t)all->failed));
     else if (all->interrupted == 0)
         fputs("Nothing to be recovered\n", out);
     else
@@ -99,7 +99,7 @@ int mtnt__command_recover(mtnt__work *work)
     if (exit_code != 0)
         return exit_code;
     if (work->settings.format != MTNT__FORMAT_TEXT)
-        mtnt__json_list_begin(&all.json, work->screen.out, work->settings.format == MTNT__FORMAT_JSONL);
+        mtnt__encode_list_begin(&all.json, work->screen.out, work->settings.format == MTNT__FORMAT_JSONL);
     exit_code = mtnt__survey_tenants(work, recover_tenant, &all);
     return exit_code != 0 ? exit_code : finish(&all);
 }

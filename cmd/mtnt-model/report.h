@@ -4,7 +4,7 @@
 
 #include <stdatomic.h>
 
-#include "json.h"
+#include "encode.h"
 #include "work.h"
 
 typedef struct mtnt__report {

@@ -1,5 +1,5 @@
 #include "commands.h"
-#include "json.h"
+#include "encode.h"
 #include "run.h"
 
 /* Tenants whose rewind failed are whole and current: migrating them is nothing. Whatever is worse ends it. */
@@ -28,9 +28,9 @@ int mtnt__command_reset(mtnt__work *work)
             "that is meant");
     exit_code = perform(work, &back, &forward);
     if (work->settings.format == MTNT__FORMAT_JSON)
-        mtnt__json_put(work->screen.out,
-                       json_pack("{ss so* so* si}", "command", "reset", "rewind", back, "migrate", forward,
-                                 "exit", exit_code),
-                       false);
+        mtnt__encode_put(work->screen.out,
+                         json_pack("{ss so* so* si}", "command", "reset", "rewind", back, "migrate", forward,
+                                   "exit", exit_code),
+                         false);
     return exit_code;
 }

@@ -4,14 +4,14 @@
 #include <string.h>
 
 #include "excerpt.h"
-#include "json.h"
+#include "encode.h"
 #include "survey.h"
 #include "tally.h"
 
 typedef struct status {
     mtnt__work *work;
     mtnt__tally tally;
-    mtnt__json_list json;
+    mtnt__encode_list json;
     bool elsewhere; /* some model is on a PostgreSQL server: prepared transactions may be there */
 } status;
 
@@ -22,12 +22,13 @@ static int show_tenant(void *data, const mtnt_tenant_info *info, const mtnt_mode
     if (model == NULL || mtnt_model_backend(model) != MTNT_SQLITE)
         all->elsewhere = true;
     if (all->work->settings.format != MTNT__FORMAT_TEXT)
-        mtnt__json_list_item(
-            &all->json,
-            json_pack("{so so sI sI so so so}", "id", mtnt__json_text(info->tenant), "state",
-                      mtnt__json_text(info->state), "version", (json_int_t)info->version, "pending",
-                      (json_int_t)info->pending, "error", mtnt__json_text(info->error), "error_operation",
-                      mtnt__json_text(info->error_operation), "updated", mtnt__json_time(info->updated_ms)));
+        mtnt__encode_list_item(&all->json,
+                               json_pack("{so so sI sI so so so}", "id", mtnt__encode_text(info->tenant),
+                                         "state", mtnt__encode_text(info->state), "version",
+                                         (json_int_t)info->version, "pending", (json_int_t)info->pending,
+                                         "error", mtnt__encode_text(info->error), "error_operation",
+                                         mtnt__encode_text(info->error_operation), "updated",
+                                         mtnt__encode_time(info->updated_ms)));
     return mtnt__tally_add(&all->tally, info) == 0
                ? 0
                : mtnt__work_fail(all->work, MTNT__EXIT_FATAL, "out of memory");
@@ -170,10 +171,10 @@ static json_t *describe_failures(const mtnt__tally *tally)
         json_t *examples = json_array();
 
         for (size_t j = 0; j < MTNT__TALLY_EXAMPLES && failure->examples[j] != NULL; j++)
-            json_array_append_new(examples, mtnt__json_text(failure->examples[j]));
-        json_array_append_new(list, json_pack("{so so so sI so}", "error", mtnt__json_text(failure->text),
-                                              "operation", mtnt__json_text(failure->operation), "state",
-                                              mtnt__json_text(failure->state), "tenants",
+            json_array_append_new(examples, mtnt__encode_text(failure->examples[j]));
+        json_array_append_new(list, json_pack("{so so so sI so}", "error", mtnt__encode_text(failure->text),
+                                              "operation", mtnt__encode_text(failure->operation), "state",
+                                              mtnt__encode_text(failure->state), "tenants",
                                               (json_int_t)failure->tenants, "examples", examples));
     }
     return list;
@@ -187,7 +188,7 @@ static json_t *describe(const status *all)
     mtnt_entry_info last;
     bool some = newest(chain, &last);
 
-    return json_pack("{so sI so sI sI sI sI sI so so so}", "chain", mtnt__json_text(mtnt_chain_name(chain)),
+    return json_pack("{so sI so sI sI sI sI sI so so so}", "chain", mtnt__encode_text(mtnt_chain_name(chain)),
                      "chain_length", (json_int_t)mtnt_chain_len(chain), "newest",
                      some ? json_integer(last.order) : json_null(), "tenants", (json_int_t)tally->tenants,
                      "current", (json_int_t)tally->current, "pending", (json_int_t)tally->pending, "failed",
@@ -205,11 +206,11 @@ int mtnt__command_status(mtnt__work *work)
     if (exit_code != 0)
         return exit_code;
     if (!text)
-        mtnt__json_list_begin(&all.json, work->screen.out, work->settings.format == MTNT__FORMAT_JSONL);
+        mtnt__encode_list_begin(&all.json, work->screen.out, work->settings.format == MTNT__FORMAT_JSONL);
     exit_code = mtnt__survey_tenants(work, show_tenant, &all);
     mtnt__tally_sort(&all.tally);
     if (!text && (exit_code == 0 || all.json.count > 0))
-        mtnt__json_list_end(&all.json, describe(&all));
+        mtnt__encode_list_end(&all.json, describe(&all));
     if (text && exit_code == 0)
         put_text(&all);
     if (exit_code == 0 && work->settings.exit_code && all.tally.not_current > 0)

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "json.h"
+#include "encode.h"
 
 /* What is looked at, and what came of it. Each is tried even when another was wrong. */
 typedef struct check {
@@ -84,11 +84,11 @@ static void put_result(const check *all)
     size_t operations = all->work->chain == NULL ? 0 : mtnt_chain_len(all->work->chain);
 
     if (all->work->settings.format != MTNT__FORMAT_TEXT) {
-        mtnt__json_put(out,
-                       json_pack("{sb si sI so}", "valid", all->problems == 0, "problems", all->problems,
-                                 "operations", (json_int_t)operations, "tenants",
-                                 all->tenants < 0 ? json_null() : json_integer(all->tenants)),
-                       all->work->settings.format == MTNT__FORMAT_JSONL);
+        mtnt__encode_put(out,
+                         json_pack("{sb si sI so}", "valid", all->problems == 0, "problems", all->problems,
+                                   "operations", (json_int_t)operations, "tenants",
+                                   all->tenants < 0 ? json_null() : json_integer(all->tenants)),
+                         all->work->settings.format == MTNT__FORMAT_JSONL);
         return;
     }
     if (all->problems > 0) {

@@ -98,7 +98,7 @@ const char *mtnt__words_nearest(const char *word, const char *const *names)
         if (strlen(*names) >= WORD_SIZE)
             continue;
         d = distance(word, *names);
-        if (d < best_distance) {
+        if (d < best_distance && (d < length || d < strlen(*names))) {
             best_distance = d;
             best = *names;
         }

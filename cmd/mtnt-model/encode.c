@@ -1,10 +1,10 @@
-#include "json.h"
+#include "encode.h"
 
 #include <stdlib.h>
 
 #include "words.h"
 
-json_t *mtnt__json_text(const char *text)
+json_t *mtnt__encode_text(const char *text)
 {
     json_t *json = text == NULL ? json_null() : json_string(text);
     char *escaped = NULL;
@@ -23,7 +23,7 @@ json_t *mtnt__json_text(const char *text)
     return json;
 }
 
-json_t *mtnt__json_time(int64_t wall_ms)
+json_t *mtnt__encode_time(int64_t wall_ms)
 {
     char text[MTNT__WORDS_TIME_SIZE];
 
@@ -43,18 +43,18 @@ static const char *some(const char *text)
     return text[0] == '\0' ? NULL : text;
 }
 
-json_t *mtnt__json_error(const mtnt_error *err)
+json_t *mtnt__encode_error(const mtnt_error *err)
 {
     if (err == NULL || err->code == MTNT_OK)
         return json_null();
     return json_pack("{ss so so so so so so sb}", "code", mtnt_code_name(err->code), "message",
-                     mtnt__json_text(err->message), "state", mtnt__json_text(some(err->state)), "file",
-                     mtnt__json_text(some(err->file)), "line", position(err->line), "column",
-                     position(err->column), "statement", mtnt__json_text(some(err->statement)), "retryable",
+                     mtnt__encode_text(err->message), "state", mtnt__encode_text(some(err->state)), "file",
+                     mtnt__encode_text(some(err->file)), "line", position(err->line), "column",
+                     position(err->column), "statement", mtnt__encode_text(some(err->statement)), "retryable",
                      err->retryable);
 }
 
-json_t *mtnt__json_counts(const mtnt_counts *counts)
+json_t *mtnt__encode_counts(const mtnt_counts *counts)
 {
     return json_pack("{sI sI sI sI sI sI sI sI sI sI sI}", "total", (json_int_t)counts->total, "migrated",
                      (json_int_t)counts->migrated, "current", (json_int_t)counts->current, "failed",
@@ -65,7 +65,7 @@ json_t *mtnt__json_counts(const mtnt_counts *counts)
                      (json_int_t)counts->recovered_aborted, "operations", (json_int_t)counts->operations);
 }
 
-void mtnt__json_put(FILE *out, json_t *object, bool one_line)
+void mtnt__encode_put(FILE *out, json_t *object, bool one_line)
 {
     if (object == NULL) {
         fputs("mtnt-model: out of memory, a line of the output is missing\n", stderr);
@@ -76,19 +76,19 @@ void mtnt__json_put(FILE *out, json_t *object, bool one_line)
     json_decref(object);
 }
 
-void mtnt__json_list_begin(mtnt__json_list *list, FILE *out, bool lines)
+void mtnt__encode_list_begin(mtnt__encode_list *list, FILE *out, bool lines)
 {
-    *list = (mtnt__json_list){out, lines, 0};
+    *list = (mtnt__encode_list){out, lines, 0};
 }
 
-static void put_event(mtnt__json_list *list, const char *name, json_t *object)
+static void put_event(mtnt__encode_list *list, const char *name, json_t *object)
 {
     if (object != NULL)
         json_object_set_new(object, "event", json_string(name));
-    mtnt__json_put(list->out, object, true);
+    mtnt__encode_put(list->out, object, true);
 }
 
-void mtnt__json_list_item(mtnt__json_list *list, json_t *object)
+void mtnt__encode_list_item(mtnt__encode_list *list, json_t *object)
 {
     bool first = list->count++ == 0;
 
@@ -102,7 +102,7 @@ void mtnt__json_list_item(mtnt__json_list *list, json_t *object)
     json_decref(object);
 }
 
-void mtnt__json_list_end(mtnt__json_list *list, json_t *summary)
+void mtnt__encode_list_end(mtnt__encode_list *list, json_t *summary)
 {
     if (list->lines) {
         put_event(list, "summary", summary);

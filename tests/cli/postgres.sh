@@ -1,0 +1,181 @@
+# The same on PostgreSQL ($MTNT_TEST_PG: a private server): databases and schemas as models, PostgreSQL as controller.
+. "${MTNT_TEST_SOURCE_DIR:?}/tests/support/cli.sh"
+
+: "${MTNT_TEST_PG:?how to reach the private server}"
+
+# Databases of this test alone; dropped at its end.
+base="cli_$$"
+made=
+
+query() {
+    database=$1
+    shift
+    psql -X -q -A -t -v ON_ERROR_STOP=1 "$MTNT_TEST_PG dbname=$database" "$@"
+}
+
+create_database() {
+    for name in "$@"; do
+        query postgres -c "CREATE DATABASE ${base}_$name"
+        made="$made ${base}_$name"
+    done
+}
+
+drop_databases() {
+    for name in $made; do
+        for gid in $(query postgres -c "SELECT gid FROM pg_prepared_xacts WHERE database = '$name'"); do
+            query "$name" -c "ROLLBACK PREPARED '$gid'" || true
+        done
+        query postgres -c "DROP DATABASE IF EXISTS $name WITH (FORCE)" || true
+    done
+}
+
+# The URI of a database of this test.
+uri() {
+    host=$(query postgres -c "SHOW unix_socket_directories")
+    port=$(query postgres -c "SHOW port")
+    echo "postgresql:///${base}_$1?host=$host&port=$port&user=$(query postgres -c 'SELECT current_user')"
+}
+
+has_table() {
+    query "${base}_$1" -c "SELECT count(*) FROM pg_tables WHERE tablename = '$2'${3:+ AND schemaname = '$3'}"
+}
+
+prepared() {
+    query postgres -c "SELECT count(*) FROM pg_prepared_xacts WHERE database LIKE '${base}%'"
+}
+
+with_server() {
+    trap 'drop_databases; cli_cleanup' EXIT
+}
+
+two_operations() {
+    cat >chain.yaml <<'END'
+chain: crm
+operations:
+  - name: contacts
+    sql:
+      model: {up: "CREATE TABLE contacts(id INTEGER PRIMARY KEY, name TEXT NOT NULL)", down: "DROP TABLE contacts"}
+  - name: ready
+    sql:
+      model: {up: "CREATE TABLE ready(x INTEGER)", down: "DROP TABLE ready"}
+      controller: {up: "UPDATE customers SET ready = 1 WHERE id = :'tenant'", down: "UPDATE customers SET ready = 0 WHERE id = :'tenant'"}
+END
+}
+
+customers="CREATE TABLE customers(id TEXT PRIMARY KEY, ready INTEGER NOT NULL DEFAULT 0); INSERT INTO customers(id) VALUES('a'), ('b')"
+
+# A database for each tenant; controller and models are both written: two-phase.
+test_databases() {
+    with_server
+    create_database ctl a b
+    query "${base}_ctl" -c "$customers"
+    query "${base}_b" -c "CREATE TABLE ready(in_the_way INTEGER)"
+    two_operations
+    printf 'controller: "%s"\nchain: chain.yaml\ntenants: tenants.yaml\n' "$(uri ctl)" >mtnt.yaml
+    printf 'tenants:\n  - {id: a, model: "%s"}\n  - {id: b, model: "%s"}\n' "$(uri a)" "$(uri b)" >tenants.yaml
+    ok validate
+    exits 1 migrate
+    says 'guarantee: atomic across controller and model \(two-phase\)' \
+        'b   failed at 2 ready \(model\) +rolled back, nothing changed' '\(42P07\)' \
+        '^2 tenants: 1 migrated, 0 already current, 1 failed \(1 rolled back\), 0 untouched'
+    same "$(query "${base}_ctl" -c "SELECT string_agg(id || ready, ',' ORDER BY id) FROM customers")" "a1,b0"
+    same "$(has_table a contacts)$(has_table b contacts)" 10
+    same "$(prepared)" 0
+    ok status
+    says 'prepared transactions 0' '1 current, 0 pending, 1 failed'
+    query "${base}_b" -c "DROP TABLE ready"
+    ok migrate
+    says '1 migrated, 1 already current'
+    ok doctor
+    says 'PostgreSQL [0-9]+' '2 ready, 0 with a problem' 'two-phase'
+    ok rewind --yes
+    same "$(query "${base}_ctl" -c "SELECT string_agg(id || ready, ',' ORDER BY id) FROM customers")" "a0,b0"
+    same "$(has_table a contacts)$(has_table b contacts)" 00
+}
+
+# A schema for each tenant in the controller's own database: one transaction.
+test_schemas() {
+    with_server
+    create_database ctl
+    query "${base}_ctl" -c "$customers; CREATE SCHEMA a; CREATE SCHEMA b"
+    two_operations
+    printf 'controller: "%s"\nchain: chain.yaml\ntenants: tenants.yaml\n' "$(uri ctl)" >mtnt.yaml
+    printf 'tenants:\n  - {id: a, model: "%s", schema: a}\n  - {id: b, model: "%s", schema: b}\n' "$(uri ctl)" "$(uri ctl)" >tenants.yaml
+    # The controller's customers are not on the model's search path, and the other way round.
+    sed -i 's/UPDATE customers/UPDATE public.customers/g' chain.yaml
+    ok migrate
+    says 'guarantee: atomic across controller and model \(single transaction\)' '2 migrated'
+    same "$(has_table ctl contacts a)$(has_table ctl contacts b)$(has_table ctl contacts public)" 110
+    same "$(query "${base}_ctl" -c "SELECT string_agg(id || ready, ',' ORDER BY id) FROM customers")" "a1,b1"
+    ok rewind --yes
+    same "$(has_table ctl contacts a)" 0
+}
+
+# PostgreSQL controller, SQLite models: the controller is prepared, the model decides.
+test_postgres_and_sqlite() {
+    with_server
+    create_database ctl
+    query "${base}_ctl" -c "$customers"
+    two_operations
+    tenants a b
+    sql models/b.db "CREATE TABLE ready(in_the_way INTEGER)"
+    printf 'controller: "%s"\nchain: chain.yaml\ntenants: tenants.yaml\n' "$(uri ctl)" >mtnt.yaml
+    exits 1 migrate
+    says 'two-phase' '1 migrated, 0 already current, 1 failed'
+    same "$(query "${base}_ctl" -c "SELECT string_agg(id || ready, ',' ORDER BY id) FROM customers")" "a1,b0"
+    same "$(prepared)" 0
+    ok doctor --tenant a
+    says 'two-phase'
+}
+
+# The fleet comes from a table of the controller.
+test_query() {
+    with_server
+    create_database ctl a
+    query "${base}_ctl" -c "CREATE TABLE customers(id TEXT PRIMARY KEY, dsn TEXT, active BOOLEAN)" \
+        -c "INSERT INTO customers VALUES('a', '$(uri a)', true), ('gone', 'postgresql:///no_such_database', false)"
+    cat >chain.yaml <<'END'
+chain: crm
+operations:
+  - name: contacts
+    tables: {create: ["contacts(id INTEGER PRIMARY KEY)"]}
+END
+    printf 'controller: "%s"\nchain: chain.yaml\ntenants: tenants.yaml\n' "$(uri ctl)" >mtnt.yaml
+    printf 'source: {query: "SELECT id, dsn AS model FROM customers WHERE active"}\n' >tenants.yaml
+    ok migrate --format json
+    json '.total == 1 and .migrated == 1'
+    ok status --format json
+    json '[.tenants[].id] == ["a"] and .summary.prepared_transactions == 0'
+}
+
+test_failures() {
+    with_server
+    create_database ctl
+    cat >chain.yaml <<'END'
+chain: crm
+operations:
+  - name: contacts
+    tables: {create: ["contacts(id INTEGER PRIMARY KEY)"]}
+END
+    printf 'controller: "%s"\nchain: chain.yaml\ntenants: tenants.yaml\n' "$(uri ctl)" >mtnt.yaml
+    printf 'tenants:\n  - {id: a, model: "%s"}\n' "$(uri not_made)" >tenants.yaml
+    exits 1 migrate
+    says 'a   failed' "${base}_not_made" '1 failed \(1 (not begun|rolled back)\)'
+    exits 1 doctor
+    says '0 ready, 1 with a problem'
+    exits 2 migrate --controller "$(uri no_controller)"
+    complains "${base}_no_controller"
+
+    # An error of several lines stays in the tenant's block.
+    create_database b
+    query "${base}_b" -c "CREATE TABLE t(x INTEGER UNIQUE); INSERT INTO t VALUES(1)"
+    printf 'chain: crm\noperations:\n  - name: twice\n    sql:\n      model: {up: "INSERT INTO t VALUES(2);\\n\\n  INSERT INTO t VALUES(1);"}\n' >chain.yaml
+    printf 'tenants:\n  - {id: b, model: "%s"}\n' "$(uri b)" >tenants.yaml
+    exits 1 migrate
+    says 'duplicate key value' '23505' 'next: fix the data, then   mtnt-model migrate --tenant b'
+    same "$(query "${base}_b" -c "SELECT count(*) FROM t")" 1
+    ok status
+    says '1 ×  .*duplicate key value'
+}
+
+cli_main "$@"
