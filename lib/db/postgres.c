@@ -93,7 +93,8 @@ static const char *schema_of(const mtnt__postgres *s, mtnt__side side)
 /* Utility statements, because a SELECT of set_config has to be planned: in a young session that costs more than the rest of BEGIN. */
 static int add_number(mtnt__buffer *buffer, const char *name, int64_t value)
 {
-    mtnt__buffer_add_format(buffer, "SET LOCAL %s = %lld; ", name, (long long)(value < INT32_MAX ? value : INT32_MAX));
+    mtnt__buffer_add_format(buffer, "SET LOCAL %s = %lld; ", name,
+                            (long long)(value < INT32_MAX ? value : INT32_MAX));
     return 1;
 }
 
@@ -107,7 +108,6 @@ static int add_search_path(mtnt__postgres *s, mtnt__side side, mtnt__buffer *buf
     if (schema)
         mtnt__sql_add_identifier(buffer, schema);
     else
-        /* As the server shows it: a list of identifiers, quoted where they have to be. */
         mtnt__buffer_add_text(buffer, *s->home_path ? s->home_path : "''");
     mtnt__buffer_add_text(buffer, "; ");
     return 1;
@@ -121,8 +121,49 @@ int mtnt__postgres_add_settings(mtnt__postgres *s, const mtnt__call *call, bool 
         mtnt__buffer_add_text(buffer, "RESET ROLE; RESET ALL; ");
     count += add_number(buffer, "lock_timeout", call->lock_timeout_ms);
     count += add_number(buffer, "statement_timeout", call->statement_timeout_ms);
-    mtnt__buffer_add_text(buffer, "SET LOCAL synchronous_commit = on; SET LOCAL standard_conforming_strings = on; ");
+    mtnt__buffer_add_text(buffer,
+                          "SET LOCAL synchronous_commit = on; SET LOCAL standard_conforming_strings = on; ");
     return count + 2 + add_search_path(s, call->side, buffer);
+}
+
+/* One name of a search_path as the server keeps it; returns what follows. Unquoted ones are folded to lower case, as it does. */
+static const char *take_name(const char *path, mtnt__buffer *name)
+{
+    bool quoted = *path == '"';
+
+    path += quoted;
+    while (*path && (quoted || *path != ',')) {
+        char letter = *path;
+
+        if (quoted && letter == '"' && path[1] != '"')
+            break;
+        path += quoted && letter == '"' ? 2 : 1;
+        if (!quoted && letter >= 'A' && letter <= 'Z')
+            letter = (char)(letter - 'A' + 'a');
+        mtnt__buffer_add(name, &letter, 1);
+    }
+    while (!quoted && name->length > 0 && strchr(" \t\n", name->bytes[name->length - 1]))
+        name->bytes[--name->length] = '\0';
+    return path + strcspn(path, ",");
+}
+
+/* "$user", public -> the same with every name quoted: a list that SET takes, whatever the names are. malloc'ed */
+static char *quoted_path(const char *path)
+{
+    mtnt__buffer list = {0}, name = {0};
+
+    while (*path) {
+        path += strspn(path, ", \t\n");
+        mtnt__buffer_clear(&name);
+        path = take_name(path, &name);
+        if (name.length == 0)
+            continue;
+        mtnt__buffer_add_text(&list, list.length ? "," : "");
+        mtnt__sql_add_identifier(&list, name.bytes);
+    }
+    list.failed |= name.failed;
+    mtnt__buffer_release(&name);
+    return mtnt__buffer_take(&list);
 }
 
 int mtnt__postgres_learn_home(void *data, const mtnt_row *row, mtnt_error *err)
@@ -134,7 +175,7 @@ int mtnt__postgres_learn_home(void *data, const mtnt_row *row, mtnt_error *err)
         return MTNT_OK;
     free(s->home_schema);
     s->home_schema = strdup(schema ? schema : "");
-    s->home_path = s->home_schema ? strdup(path ? path : "") : NULL;
+    s->home_path = s->home_schema ? quoted_path(path ? path : "") : NULL;
     s->home_elsewhere = mtnt_row_text(row, 2) && *mtnt_row_text(row, 2) == 't';
     if (!s->home_path)
         return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
@@ -160,8 +201,9 @@ int mtnt__postgres_find_home(mtnt__postgres *s, mtnt__call *call, mtnt_error *er
 
     if (!s->home_elsewhere)
         return MTNT_OK;
-    rc = mtnt__postgres_simple(&x, "SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n "
-                                   "ON n.oid = c.relnamespace WHERE c.oid = pg_catalog.to_regclass('mtnt_meta')");
+    rc = mtnt__postgres_simple(&x,
+                               "SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n "
+                               "ON n.oid = c.relnamespace WHERE c.oid = pg_catalog.to_regclass('mtnt_meta')");
     if (rc == 0)
         s->home_elsewhere = false;
     return rc;

@@ -16,7 +16,7 @@ typedef struct mtnt__postgres {
     char *schema;           /* the only one on search_path; in a pair the model's; NULL = the role's own */
     bool pair, read_only;
 
-    char *home_path;        /* search_path as the session began, once it is known */
+    char *home_path;        /* search_path as the session began, every name quoted, once it is known; "" = empty */
     char *home_schema;      /* where unqualified names go then; "" = there is none */
     bool home_elsewhere;    /* our tables are not there, but further along the path */
 
