@@ -96,12 +96,12 @@ int mtnt__provision_create(void *data, bool *ret_created, mtnt_error *err)
 static int remove_sqlite(const char *path, mtnt_error *err)
 {
     static const char *const siblings[] = {"-wal", "-shm", "-journal"};
-    char *name = malloc(strlen(path) + 16);
+    size_t size = strlen(path) + 16;
+    char *name = malloc(size);
     int rc = name == NULL ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory") : mtnt__file_remove(path, err);
 
     for (size_t i = 0; i < sizeof(siblings) / sizeof(*siblings) && rc == 0; i++) {
-        strcpy(name, path);
-        strcat(name, siblings[i]);
+        snprintf(name, size, "%s%s", path, siblings[i]);
         rc = mtnt__file_remove(name, err);
     }
     if (rc == 0)
