@@ -44,16 +44,24 @@ void bench_die(const char *format, ...)
     exit(1);
 }
 
+/* Texts live as long as the program, and are no leak. */
+static struct kept {
+    struct kept *next;
+    char *text;
+} * kept_texts;
+
 const char *bench_text(const char *format, ...)
 {
+    struct kept *kept = malloc(sizeof(*kept));
     va_list arguments;
-    char *text = NULL;
 
     va_start(arguments, format);
-    if (vasprintf(&text, format, arguments) < 0)
+    if (kept == NULL || vasprintf(&kept->text, format, arguments) < 0)
         bench_die("out of memory");
     va_end(arguments);
-    return text;
+    kept->next = kept_texts;
+    kept_texts = kept;
+    return kept->text;
 }
 
 static int number(const char *text, int least, int most)
@@ -157,6 +165,14 @@ void bench_parallel(int workers, int count, void (*one)(void *data, int index), 
 static double seconds(struct timeval time)
 {
     return (double)time.tv_sec + (double)time.tv_usec / 1e6;
+}
+
+double bench_cpu(void)
+{
+    struct rusage usage;
+
+    getrusage(RUSAGE_SELF, &usage);
+    return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
 bench_cost bench_run(const char *folder, const char *output, const char *const *arguments)
@@ -282,6 +298,8 @@ static void write_race(const bench_options *options, const bench_race *race, dou
             options->tenants, BENCH_OPERATIONS, options->workers);
     write_list(file, "bare_s", race->bare_s, options->rounds);
     fputs(", ", file);
+    write_list(file, "bare_cpu_s", race->bare_cpu_s, options->rounds);
+    fputs(", ", file);
     write_list(file, "mtnt_s", race->mtnt_s, options->rounds);
     fputs(", ", file);
     write_list(file, "mtnt_cpu_s", race->mtnt_cpu_s, options->rounds);
@@ -306,7 +324,8 @@ void bench_report(const bench_options *options, const bench_race *race)
     printf("  %-8s%10.3f s%12.3f s\n", "median", bare, mtnt);
     printf("  %-8s%8.0f/s%14.0f/s   ratio %.2f (target %.2f: %s)\n", "rate", options->tenants / bare,
            options->tenants / mtnt, ratio, race->target, ratio >= race->target ? "reached" : "missed");
-    printf("  mtnt-model: %.2f s of CPU, %.1f MiB; end states of both fleets are equal\n\n",
-           bench_median(race->mtnt_cpu_s, options->rounds), (double)race->mtnt_rss_kib / 1024);
+    printf("  %-8s%10.2f s%12.2f s   mtnt-model: %.1f MiB; end states of both fleets are equal\n\n", "CPU",
+           bench_median(race->bare_cpu_s, options->rounds), bench_median(race->mtnt_cpu_s, options->rounds),
+           (double)race->mtnt_rss_kib / 1024);
     write_race(options, race, ratio);
 }

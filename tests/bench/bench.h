@@ -25,10 +25,11 @@ typedef struct bench_options {
 void bench_parse(bench_options *options, int argc, char **argv);
 
 void bench_die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
-/* Text that lives as long as the program. */
+/* Text that lives as long as the program; on the main thread only. */
 const char *bench_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 double bench_now(void); /* seconds */
+double bench_cpu(void); /* seconds that this process has used */
 double bench_median(const double *values, int count);
 
 /* Runs one(data, 0 … count-1), each once, on that many threads. */
@@ -54,7 +55,7 @@ void bench_settle(void); /* what has been prepared gets to the disk before anyth
 /* The two contenders in turn, `rounds` times: prints a table and writes JSON. */
 typedef struct bench_race {
     const char *name, *unit;
-    double bare_s[64], mtnt_s[64], mtnt_cpu_s[64];
+    double bare_s[64], bare_cpu_s[64], mtnt_s[64], mtnt_cpu_s[64];
     long mtnt_rss_kib;
     double target; /* least rate of mtnt / rate of bare */
 } bench_race;

@@ -12,14 +12,15 @@ struct fleet {
 
 static PGconn *open_database(const bench_options *options, const char *database)
 {
-    /* A dbname behind the first one wins. */
-    const char *conninfo =
-        bench_text("%s dbname=%s options='-c client_min_messages=warning'", options->server, database);
-    PGconn *connection = PQconnectdb(conninfo);
+    char conninfo[1024];
+    PGconn *connection;
 
+    /* A dbname behind the first one wins. */
+    snprintf(conninfo, sizeof(conninfo), "%s dbname=%s options='-c client_min_messages=warning'",
+             options->server, database);
+    connection = PQconnectdb(conninfo);
     if (PQstatus(connection) != CONNECTION_OK)
         bench_die("%s: %s", database, PQerrorMessage(connection));
-    free((char *)conninfo);
     return connection;
 }
 
@@ -221,7 +222,9 @@ static void one_round(const bench_options *options, bench_race *race, int round)
 
     make_template(options);
     make_fleet(&bare);
+    race->bare_cpu_s[round] = -bench_cpu();
     race->bare_s[round] = bare_loop(&bare);
+    race->bare_cpu_s[round] += bench_cpu();
     make_fleet(&mtnt);
     write_files(&mtnt, folder);
     cost = bench_migrate(options, folder);

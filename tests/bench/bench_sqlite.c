@@ -171,7 +171,9 @@ int main(int argc, char **argv)
         bench_cost cost;
 
         make_fleet(&options, bare);
+        race.bare_cpu_s[i] = -bench_cpu();
         race.bare_s[i] = bare_loop(&options, bare);
+        race.bare_cpu_s[i] += bench_cpu();
         make_fleet(&options, mtnt);
         cost = bench_migrate(&options, mtnt);
         race.mtnt_s[i] = cost.wall_s;
