@@ -100,9 +100,9 @@ int mtnt__operations_run(mtnt__attempt *attempt, mtnt_error *err);
 void mtnt__operations_compensate(mtnt__attempt *attempt, mtnt_error *err);
 void mtnt__operations_release(mtnt__attempt *attempt);
 
-/* provision.c */
-int mtnt__provision_create(void *attempt, bool *ret_created, mtnt_error *err);
-int mtnt__provision_delete(void *attempt, mtnt_error *err);
+/* provision.c. data is the attempt: a scope calls these through pointers. */
+int mtnt__provision_create(void *data, bool *ret_created, mtnt_error *err);
+int mtnt__provision_delete(void *data, mtnt_error *err);
 /* Provisional names: <file>.mtnt-new-<migration>, database mtnt_new_<migration>. malloc'ed path, or DSN of the database. */
 char *mtnt__provision_dsn(const mtnt_model *model, const char *migration);
 /* Removes the provisional object only; one that is not there is fine. */

@@ -461,8 +461,8 @@ static int make_room(struct dispatch *d, mtnt_error *err)
     d->news.started = calloc(window + BATCH, sizeof(mtnt__task *));
     d->news.done = calloc(window + BATCH, sizeof(mtnt__task *));
     d->ends = calloc(window + BATCH, sizeof(*d->ends));
-    d->claims = calloc(window + BATCH, sizeof(*d->claims));
-    d->batch = calloc(BATCH, sizeof(*d->batch));
+    d->claims = calloc(window + BATCH, sizeof(mtnt__claim *));
+    d->batch = calloc(BATCH, sizeof(mtnt_model *));
     d->known = calloc(BATCH, sizeof(*d->known));
     if (d->wanting.items == NULL || d->ended.items == NULL || d->news.started == NULL || d->news.done == NULL || d->ends == NULL || d->claims == NULL ||
         d->batch == NULL || d->known == NULL)

@@ -84,8 +84,11 @@ int mtnt_controller_look_up(mtnt_controller *controller, const mtnt_chain *chain
     mtnt__ladder ladder = {0};
     struct looking looking = {chain, &ladder, models, 0, each, data};
     const char **ids = calloc(count + 1, sizeof(*ids));
-    int rc = ids == NULL ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory") : mtnt__ladder_new(&ladder, chain, err);
+    int rc;
 
+    if (ids == NULL)
+        return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    rc = mtnt__ladder_new(&ladder, chain, err);
     for (size_t i = 0; i < count && rc == 0; i++)
         ids[i] = mtnt_model_id(models[i]);
     if (rc == 0 && !controller->tables)
@@ -165,8 +168,8 @@ int mtnt_controller_operations(mtnt_controller *controller, const mtnt_chain *ch
     int rc = 0;
 
     if (listing.shown == NULL)
-        rc = mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
-    if (rc == 0 && controller->tables)
+        return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    if (controller->tables)
         rc = mtnt__texts_run(controller->db, show_record, &listing, err, MTNT__QUERY_FOR(controller->db, operation_select), &tenant, 1, values);
     if (rc == 0)
         rc = show_entries_before(&listing, INT64_MAX, err);

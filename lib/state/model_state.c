@@ -79,7 +79,7 @@ int mtnt__model_state_read(mtnt_db *db, const mtnt_chain *chain, const mtnt__exp
                            mtnt__applied *applied, mtnt_error *err)
 {
     struct reading reading = {.applied = applied};
-    size_t version;
+    size_t version = 0;
     int rc = mtnt__tables_version(db, &mtnt__tables_model, &version, err);
 
     if (rc == 0 && version > 0)
@@ -109,7 +109,7 @@ int mtnt__model_state_take(mtnt_db *db, const mtnt_chain *chain, const mtnt__exp
                            mtnt__identity *ret_identity, mtnt__applied *applied, mtnt_error *err)
 {
     struct reading reading = {.applied = applied};
-    size_t before;
+    size_t before = 0;
     int rc = mtnt__tables_lock(db, &mtnt__tables_model, err);
 
     if (rc == 0)

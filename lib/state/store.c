@@ -85,12 +85,14 @@ int mtnt__store_select(mtnt_controller *controller, const char *chain, const mtn
     const mtnt_value values[] = {mtnt_value_text(chain), mtnt_value_end()};
     struct selecting selecting = {ret_known, count, 0};
     const char **ids = calloc(count + 1, sizeof(*ids));
-    int rc = ids == NULL ? no_memory(err) : 0;
+    int rc;
 
-    for (size_t i = 0; i < count && rc == 0; i++)
+    if (ids == NULL)
+        return no_memory(err);
+    for (size_t i = 0; i < count; i++)
         ids[i] = mtnt_model_id(models[i]);
-    if (rc == 0)
-        rc = mtnt__texts_run(controller->db, read_known, &selecting, err, MTNT__QUERY_FOR(controller->db, tenant_select), ids, count, values);
+    rc = mtnt__texts_run(controller->db, read_known, &selecting, err, MTNT__QUERY_FOR(controller->db, tenant_select), ids,
+                         count, values);
     free(ids);
     if (rc == 0 && selecting.at != count)
         rc = mtnt_error_set(err, MTNT_E_CORRUPT, "the controller answered for %zu of %zu tenants", selecting.at, count);
@@ -195,13 +197,14 @@ static int read_all_previous(mtnt_controller *controller, const char *chain, str
     const mtnt_value values[] = {mtnt_value_text(chain), mtnt_value_int(1), mtnt_value_end()};
     const char **ids = calloc(claiming->count + 1, sizeof(*ids));
     size_t count = 0;
-    int rc = ids == NULL ? no_memory(err) : 0;
+    int rc;
 
-    for (size_t i = 0; i < claiming->count && rc == 0; i++)
+    if (ids == NULL)
+        return no_memory(err);
+    for (size_t i = 0; i < claiming->count; i++)
         if (claiming->claims[i]->claimed)
             ids[count++] = mtnt_model_id(claiming->claims[i]->model);
-    if (rc == 0)
-        rc = mtnt__texts_run(controller->db, read_previous, claiming, err, MTNT__QUERY_FOR(controller->db, operation_select), ids, count, values);
+    rc = mtnt__texts_run(controller->db, read_previous, claiming, err, MTNT__QUERY_FOR(controller->db, operation_select), ids, count, values);
     free(ids);
     return rc;
 }

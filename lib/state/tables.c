@@ -114,7 +114,7 @@ int mtnt__tables_version(mtnt_db *db, const mtnt__tables *tables, size_t *ret_ve
 
 int mtnt__tables_ensure(mtnt_db *db, const mtnt__tables *tables, size_t *ret_before, mtnt_error *err)
 {
-    size_t version;
+    size_t version = 0;
     int rc = mtnt__tables_version(db, tables, &version, err);
 
     if (rc != 0)
