@@ -1,6 +1,8 @@
 #include "excerpt.h"
 
+#include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 const char *mtnt__excerpt_without_operation(const char *message, const char *operation)
 {
@@ -80,7 +82,8 @@ static void put_statement(const mtnt__screen *screen, FILE *to, int indent, cons
     size_t blank = strspn(line, " \t"), length;
     size_t column = err->column > 0 ? err->column - 1 : 0;
     bool caret = err->column > 0 && column <= strlen(line);
-    int room = mtnt__screen_width(screen) - indent - 2;
+    /* A terminal's lines are cut, a file's are whole. */
+    int room = isatty(fileno(to)) ? mtnt__screen_width(screen) - indent - 2 : INT_MAX / 2;
 
     if (room < 20)
         room = 20;

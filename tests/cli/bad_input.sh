@@ -141,7 +141,8 @@ test_no_database() {
     fleet 1 text cut empty good
     ok migrate --tenant cut
     head -c 300 </dev/urandom | base64 -w 0 >models/text.db
-    head -c 5000 models/cut.db >cut && mv cut models/cut.db
+    head -c 5000 models/cut.db >truncated.db
+    mv truncated.db models/cut.db
     : >models/empty.db
     chain 2
     before=$(fingerprint models/text.db models/cut.db models/empty.db)

@@ -70,7 +70,7 @@ END
     cat >>chain.yaml <<'END'
   - {name: late, order: 1, tables: {create: ["t_late(x INTEGER)"]}}
 END
-    for command in migrate do; do
+    for command in migrate "do"; do
         exits 1 "$command"
         says 'late' '1 failed'
         same "$(tables_of a)" "t_one" "after $command"
