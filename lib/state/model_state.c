@@ -118,7 +118,8 @@ int mtnt__model_state_take(mtnt_db *db, const mtnt_chain *chain, const mtnt__exp
         rc = read_tables(db, chain, &reading, err);
     if (rc == 0)
         rc = check_identity(&reading, expected, err);
-    if (rc == 0 && before == 0)
+    /* A recovery that had to write its decision here may have made the tables, and nothing more. */
+    if (rc == 0 && reading.identity.uuid[0] == '\0')
         rc = mark(db, expected, system, &reading.identity, err);
     if (rc == 0)
         *ret_identity = reading.identity;
