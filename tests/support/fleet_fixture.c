@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 struct fleet_body {
@@ -221,8 +222,7 @@ static const char *empty_it =
 /* What is prepared there holds locks, and would be waited for. */
 static void end_prepared(PGconn *connection)
 {
-    char *gids = ask_postgres(connection,
-                              "SELECT gid FROM pg_prepared_xacts WHERE database = current_database()"),
+    char *gids = ask_postgres(connection, "SELECT gid FROM pg_prepared_xacts WHERE database = current_database()"),
          *rest = gids, *gid;
 
     while ((gid = strtok_r(rest, ";", &rest)) != NULL)
@@ -287,11 +287,7 @@ static int add_row(void *data, int count, char **values, char **names)
 
     (void)names;
     for (int column = 0; column < count; column++)
-        grow(g, "%s%s",
-             column > 0      ? "|"
-             : g->length > 0 ? ";"
-                             : "",
-             values[column] == NULL ? "-" : values[column]);
+        grow(g, "%s%s", column > 0 ? "|" : g->length > 0 ? ";" : "", values[column] == NULL ? "-" : values[column]);
     return 0;
 }
 
@@ -448,22 +444,21 @@ const char *fleet_notes(fleet *f, size_t tenant)
 
 const char *fleet_known(fleet *f, size_t tenant)
 {
-    const char *answer = ask_about(
-        f,
-        "SELECT state, version, CASE WHEN error IS NULL THEN 'ok' ELSE 'error' END FROM mtnt_tenant "
-        "WHERE chain = 'shop' AND tenant = '%s'",
-        tenant);
+    const char *answer =
+        ask_about(f,
+                  "SELECT state, version, CASE WHEN error IS NULL THEN 'ok' ELSE 'error' END FROM mtnt_tenant "
+                  "WHERE chain = 'shop' AND tenant = '%s'",
+                  tenant);
 
     return answer[0] == '\0' ? "-" : answer;
 }
 
 const char *fleet_migration(fleet *f, size_t tenant)
 {
-    return ask_about(
-        f,
-        "SELECT m.state FROM mtnt_migration AS m JOIN mtnt_tenant AS t ON t.migration = m.migration "
-        "WHERE t.chain = 'shop' AND t.tenant = '%s'",
-        tenant);
+    return ask_about(f,
+                     "SELECT m.state FROM mtnt_migration AS m JOIN mtnt_tenant AS t ON t.migration = m.migration "
+                     "WHERE t.chain = 'shop' AND t.tenant = '%s'",
+                     tenant);
 }
 
 const char *fleet_gids(fleet *f)
@@ -685,8 +680,7 @@ static int write_controller(const struct fleet_body *b, mtnt_operation *operatio
     return mtnt_db_exec(mtnt_scope_controller(scope), err,
                         up ? "INSERT INTO notes (tenant, operation) VALUES ($1, $2)"
                            : "DELETE FROM notes WHERE tenant = $1 AND operation = $2",
-                        MTNT_TEXT(mtnt_model_id(mtnt_scope_tenant(scope))),
-                        MTNT_TEXT(mtnt_operation_name(operation)));
+                        MTNT_TEXT(mtnt_model_id(mtnt_scope_tenant(scope))), MTNT_TEXT(mtnt_operation_name(operation)));
 }
 
 static int probe_setup(mtnt_operation *operation, mtnt_scope *scope, mtnt_error *err)
@@ -694,8 +688,7 @@ static int probe_setup(mtnt_operation *operation, mtnt_scope *scope, mtnt_error 
     return note_call(operation, scope, "setup", err);
 }
 
-static int probe_execute(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model,
-                         mtnt_error *err)
+static int probe_execute(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model, mtnt_error *err)
 {
     const struct fleet_body *b = mtnt_operation_config(operation);
     bool created;
@@ -717,8 +710,7 @@ static int probe_execute(mtnt_operation *operation, mtnt_context *context, const
     return rc;
 }
 
-static int probe_rollback(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model,
-                          mtnt_error *err)
+static int probe_rollback(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model, mtnt_error *err)
 {
     const struct fleet_body *b = mtnt_operation_config(operation);
     int rc = note_call(operation, context, "rollback", err);
@@ -735,15 +727,13 @@ static int probe_rollback(mtnt_operation *operation, mtnt_context *context, cons
     return rc;
 }
 
-static int probe_verify(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model,
-                        mtnt_error *err)
+static int probe_verify(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model, mtnt_error *err)
 {
     const struct fleet_body *b = mtnt_operation_config(operation);
 
     (void)model;
-    return fails(b, mtnt_model_id(mtnt_scope_tenant(context)), "verify")
-               ? note_call(operation, context, "verify", err)
-               : 0;
+    return fails(b, mtnt_model_id(mtnt_scope_tenant(context)), "verify") ? note_call(operation, context, "verify", err)
+                                                                         : 0;
 }
 
 static const mtnt_operation_class probe = {
@@ -830,8 +820,8 @@ void fleet_make_model(fleet *f, size_t tenant)
     }
     connection = use_database(t->database)->connection;
     if (t->schema[0] != '\0')
-        must_postgres(connection, "CREATE SCHEMA %s; SET search_path = %s; %s; RESET search_path", t->schema,
-                      t->schema, precious);
+        must_postgres(connection, "CREATE SCHEMA %s; SET search_path = %s; %s; RESET search_path", t->schema, t->schema,
+                      precious);
     else
         must_postgres(connection, "%s", precious);
 }
@@ -929,6 +919,32 @@ void fleet_reopen(fleet *f)
         fail_msg("%s", f->err.message);
 }
 
+int fleet_in_child(fleet *f, void (*run)(fleet *f))
+{
+    int status = -1;
+    pid_t child;
+
+    mtnt_coordinator_free(f->coordinator);
+    f->coordinator = NULL;
+    /* No handle may be open in both. */
+    mtnt_controller_close(f->controller);
+    f->controller = NULL;
+    child = fork();
+    if (child == 0) {
+        memset(databases, 0, sizeof(databases));
+        maintenance = NULL;
+        if (mtnt_controller_open(&f->controller, f->controller_dsn, NULL, &f->err) != 0)
+            _exit(99);
+        run(f);
+        _exit(0);
+    }
+    assert_true(child > 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (mtnt_controller_open(&f->controller, f->controller_dsn, NULL, &f->err) != 0)
+        fail_msg("%s", f->err.message);
+    return status;
+}
+
 /* Only what is in the folder that we made, and no folder in it. */
 static void remove_folder(const char *path)
 {
@@ -999,8 +1015,7 @@ static int with_coordinator(fleet *f, size_t tenant, const mtnt_migration_option
     mtnt_error_clear(&f->err);
     if (f->model_backend == MTNT_POSTGRES)
         let_go(f->tenants[tenant].database);
-    rc = mtnt_coordinator_new(&f->coordinator, f->controller, f->tenants[tenant].model, f->chain, options,
-                              &f->err);
+    rc = mtnt_coordinator_new(&f->coordinator, f->controller, f->tenants[tenant].model, f->chain, options, &f->err);
     if (rc != 0)
         return rc;
     rc = call(f->coordinator, &f->err);
@@ -1111,8 +1126,7 @@ int run_pair_tests(const char *group, const pair_test *tests, size_t count)
                 continue;
             grow(&name, "%s[%s]", tests[i].name, pair_name(which));
             cases[cases_count] = (struct case_of){tests + i, which, NULL};
-            units[cases_count] =
-                (struct CMUnitTest){name.text, run_case, set_up, tear_down, cases + cases_count};
+            units[cases_count] = (struct CMUnitTest){name.text, run_case, set_up, tear_down, cases + cases_count};
             cases_count++;
         }
     if (getenv("MTNT_TEST_FILTER") != NULL)

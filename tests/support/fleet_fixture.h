@@ -34,8 +34,7 @@ typedef struct fleet fleet;
 
 /* How one operation behaves. Zero: it does what it declares, and succeeds. */
 typedef struct body {
-    const char *model_up, *model_down, *controller_up,
-        *controller_down; /* SQL instead of the usual; "" = none */
+    const char *model_up, *model_down, *controller_up, *controller_down; /* SQL instead of the usual; "" = none */
     const char *fail_at;  /* names of phases that fail: "setup", "execute", "verify", "rollback" */
     const char *fail_for; /* in this tenant only; NULL = in all */
     const char *checksum; /* of the entry */
@@ -86,6 +85,8 @@ void fleet_add_body(fleet *f, const char *name, uint32_t writes, body how);
 void fleet_new_chain(fleet *f);
 /* The controller is closed and opened again: another process, as far as a database can tell. */
 void fleet_reopen(fleet *f);
+/* Runs in a process of its own, with the controller opened there, and reopens it here. Returns the status of waitpid. */
+int fleet_in_child(fleet *f, void (*run)(fleet *f));
 /* A model at its usual place, with `precious` in it. */
 void fleet_make_model(fleet *f, size_t tenant);
 void fleet_remove_model(fleet *f, size_t tenant);
@@ -144,12 +145,12 @@ int run_pair_tests(const char *group, const pair_test *tests, size_t count);
 
 /* "found" must contain each of the words. */
 void assert_says(const char *found, const char *words);
-#define assert_code(f, call, code)                                                      \
-    do {                                                                                \
-        int assert_code_rc_ = (call);                                                   \
-        if (assert_code_rc_ != (code))                                                  \
-            fail_msg("%s: %s, expected %s: %s", #call, mtnt_code_name(assert_code_rc_), \
-                     mtnt_code_name(code), (f)->err.message);                           \
+#define assert_code(f, call, code)                                                                            \
+    do {                                                                                                      \
+        int assert_code_rc_ = (call);                                                                         \
+        if (assert_code_rc_ != (code))                                                                        \
+            fail_msg("%s: %s, expected %s: %s", #call, mtnt_code_name(assert_code_rc_), mtnt_code_name(code), \
+                     (f)->err.message);                                                                       \
     } while (0)
 #define assert_text(found, expected)                                                         \
     do {                                                                                     \

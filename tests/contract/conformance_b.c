@@ -1,0 +1,175 @@
+/* CONFORMANCE, B: statuses, and what is refused before anything runs. B1 to B4 and B8 are in unit/bookkeeping_test.c, where every call shows. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fleet_run.h"
+
+static void b7_out_of_order(fleet *f)
+{
+    fleet_report r;
+    char *before, *after;
+
+    fleet_add_body(f, "two", WRITES_BOTH, (body){.order = 2});
+    fleet_must_perform(f, 0);
+    before = fleet_dump_model(f, 0);
+    fleet_add_body(f, "one", WRITES_BOTH, (body){.order = 1});
+    fleet_log_clear(f);
+    assert_code(f, fleet_run(f, 1, NULL, &r), 0);
+    assert_int_equal(r.counts.failed, 1);
+    assert_says(r.texts[0], "out of order");
+    assert_says(r.texts[0], "1 `one`");
+    assert_says(r.texts[0], "2 `two`");
+    assert_text(fleet_log(f, NULL), "");
+    after = fleet_dump_model(f, 0);
+    assert_string_equal(after, before);
+    free(before);
+    free(after);
+}
+
+static int undo_only(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model, mtnt_error *err)
+{
+    (void)operation;
+    (void)context;
+    (void)model;
+    (void)err;
+    return 0;
+}
+
+static void b9_no_body(fleet *f)
+{
+    static const mtnt_operation_class nothing = {MTNT_OPERATION_CLASS_INIT, .name = "nothing"};
+    static const mtnt_operation_class only_back = {MTNT_OPERATION_CLASS_INIT, .name = "only_back",
+                                                   .rollback = undo_only};
+
+    assert_int_equal(mtnt_chain_add(f->chain, &nothing, 1, NULL, &f->err), MTNT_E_CONFIG);
+    assert_says(f->err.message, "`nothing` has no body");
+    assert_int_equal(mtnt_chain_add(f->chain, &only_back, 1, NULL, &f->err), MTNT_E_CONFIG);
+    assert_int_equal(mtnt_chain_add(f->chain, NULL, 1, NULL, &f->err), MTNT_E_CONFIG);
+    assert_int_equal(mtnt_chain_len(f->chain), 0);
+}
+
+static int note_previous(fleet *f, mtnt_operation *operation, mtnt_context *context, mtnt_error *err)
+{
+    mtnt_status status = mtnt_operation_previous_status(operation);
+
+    (void)err;
+    fleet_note(f, mtnt_model_id(mtnt_scope_tenant(context)), "was %s",
+               status == MTNT_STATUS_NONE ? "nothing" : mtnt_status_name(status));
+    return 0;
+}
+
+static int note_and_fail_first(fleet *f, mtnt_operation *operation, mtnt_context *context, mtnt_error *err)
+{
+    note_previous(f, operation, context, err);
+    return f->counter++ == 0 ? mtnt_error_set(err, MTNT_E_OPERATION, "not yet") : 0;
+}
+
+static void b10_all_rerun(fleet *f)
+{
+    fleet_add_body(f, "a", WRITES_BOTH, (body){.during = note_previous});
+    fleet_add_body(f, "b", WRITES_BOTH, (body){.during = note_and_fail_first});
+    fleet_add_body(f, "c", WRITES_BOTH, (body){.during = note_previous});
+    f->counter = 0;
+    assert_code(f, fleet_perform(f, 0, NULL), MTNT_E_OPERATION);
+    assert_text(fleet_ask_controller(f, "SELECT name, status FROM mtnt_operation ORDER BY position"),
+                "a|ROLLED_BACK;b|FAILED;c|PENDING");
+    fleet_log_clear(f);
+    fleet_must_perform(f, 0);
+    assert_text(fleet_log(f, "t1"),
+                "setup a, execute a, was ROLLED_BACK, setup b, execute b, was FAILED, setup c, execute c, was PENDING");
+    assert_text(fleet_ask_controller(f, "SELECT name, status FROM mtnt_operation ORDER BY position"),
+                "a|COMPLETED;b|COMPLETED;c|COMPLETED");
+    assert_text(fleet_applied(f, 0), "a;b;c");
+}
+
+/* As an older release, or a lazy writer, may have left it. */
+static void b10_started_reruns(fleet *f)
+{
+    fleet_add_body(f, "a", WRITES_BOTH, (body){.during = note_and_fail_first});
+    f->counter = 0;
+    assert_code(f, fleet_perform(f, 0, NULL), MTNT_E_OPERATION);
+    assert_text(fleet_ask_controller(f, "UPDATE mtnt_operation SET status = 'STARTED'"), "");
+    fleet_log_clear(f);
+    fleet_must_perform(f, 0);
+    assert_text(fleet_log(f, "t1"), "setup a, execute a, was STARTED");
+    /* And what was taken back says so when it runs again. */
+    fleet_must_rewind(f, 0);
+    fleet_log_clear(f);
+    fleet_must_perform(f, 0);
+    assert_text(fleet_log(f, "t1"), "setup a, execute a, was ROLLED_BACK");
+}
+
+static int list_one(void *data, const mtnt_operation_info *info, mtnt_error *err)
+{
+    char *text = data;
+
+    (void)err;
+    snprintf(text + strlen(text), 200 - strlen(text), "%s%s%s%s;", info->name, info->applied ? " applied" : "",
+             info->disabled ? " disabled" : "", info->in_chain ? "" : " unknown");
+    return 0;
+}
+
+static void b11_disabled_and_recorded(fleet *f)
+{
+    char text[200] = "";
+    fleet_report r;
+
+    fleet_add(f, "a", WRITES_BOTH);
+    fleet_add(f, "b", WRITES_BOTH);
+    fleet_must_perform(f, 0);
+    fleet_new_chain(f);
+    fleet_add(f, "a", WRITES_BOTH);
+    fleet_add_body(f, "b", WRITES_BOTH, (body){.disabled = true});
+    fleet_log_clear(f);
+    fleet_must_perform(f, 0);
+    assert_text(fleet_log(f, NULL), "");
+    assert_int_equal(f->outcome.executed, 0);
+    assert_code(f, mtnt_controller_operations(f->controller, f->chain, "t1", list_one, text, &f->err), 0);
+    assert_text(text, "a applied;b applied disabled;");
+    assert_code(f, fleet_run(f, 1, NULL, &r), 0);
+    assert_int_equal(r.counts.current, 1);
+    /* More can follow, and the disabled one stays as it is. */
+    fleet_add(f, "c", WRITES_BOTH);
+    fleet_must_perform(f, 0);
+    assert_text(fleet_log(f, "t1"), "setup c, execute c");
+    assert_text(fleet_applied(f, 0), "a;b;c");
+    /* What is applied can be taken back, disabled or not. */
+    fleet_log_clear(f);
+    fleet_must_rewind(f, 0);
+    assert_text(fleet_log(f, "t1"), "rollback c, rollback b, rollback a");
+    assert_text(fleet_tables(f, 0), "precious");
+}
+
+static void b11_disabled_never_runs(fleet *f)
+{
+    fleet_add(f, "a", WRITES_BOTH);
+    fleet_add_body(f, "b", WRITES_BOTH, (body){.disabled = true});
+    fleet_add(f, "c", WRITES_BOTH);
+    fleet_must_perform(f, 0);
+    assert_text(fleet_log(f, "t1"), "setup a, execute a, setup c, execute c");
+    assert_text(fleet_applied(f, 0), "a;c");
+    /* Enabled later, it comes late. */
+    fleet_new_chain(f);
+    fleet_add(f, "a", WRITES_BOTH);
+    fleet_add(f, "b", WRITES_BOTH);
+    fleet_add(f, "c", WRITES_BOTH);
+    assert_code(f, fleet_perform(f, 0, NULL), MTNT_E_HISTORY);
+    assert_says(f->err.message, "2 `b`");
+}
+
+int main(void)
+{
+    static const pair_test tests[] = {
+        {"b7_out_of_order", b7_out_of_order, ON_ALL, 1, false},
+        {"b9_no_body", b9_no_body, ON(PAIR_SQLITE), 1, false},
+        {"b10_all_rerun", b10_all_rerun, ON_ALL, 1, false},
+        {"b10_started_reruns", b10_started_reruns, ON_ALL, 1, false},
+        {"b11_disabled_and_recorded", b11_disabled_and_recorded, ON_ALL, 1, false},
+        {"b11_disabled_never_runs", b11_disabled_never_runs, ON_ALL, 1, false},
+    };
+
+    return run_pair_tests("conformance_b", tests, sizeof(tests) / sizeof(*tests));
+}
