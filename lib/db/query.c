@@ -40,7 +40,7 @@ int mtnt_db_query_values(mtnt_db *db, mtnt_row_fn each, void *data, mtnt_error *
 
     if (!sql)
         return mtnt_error_set(err, MTNT_E_INVALID, "no statement");
-    rc = mtnt__sql_refuse_control(sql, db->connection->backend->kind, err);
+    rc = mtnt__sql_check_single(sql, db->connection->backend->kind, err);
     if (rc == 0)
         rc = enter(db, &call, err);
     if (rc != 0)

@@ -165,8 +165,7 @@ static int add_piece(expansion *x, size_t start, size_t source_start, size_t sou
         return out_of_memory(x->err);
     }
     sql->pieces = pieces;
-    pieces[sql->piece_count++] =
-        (mtnt__sql_piece){start, x->text.length - start, source_start, source_length};
+    pieces[sql->piece_count++] = (mtnt__sql_piece){start, x->text.length - start, source_start, source_length};
     x->copied = source_start + source_length;
     return MTNT_OK;
 }
@@ -174,8 +173,7 @@ static int add_piece(expansion *x, size_t start, size_t source_start, size_t sou
 static int add_statement(expansion *x, size_t source_start)
 {
     mtnt__sql *sql = x->sql;
-    size_t *statements =
-        grow(sql->statements, sql->statement_count, &sql->statement_size, sizeof(*statements));
+    size_t *statements = grow(sql->statements, sql->statement_count, &sql->statement_size, sizeof(*statements));
 
     if (!statements)
         return out_of_memory(x->err);
@@ -206,8 +204,8 @@ static int add_value(expansion *x, const mtnt__sql_token *token, const char *val
         return refuse_at(x, MTNT_E_CONFIG, token->start, "the value for an identifier is empty");
     if (x->backend == MTNT_POSTGRES && strlen(value) > MTNT__POSTGRES_NAME_MAX)
         return refuse_at(x, MTNT_E_CONFIG, token->start,
-                         "an identifier of more than %d bytes would be cut by PostgreSQL: %s",
-                         MTNT__POSTGRES_NAME_MAX, value);
+                         "an identifier of more than %d bytes would be cut by PostgreSQL: %s", MTNT__POSTGRES_NAME_MAX,
+                         value);
     mtnt__sql_add_identifier(&x->text, value);
     return MTNT_OK;
 }
@@ -253,8 +251,7 @@ static int refuse_control(expansion *x, int code, const mtnt__sql_walk *walk)
 {
     if (strcmp(walk->control, "ATTACH") == 0 || strcmp(walk->control, "DETACH") == 0)
         return refuse_at(x, code, walk->statement_start,
-                         "%s is not for operations: which databases take part is decided outside",
-                         walk->control);
+                         "%s is not for operations: which databases take part is decided outside", walk->control);
     return refuse_at(
         x, code, walk->statement_start,
         "%s is not for operations: the transaction around them is begun and ended outside (SAVEPOINT is fine)",
@@ -277,15 +274,14 @@ static int walk_script(expansion *x, int control_code, bool names)
             rc = refuse_control(x, control_code, &walk);
         else if (rc == 0 && token.kind == MTNT__SQL_UNENDED)
             rc = refuse_unended(x, &token);
-        else if (rc == 0 && names &&
-                 (token.kind == MTNT__SQL_LITERAL_NAME || token.kind == MTNT__SQL_IDENTIFIER_NAME))
+        else if (rc == 0 && names && (token.kind == MTNT__SQL_LITERAL_NAME || token.kind == MTNT__SQL_IDENTIFIER_NAME))
             rc = expand_name(x, &token);
     } while (rc == 0 && token.kind != MTNT__SQL_END);
     return rc;
 }
 
-static int expand(mtnt__sql *ret_sql, const mtnt_script *script, mtnt_backend backend, int control_code,
-                  bool names, mtnt_error *err)
+static int expand(mtnt__sql *ret_sql, const mtnt_script *script, mtnt_backend backend, int control_code, bool names,
+                  mtnt_error *err)
 {
     expansion x = {.script = script, .backend = backend, .sql = ret_sql, .err = err};
     const char *sql = script->sql;
@@ -329,18 +325,26 @@ int mtnt_script_check(const mtnt_script *script, mtnt_backend backend, mtnt_erro
     return rc;
 }
 
-int mtnt__sql_refuse_control(const char *sql, mtnt_backend backend, mtnt_error *err)
+int mtnt__sql_check_single(const char *sql, mtnt_backend backend, mtnt_error *err)
 {
     mtnt_script script = {.sql = sql};
     expansion x = {.script = &script, .backend = backend, .err = err};
     mtnt__sql_walk walk;
     mtnt__sql_token token;
+    int statements = 0;
+    size_t second = 0;
 
     mtnt__sql_walk_init(&walk, sql, backend);
     do {
         token = mtnt__sql_walk_next(&walk);
         if (walk.control)
             return refuse_control(&x, MTNT_E_INVALID, &walk);
+        if (walk.starts && ++statements == 2)
+            second = token.start;
     } while (token.kind != MTNT__SQL_END);
+    if (statements == 0)
+        return mtnt_error_set(err, MTNT_E_INVALID, "no statement");
+    if (statements > 1)
+        return refuse_at(&x, MTNT_E_INVALID, second, "more than one statement: a script is for that");
     return MTNT_OK;
 }

@@ -35,8 +35,9 @@ size_t mtnt__sql_source_offset(const mtnt__sql *sql, size_t offset);
 /* Puts file, line, column and the line of SQL into err, for an offset in the source. */
 void mtnt__sql_locate(const mtnt_script *script, size_t offset, mtnt_error *err);
 
-/* INVALID when the statements of `sql` begin or end a transaction (or attach a database): for SQL that is not a script. */
-int mtnt__sql_refuse_control(const char *sql, mtnt_backend backend, mtnt_error *err);
+/* For SQL that is not a script. INVALID unless it is one statement, which neither begins nor ends a transaction (nor attaches a
+ * database). */
+int mtnt__sql_check_single(const char *sql, mtnt_backend backend, mtnt_error *err);
 
 /* `text` quoted for `backend`, with a blank on either side so that it joins no neighbour. */
 void mtnt__sql_add_literal(mtnt__buffer *buffer, mtnt_backend backend, const char *text);

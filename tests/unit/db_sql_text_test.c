@@ -73,9 +73,8 @@ static void names_are_quoted(void **state)
 static void names_are_left_alone_in_quotes(void **state)
 {
     static const char *const both[] = {
-        "SELECT ':''tenant''' ",    "SELECT '\n:''tenant' ",    "SELECT \":'tenant'\"",
-        "-- :'nobody'\nSELECT 1",   "/* :'nobody' */ SELECT 1", "SELECT 'a'':''nobody''b'",
-        "SELECT a :: text, b::'x'",
+        "SELECT ':''tenant''' ",    "SELECT '\n:''tenant' ",    "SELECT \":'tenant'\"",     "-- :'nobody'\nSELECT 1",
+        "/* :'nobody' */ SELECT 1", "SELECT 'a'':''nobody''b'", "SELECT a :: text, b::'x'",
     };
 
     (void)state;
@@ -141,19 +140,24 @@ static void errors_have_their_place(void **state)
 
 static void expect_control(mtnt_backend backend, const char *source, const char *word)
 {
+    mtnt_script script = {.sql = source};
     mtnt_error err = MTNT_ERROR_INIT;
+    mtnt__sql sql;
 
-    if (mtnt__sql_refuse_control(source, backend, &err) != MTNT_E_INVALID ||
+    if (mtnt__sql_init(&sql, &script, backend, MTNT_E_INVALID, &err) != MTNT_E_INVALID ||
         strncmp(err.message, word, strlen(word)) != 0)
         fail_msg("%s: %s", source, err.message);
 }
 
 static void expect_free(mtnt_backend backend, const char *source)
 {
+    mtnt_script script = {.sql = source};
     mtnt_error err = MTNT_ERROR_INIT;
+    mtnt__sql sql;
 
-    if (mtnt__sql_refuse_control(source, backend, &err) != 0)
+    if (mtnt__sql_init(&sql, &script, backend, MTNT_E_INVALID, &err) != 0)
         fail_msg("%s: %s", source, err.message);
+    mtnt__sql_release(&sql);
 }
 
 static void transaction_control_is_found(void **state)
@@ -180,8 +184,7 @@ static void transaction_control_is_found(void **state)
         expect_control(b, ";;\n-- x\n;COMMIT", "COMMIT");
         expect_control(b, "SELECT ';';COMMIT", "COMMIT");
         expect_free(
-            b,
-            "SAVEPOINT a; RELEASE a; ROLLBACK TO a; ROLLBACK TRANSACTION TO SAVEPOINT a; rollback to savepoint a");
+            b, "SAVEPOINT a; RELEASE a; ROLLBACK TO a; ROLLBACK TRANSACTION TO SAVEPOINT a; rollback to savepoint a");
         expect_free(b, "SELECT 'BEGIN'; -- COMMIT\n/* ; COMMIT; */ SELECT \"COMMIT\" AS \";COMMIT\"");
         expect_free(b, "");
         expect_free(b, "SELECT CASE WHEN 1 THEN 2 END; SELECT 1");
@@ -200,9 +203,8 @@ static void bodies_are_not_transaction_control(void **state)
         MTNT_SQLITE,
         "CREATE TRIGGER a AFTER INSERT ON t BEGIN UPDATE t SET x = CASE WHEN 1 THEN 2 END; SELECT 1; END;\nSELECT 1");
     expect_free(MTNT_SQLITE, "CREATE TEMP TRIGGER IF NOT EXISTS a AFTER INSERT ON t BEGIN SELECT 1; END");
-    expect_free(
-        MTNT_SQLITE,
-        "create temporary trigger a after insert on t begin delete from t where \"end\" = 1; end; select 1;");
+    expect_free(MTNT_SQLITE,
+                "create temporary trigger a after insert on t begin delete from t where \"end\" = 1; end; select 1;");
     expect_control(MTNT_SQLITE, "CREATE TRIGGER a AFTER INSERT ON t BEGIN SELECT 1; END; COMMIT", "COMMIT");
     expect_control(MTNT_SQLITE, "CREATE TABLE trigger(a); COMMIT", "COMMIT");
     expect_control(MTNT_SQLITE, "CREATE TABLE t(a); END", "END");
@@ -211,19 +213,15 @@ static void bodies_are_not_transaction_control(void **state)
         MTNT_POSTGRES,
         "CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; SELECT CASE WHEN true THEN 2 END; END; SELECT 1");
     expect_free(MTNT_POSTGRES, "CREATE OR REPLACE PROCEDURE f() BEGIN ATOMIC INSERT INTO t VALUES (1); END;");
-    expect_free(
-        MTNT_POSTGRES,
-        "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT x.end AS end FROM t x; SELECT 2; END; SELECT 1");
-    expect_control(MTNT_POSTGRES, "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END; COMMIT",
-                   "COMMIT");
+    expect_free(MTNT_POSTGRES,
+                "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT x.end AS end FROM t x; SELECT 2; END; SELECT 1");
+    expect_control(MTNT_POSTGRES, "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END; COMMIT", "COMMIT");
     expect_control(MTNT_POSTGRES, "CREATE FUNCTION f() RETURNS int RETURN 1; END", "END");
     expect_free(
         MTNT_POSTGRES,
         "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$BEGIN RETURN 1; END$$; DO $x$ BEGIN NULL; END; $x$");
-    expect_free(MTNT_POSTGRES,
-                "CREATE RULE r AS ON INSERT TO t DO ALSO (DELETE FROM a; DELETE FROM b); SELECT 1");
-    expect_control(MTNT_POSTGRES,
-                   "CREATE RULE r AS ON INSERT TO t DO ALSO (DELETE FROM a; DELETE FROM b); COMMIT",
+    expect_free(MTNT_POSTGRES, "CREATE RULE r AS ON INSERT TO t DO ALSO (DELETE FROM a; DELETE FROM b); SELECT 1");
+    expect_control(MTNT_POSTGRES, "CREATE RULE r AS ON INSERT TO t DO ALSO (DELETE FROM a; DELETE FROM b); COMMIT",
                    "COMMIT");
 }
 
@@ -248,14 +246,12 @@ static void statements_are_counted(void **state)
     expect_statements(MTNT_SQLITE, "", (const char *const[]){NULL});
     expect_statements(MTNT_SQLITE, " ;; -- x\n;", (const char *const[]){NULL});
     expect_statements(MTNT_SQLITE, "a;b ;\n c", (const char *const[]){"a;", "b ;", "c", NULL});
-    expect_statements(MTNT_SQLITE, "x :'tenant'; y :'quote'; z",
-                      (const char *const[]){"x ", "y ", "z", NULL});
+    expect_statements(MTNT_SQLITE, "x :'tenant'; y :'quote'; z", (const char *const[]){"x ", "y ", "z", NULL});
     expect_statements(MTNT_SQLITE, ":'tenant'; y", (const char *const[]){" 'acme'", "y", NULL});
     expect_statements(MTNT_SQLITE, "CREATE TRIGGER a BEGIN SELECT 1; END; b",
                       (const char *const[]){"CREATE", "b", NULL});
     expect_statements(MTNT_POSTGRES, "a (b; c); d", (const char *const[]){"a", "d", NULL});
-    expect_statements(MTNT_POSTGRES, "BEGIN; SELECT 1; END",
-                      (const char *const[]){"BEGIN", "SELECT", "END", NULL});
+    expect_statements(MTNT_POSTGRES, "BEGIN; SELECT 1; END", (const char *const[]){"BEGIN", "SELECT", "END", NULL});
 }
 
 static void positions_lead_back_to_the_source(void **state)
@@ -274,8 +270,7 @@ static void positions_lead_back_to_the_source(void **state)
     }
     /* anywhere in a value: the name */
     for (const char *at = strstr(sql.text, " 'acme' "); at < strstr(sql.text, ", x"); at++)
-        assert_int_equal(mtnt__sql_source_offset(&sql, (size_t)(at - sql.text)),
-                         strchr(source, ':') - source);
+        assert_int_equal(mtnt__sql_source_offset(&sql, (size_t)(at - sql.text)), strchr(source, ':') - source);
     assert_int_equal(mtnt__sql_source_offset(&sql, 0), 3);
     assert_int_equal(mtnt__sql_source_offset(&sql, sql.length), strlen(source));
     mtnt__sql_release(&sql);
@@ -314,6 +309,23 @@ static void places_are_lines_and_columns(void **state)
     mtnt__sql_locate(&script, 0, NULL);
 }
 
+static void single_statements(void **state)
+{
+    mtnt_error err = MTNT_ERROR_INIT;
+
+    (void)state;
+    assert_int_equal(mtnt__sql_check_single("SELECT ';' -- ;\n;;", MTNT_SQLITE, &err), 0);
+    assert_int_equal(mtnt__sql_check_single("CREATE TRIGGER a BEGIN SELECT 1; END", MTNT_SQLITE, &err), 0);
+    assert_int_equal(mtnt__sql_check_single("", MTNT_SQLITE, &err), MTNT_E_INVALID);
+    assert_int_equal(mtnt__sql_check_single(";-- x", MTNT_POSTGRES, &err), MTNT_E_INVALID);
+    assert_int_equal(mtnt__sql_check_single("SELECT 1;\n SELECT 2", MTNT_POSTGRES, &err), MTNT_E_INVALID);
+    assert_string_equal(err.statement, " SELECT 2");
+    assert_int_equal(mtnt__sql_check_single("SELECT 1; COMMIT", MTNT_POSTGRES, &err), MTNT_E_INVALID);
+    assert_non_null(strstr(err.message, "COMMIT"));
+    assert_int_equal(mtnt__sql_check_single("SELECT 'unended", MTNT_POSTGRES, &err),
+                     0); /* which the database says itself */
+}
+
 static void a_check_needs_no_names(void **state)
 {
     mtnt_script script = {.sql = "SELECT :'nobody'"};
@@ -342,6 +354,7 @@ int main(void)
         cmocka_unit_test(statements_are_counted),
         cmocka_unit_test(positions_lead_back_to_the_source),
         cmocka_unit_test(places_are_lines_and_columns),
+        cmocka_unit_test(single_statements),
         cmocka_unit_test(a_check_needs_no_names),
     };
 
