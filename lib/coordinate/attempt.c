@@ -238,6 +238,8 @@ static int perform(mtnt__attempt *attempt, mtnt_error *err)
     if (rc == 0)
         rc = mtnt__sides_begin_controller(attempt, err);
     if (rc == 0)
+        rc = mtnt__commit_check(attempt, err);
+    if (rc == 0)
         rc = mtnt__operations_run(attempt, err);
     /* Allocated before the commit: after it nothing may fail. */
     if (rc == 0)

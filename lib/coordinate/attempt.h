@@ -5,6 +5,7 @@
 
 #include "coordinate/gate.h"
 #include "coordinate/mode.h"
+#include "coordinate/slots.h"
 #include "db/database.h"
 #include "mtnt/coordinator.h"
 
@@ -13,6 +14,7 @@ typedef struct mtnt__link {
     const mtnt_controller *controller; /* DSN, options, identity: not its connection */
     mtnt_db *reader;                   /* read-only, made at first need and kept from tenant to tenant */
     mtnt__gate *gate;                  /* NULL = none */
+    mtnt__slots *slots;                /* NULL = one attempt at a time */
 } mtnt__link;
 void mtnt__link_release(mtnt__link *link);
 
@@ -57,6 +59,7 @@ typedef struct mtnt__attempt {
     mtnt_operation *operations;
     size_t count, reached;             /* reached: operations whose setup or execute was begun */
     uint32_t writes;
+    size_t prepared_maximum;           /* two-phase: max_prepared_transactions of the prepared side */
     char *provisional;                 /* provisional: path or database name */
     bool model_missing, created;
 
@@ -113,7 +116,8 @@ int mtnt__provision_sync(const mtnt_model *model, mtnt_error *err);
  * it is not this migration's. Safe to repeat, by several recoverers at once. */
 int mtnt__provision_finish(const mtnt_controller *controller, const mtnt_model *model, const char *migration, mtnt_error *err);
 
-/* commit.c: prepare → decide → finish; sets the verdict. */
+/* commit.c: prepare → decide → finish; sets the verdict. _check, before any work: REFUSED when it could not be done at the end. */
+int mtnt__commit_check(mtnt__attempt *attempt, mtnt_error *err);
 int mtnt__commit(mtnt__attempt *attempt, mtnt_error *err);
 
 /* settle.c: what the decider says, made true on both sides. Recovery's steps 2 and 3. */

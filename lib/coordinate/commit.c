@@ -1,3 +1,4 @@
+#include <stdlib.h>
 #include <string.h>
 
 #include "coordinate/attempt.h"
@@ -100,16 +101,50 @@ static int commit_single(mtnt__attempt *attempt, mtnt_error *err)
     return rc;
 }
 
-static int commit_two_phase(mtnt__attempt *attempt, mtnt_error *err)
+static bool model_decides(const mtnt__attempt *attempt)
 {
-    bool model_decides = strcmp(attempt->claim->decider, "model") == 0;
-    mtnt_db *prepared = model_decides ? attempt->controller : attempt->model;
-    mtnt_db *decider = model_decides ? attempt->model : attempt->controller;
-    char gid[MTNT__GID_SIZE];
-    int rc = record(attempt, err);
+    return strcmp(attempt->claim->decider, "model") == 0;
+}
 
-    if (rc != 0)
+static const char *prepared_dsn(const mtnt__attempt *attempt)
+{
+    return model_decides(attempt) ? attempt->link->controller->dsn : mtnt__model_dsn(attempt->claim->model);
+}
+
+static int read_maximum(void *data, const mtnt_row *row, mtnt_error *err)
+{
+    (void)err;
+    *(size_t *)data = (size_t)mtnt_row_int(row, 0);
+    return 0;
+}
+
+int mtnt__commit_check(mtnt__attempt *attempt, mtnt_error *err)
+{
+    char shown[MTNT__DSN_SHOWN_SIZE];
+    mtnt_db *prepared;
+    int rc;
+
+    if (attempt->mode != MTNT__MODE_TWO_PHASE)
+        return 0;
+    prepared = model_decides(attempt) ? attempt->controller : attempt->model;
+    rc = mtnt__db_run(prepared, read_maximum, &attempt->prepared_maximum, err, "SELECT current_setting('max_prepared_transactions')::bigint", NULL);
+    if (rc != 0 || attempt->prepared_maximum > 0)
         return rc;
+    mtnt__dsn_redact(prepared_dsn(attempt), shown);
+    return mtnt_error_set(err, MTNT_E_REFUSED,
+                          "its operations write controller and model, and the server of %s has max_prepared_transactions = 0, so the two could not be "
+                          "kept in step. Set it to at least the number of workers and restart that server. (`mode: saga`, the other way, is not "
+                          "in this version yet.) Nothing was changed",
+                          shown);
+}
+
+static int prepare_and_decide(mtnt__attempt *attempt, mtnt_error *err)
+{
+    mtnt_db *prepared = model_decides(attempt) ? attempt->controller : attempt->model;
+    mtnt_db *decider = model_decides(attempt) ? attempt->model : attempt->controller;
+    char gid[MTNT__GID_SIZE];
+    int rc;
+
     mtnt__gid(attempt->link->controller, attempt->claim->model, attempt->claim->migration, gid);
     rc = mtnt__db_prepare(prepared, gid, err);
     if (rc != 0 && rc != MTNT_E_IN_DOUBT)
@@ -124,6 +159,21 @@ static int commit_two_phase(mtnt__attempt *attempt, mtnt_error *err)
         return settle(attempt, err);
     attempt->verdict = MTNT__VERDICT_COMMITTED;
     return 0;
+}
+
+static int commit_two_phase(mtnt__attempt *attempt, mtnt_error *err)
+{
+    char *server = mtnt__dsn_server(prepared_dsn(attempt));
+    int rc = server == NULL ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory") : record(attempt, err);
+
+    if (rc == 0)
+        rc = mtnt__slots_enter(attempt->link->slots, server, mtnt__slots_capacity(attempt->prepared_maximum), err);
+    if (rc == 0) {
+        rc = prepare_and_decide(attempt, err);
+        mtnt__slots_leave(attempt->link->slots, server);
+    }
+    free(server);
+    return rc;
 }
 
 /* Nobody may take the name before the decision; who takes it after it blocks. */

@@ -37,6 +37,7 @@ struct dispatch {
     mtnt_tenant_source *source;
     mtnt__job job;
     mtnt__gate gate;
+    mtnt__slots slots;
     mtnt__tally tally;
     mtnt__pool *pool;
     mtnt__pool_news news;
@@ -508,12 +509,17 @@ int mtnt_executor_migrate(mtnt_executor *executor, mtnt_tenant_source *source, m
 
     if (rc != 0)
         return rc;
+    rc = mtnt__slots_init(&d.slots, err);
+    if (rc != 0) {
+        mtnt__gate_release(&d.gate);
+        return rc;
+    }
     mtnt__tally_init(&d.tally, &executor->options.reporter, executor->controller->system);
     rc = mtnt__job_init(&d.job, executor->controller, executor->chain, backward, &executor->options.migration, err);
     if (rc == 0)
         rc = make_room(&d, err);
     if (rc == 0)
-        rc = mtnt__pool_new(&d.pool, executor->controller, &d.gate, executor->workers, executor->window + BATCH, err);
+        rc = mtnt__pool_new(&d.pool, executor->controller, &d.gate, &d.slots, executor->workers, executor->window + BATCH, err);
     if (rc == 0) {
         show_pool(executor, d.pool);
         dispatch(&d);
@@ -528,6 +534,7 @@ int mtnt_executor_migrate(mtnt_executor *executor, mtnt_tenant_source *source, m
     }
     free_room(&d);
     mtnt__job_release(&d.job);
+    mtnt__slots_release(&d.slots);
     mtnt__gate_release(&d.gate);
     return rc;
 }
