@@ -44,12 +44,12 @@ static const char *option(const PQconninfoOption *options, const char *keyword)
  * shown. In a URI that means what it says one "@" at most stands before the options, and no "/" before it. */
 static bool has_loose_at(const char *dsn)
 {
-    const char *start = strstr(dsn, "://") + 3, *options = start + strcspn(start, "?");
-    const char *slash = start + strcspn(start, "/"), *at = memchr(start, '@', (size_t)(options - start));
+    const char *start = strstr(dsn, "://") + 3;
+    const char *at = memchr(start, '@', strcspn(start, "/")); /* where libpq ends user and password */
 
-    if (!at)
-        return false;
-    return slash < at || memchr(at + 1, '@', (size_t)(options - at - 1));
+    if (at)
+        start = at + 1;
+    return memchr(start, '@', strcspn(start, "?")) != NULL;
 }
 
 /* ---- which engine ---- */
