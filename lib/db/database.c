@@ -73,6 +73,7 @@ static mtnt__connection *connection_new(const mtnt__backend *backend, void *stat
     c->lock_timeout_ms = options && options->lock_timeout_ms > 0 ? options->lock_timeout_ms : LOCK_TIMEOUT_MS;
     c->statement_timeout_ms =
         options && options->statement_timeout_ms > 0 ? options->statement_timeout_ms : 0;
+    c->read_only = options && options->read_only;
     atomic_init(&c->cancelled, false);
     return c;
 }

@@ -12,6 +12,7 @@ typedef struct mtnt__connection {
     int64_t connect_timeout_ms, lock_timeout_ms, statement_timeout_ms;
     atomic_bool cancelled;
     bool transaction; /* begun by us, and not ended by us: while the engine disagrees, every call is refused */
+    bool read_only;
     bool in_call;     /* a row callback is at work */
     int64_t changes;
     int handles;

@@ -31,6 +31,22 @@ static int query(mtnt_db *db, mtnt__call *call, mtnt_row_fn each, void *data, co
     return rc;
 }
 
+/* An operation's statement on a side that it may only look at: PostgreSQL knows read-only transactions, and no read-only sessions that hold behind
+ * a pooler, so one is put around it. */
+static int query_looking(mtnt_db *db, mtnt__call *call, mtnt_row_fn each, void *data, const char *sql, const mtnt_value *values,
+                         mtnt_error *err)
+{
+    mtnt__connection *c = db->connection;
+    bool around = c->read_only && c->backend->kind == MTNT_POSTGRES && !c->transaction;
+    int rc = around ? mtnt__db_begin(db, err) : MTNT_OK;
+
+    if (rc == 0)
+        rc = query(db, call, each, data, sql, values, err);
+    if (around)
+        mtnt__db_rollback(db);
+    return rc;
+}
+
 int mtnt_db_query_values(mtnt_db *db, mtnt_row_fn each, void *data, mtnt_error *err, const char *sql,
                          const mtnt_value *values)
 {
@@ -45,7 +61,7 @@ int mtnt_db_query_values(mtnt_db *db, mtnt_row_fn each, void *data, mtnt_error *
         rc = enter(db, &call, err);
     if (rc != 0)
         return rc;
-    rc = query(db, &call, each, data, sql, values, err);
+    rc = query_looking(db, &call, each, data, sql, values, err);
     if (rc != 0 && call.error_offset != MTNT__NO_OFFSET)
         mtnt__sql_locate(&script, call.error_offset, err);
     return rc;
@@ -193,7 +209,7 @@ int mtnt_db_query_script(mtnt_db *db, const mtnt_script *script, mtnt_row_fn eac
     rc = enter(db, &call, err);
     if (rc != 0)
         goto out;
-    rc = query(db, &call, each, data, sql.text, NULL, err);
+    rc = query_looking(db, &call, each, data, sql.text, NULL, err);
     if (rc != 0 && call.error_offset != MTNT__NO_OFFSET)
         mtnt__sql_locate(script, mtnt__sql_source_offset(&sql, call.error_offset), err);
 out:
