@@ -21,13 +21,11 @@ static void *setting_of(mtnt__settings *settings, const mtnt__option_row *row)
 /* "MTNT_ALLOW_OUT_OF_ORDER" for allow-out-of-order. */
 static void environment_name(const mtnt__option_row *row, char ret_name[64])
 {
-    size_t i;
+    static const char lower[] = "abcdefghijklmnopqrstuvwxyz-", upper[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ_";
 
     snprintf(ret_name, 64, "MTNT_%s", row->name);
-    for (i = 5; ret_name[i] != '\0'; i++)
-        ret_name[i] = ret_name[i] == '-'                         ? '_'
-                      : ret_name[i] >= 'a' && ret_name[i] <= 'z' ? (char)(ret_name[i] - 'a' + 'A')
-                                                                 : ret_name[i];
+    for (char *c = ret_name + 5; *c != '\0'; c++)
+        *c = upper[strchr(lower, *c) - lower];
 }
 
 static int usage(FILE *errors, const char *format, ...) MTNT_PRINTF(2, 3);

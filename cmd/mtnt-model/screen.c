@@ -47,9 +47,8 @@ int mtnt__screen_width(const mtnt__screen *screen)
     const char *columns = environment("COLUMNS");
     int64_t width = 80;
 
-    if (ioctl(fileno(screen->err), TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-        width = size.ws_col;
-    else if (ioctl(fileno(screen->out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+    if ((ioctl(fileno(screen->err), TIOCGWINSZ, &size) == 0 && size.ws_col > 0) ||
+        (ioctl(fileno(screen->out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0))
         width = size.ws_col;
     else if (columns != NULL)
         (void)mtnt__words_int(columns, 1, 10000, &width);

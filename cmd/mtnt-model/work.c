@@ -190,7 +190,7 @@ static int prepare_tenants(mtnt__work *work, const char **ret_path)
 
 int mtnt__work_load_tenants(mtnt__work *work, mtnt_tenant_source *ret_source)
 {
-    const char *path;
+    const char *path = NULL;
     mtnt_error err = MTNT_ERROR_INIT;
     int exit_code;
 
@@ -285,7 +285,7 @@ int mtnt__work_open_tenants(mtnt__work *work, mtnt_tenant_source *ret_source)
 
 int mtnt__work_list_tenants(mtnt__work *work, mtnt_tenant_source *ret_source)
 {
-    const char *path;
+    const char *path = NULL;
     mtnt_error err = MTNT_ERROR_INIT;
     int rc, exit_code = prepare_tenants(work, &path);
 
