@@ -33,6 +33,8 @@ int mtnt__postgres_begin(void *state, mtnt__call *call, mtnt_error *err)
     if (!s->home_path)
         mtnt__buffer_add_text(&text, MTNT__HOME_QUERY "; ");
     mtnt__postgres_add_settings(s, call, s->touched, &text);
+    if (s->read_only) /* until its first query a transaction can be made one that writes */
+        mtnt__buffer_add_text(&text, "SELECT; ");
     rc = text.failed ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory")
                      : mtnt__postgres_simple(&x, text.bytes);
     mtnt__buffer_release(&text);

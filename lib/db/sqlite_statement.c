@@ -175,12 +175,17 @@ static bool is_blank(const char *sql)
     return token.kind == MTNT__SQL_END;
 }
 
+/* Where the first statement starts: SQLite passes over the empty ones before it. */
 static size_t first_token(const char *sql)
 {
     mtnt__sql_walk walk;
+    mtnt__sql_token token;
 
     mtnt__sql_walk_init(&walk, sql, MTNT_SQLITE);
-    return mtnt__sql_walk_next(&walk).start;
+    do
+        token = mtnt__sql_walk_next(&walk);
+    while (token.kind == MTNT__SQL_SEMICOLON);
+    return token.start;
 }
 
 static int compile_single(mtnt__sqlite *s, const char *sql, sqlite3_stmt **ret_statement, mtnt_error *err)
