@@ -105,13 +105,12 @@ static void put_entry(FILE *out, size_t indent, const char *end_of_line, const c
 {
     int columns = (int)indent;
 
-    fprintf(out, needs_quotes(name) ? "%*s- name: \"%s\"%s" : "%*s- name: %s%s", columns, "", name,
-            end_of_line);
+    fprintf(out, needs_quotes(name) ? "%*s- name: \"%s\"%s" : "%*s- name: %s%s", columns, "", name, end_of_line);
     if (order > 0)
         fprintf(out, "%*s  order: %" PRId64 "%s", columns, "", order, end_of_line);
     fprintf(out, "%*s  sql:%s", columns, "", end_of_line);
-    fprintf(out, "%*s    model: {up_file: sql/%s.up.sql, down_file: sql/%s.down.sql}%s", columns, "", stem,
-            stem, end_of_line);
+    fprintf(out, "%*s    model: {up_file: sql/%s.up.sql, down_file: sql/%s.down.sql}%s", columns, "", stem, stem,
+            end_of_line);
 }
 
 char *mtnt__append_entry(const char *text, const char *name, const char *stem, int64_t order)

@@ -18,19 +18,17 @@ typedef struct examination {
     int64_t tenants, problems;
 } examination;
 
-static void describe(examination *all, const char *tenant, const mtnt_examination *found,
-                     const mtnt_error *err)
+static void describe(examination *all, const char *tenant, const mtnt_examination *found, const mtnt_error *err)
 {
     bool reached = found->model[0] != '\0';
 
     mtnt__encode_list_item(
-        &all->json,
-        json_pack("{so so so so so sb so sb so}", "id", mtnt__encode_text(tenant), "mode",
-                  mtnt__encode_text(found->mode), "guarantee", mtnt__encode_text(found->guarantee), "decider",
-                  mtnt__encode_text(found->decider), "model",
-                  mtnt__encode_text(reached ? found->model : NULL), "model_exists", found->model_exists,
-                  "controller", mtnt__encode_text(found->controller[0] != '\0' ? found->controller : NULL),
-                  "holds", err->code == MTNT_OK, "error", mtnt__encode_error(err)));
+        &all->json, json_pack("{so so so so so sb so sb so}", "id", mtnt__encode_text(tenant), "mode",
+                              mtnt__encode_text(found->mode), "guarantee", mtnt__encode_text(found->guarantee),
+                              "decider", mtnt__encode_text(found->decider), "model",
+                              mtnt__encode_text(reached ? found->model : NULL), "model_exists", found->model_exists,
+                              "controller", mtnt__encode_text(found->controller[0] != '\0' ? found->controller : NULL),
+                              "holds", err->code == MTNT_OK, "error", mtnt__encode_error(err)));
 }
 
 /* Without a controller there is no connection to try: what would hold is known all the same. */
@@ -73,8 +71,7 @@ static int examine_tenant(void *data, const mtnt_tenant_info *info, const mtnt_m
         describe(all, info->tenant, &found, &err);
     if (rc != 0) {
         all->problems++;
-        rc = mtnt__tally_group_add(&all->bad, info->tenant, err.message, NULL,
-                                   err.state[0] != '\0' ? err.state : NULL);
+        rc = mtnt__tally_group_add(&all->bad, info->tenant, err.message, NULL, err.state[0] != '\0' ? err.state : NULL);
     } else {
         snprintf(text, sizeof text, "%s, %s", found.guarantee,
                  found.model_exists ? found.model : "to be made by the chain");
@@ -83,8 +80,7 @@ static int examine_tenant(void *data, const mtnt_tenant_info *info, const mtnt_m
     return rc == 0 ? 0 : mtnt__work_fail(all->work, MTNT__EXIT_FATAL, "out of memory");
 }
 
-static void put_groups(const examination *all, const mtnt__tally_groups *groups, mtnt__style style,
-                       const char *sign)
+static void put_groups(const examination *all, const mtnt__tally_groups *groups, mtnt__style style, const char *sign)
 {
     const mtnt__screen *screen = &all->work->screen;
     FILE *out = screen->out;
@@ -134,14 +130,13 @@ static void put_text(examination *all)
         fputs(": ", screen->out);
         mtnt__words_put(screen->out, all->controller);
     }
-    fprintf(screen->out, "\nchain %s: %zu operations, which write %s\n", mtnt_chain_name(chain),
-            mtnt_chain_len(chain), writes_of(chain));
+    fprintf(screen->out, "\nchain %s: %zu operations, which write %s\n", mtnt_chain_name(chain), mtnt_chain_len(chain),
+            writes_of(chain));
     if (all->work->controller == NULL)
-        fprintf(screen->out, "%" PRId64 " tenant%s, not opened\n", all->tenants,
-                all->tenants == 1 ? "" : "s");
+        fprintf(screen->out, "%" PRId64 " tenant%s, not opened\n", all->tenants, all->tenants == 1 ? "" : "s");
     else
-        fprintf(screen->out, "%" PRId64 " tenant%s: %" PRId64 " ready, %" PRId64 " with a problem\n",
-                all->tenants, all->tenants == 1 ? "" : "s", all->tenants - all->problems, all->problems);
+        fprintf(screen->out, "%" PRId64 " tenant%s: %" PRId64 " ready, %" PRId64 " with a problem\n", all->tenants,
+                all->tenants == 1 ? "" : "s", all->tenants - all->problems, all->problems);
     put_groups(all, &all->good, MTNT__STYLE_GOOD, mtnt__screen_sign(screen, "✓", "+"));
     put_groups(all, &all->bad, MTNT__STYLE_BAD, mtnt__screen_sign(screen, "✗", "x"));
     free(controller);
@@ -164,10 +159,8 @@ static int examine(mtnt__work *work)
         mtnt__encode_list_end(
             &all.json,
             json_pack("{sI sI sI so}", "tenants", (json_int_t)all.tenants, "ready",
-                      (json_int_t)(all.tenants - all.problems), "problems", (json_int_t)all.problems,
-                      "controller",
-                      mtnt__encode_text(work->controller == NULL ? NULL
-                                                                 : mtnt_controller_shown(work->controller))));
+                      (json_int_t)(all.tenants - all.problems), "problems", (json_int_t)all.problems, "controller",
+                      mtnt__encode_text(work->controller == NULL ? NULL : mtnt_controller_shown(work->controller))));
     mtnt__tally_groups_release(&all.good);
     mtnt__tally_groups_release(&all.bad);
     return exit_code == 0 && all.problems > 0 ? MTNT__EXIT_FAILED : exit_code;
@@ -180,8 +173,7 @@ int mtnt__command_doctor(mtnt__work *work)
     if (exit_code != 0)
         return exit_code;
     if (!mtnt__work_has_tenants(work))
-        return mtnt__work_fail(
-            work, MTNT__EXIT_CONFIG,
-            "no tenants are named: give --tenants FILE, or write `tenants:` into mtnt.yaml");
+        return mtnt__work_fail(work, MTNT__EXIT_CONFIG,
+                               "no tenants are named: give --tenants FILE, or write `tenants:` into mtnt.yaml");
     return examine(work);
 }

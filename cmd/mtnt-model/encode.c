@@ -49,9 +49,8 @@ json_t *mtnt__encode_error(const mtnt_error *err)
         return json_null();
     return json_pack("{ss so so so so so so sb}", "code", mtnt_code_name(err->code), "message",
                      mtnt__encode_text(err->message), "state", mtnt__encode_text(some(err->state)), "file",
-                     mtnt__encode_text(some(err->file)), "line", position(err->line), "column",
-                     position(err->column), "statement", mtnt__encode_text(some(err->statement)), "retryable",
-                     err->retryable);
+                     mtnt__encode_text(some(err->file)), "line", position(err->line), "column", position(err->column),
+                     "statement", mtnt__encode_text(some(err->statement)), "retryable", err->retryable);
 }
 
 json_t *mtnt__encode_counts(const mtnt_counts *counts)
@@ -60,9 +59,9 @@ json_t *mtnt__encode_counts(const mtnt_counts *counts)
                      (json_int_t)counts->migrated, "current", (json_int_t)counts->current, "failed",
                      (json_int_t)counts->failed, "untouched", (json_int_t)counts->untouched, "rolled_back",
                      (json_int_t)counts->rolled_back, "kept", (json_int_t)counts->kept, "in_doubt",
-                     (json_int_t)counts->in_doubt, "recovered_committed",
-                     (json_int_t)counts->recovered_committed, "recovered_aborted",
-                     (json_int_t)counts->recovered_aborted, "operations", (json_int_t)counts->operations);
+                     (json_int_t)counts->in_doubt, "recovered_committed", (json_int_t)counts->recovered_committed,
+                     "recovered_aborted", (json_int_t)counts->recovered_aborted, "operations",
+                     (json_int_t)counts->operations);
 }
 
 void mtnt__encode_put(FILE *out, json_t *object, bool one_line)

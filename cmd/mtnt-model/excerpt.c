@@ -6,8 +6,7 @@
 
 const char *mtnt__excerpt_without_operation(const char *message, const char *operation)
 {
-    static const char *const phases[] = {"setup",      "before hook", "execute",
-                                         "after hook", "verify",      "rollback"};
+    static const char *const phases[] = {"setup", "before hook", "execute", "after hook", "verify", "rollback"};
     char prefix[256];
 
     for (size_t i = 0; operation != NULL && i < sizeof phases / sizeof phases[0]; i++) {

@@ -8,8 +8,7 @@ static bool is_executed(const mtnt_operation_info *info)
 
 int mtnt__command_executed(mtnt__work *work)
 {
-    static const mtnt__listing_spec spec = {is_executed, "No migrations were executed.", "executed", true,
-                                            false};
+    static const mtnt__listing_spec spec = {is_executed, "No migrations were executed.", "executed", true, false};
     int64_t tenants = 0;
 
     return mtnt__listing(work, &spec, &tenants);

@@ -79,9 +79,8 @@ static void put_exits(FILE *out)
     } exits[] = {
         {MTNT__EXIT_OK, "all tenants are current, or what was asked for is done"},
         {MTNT__EXIT_FAILED, "some tenants failed"},
-        {MTNT__EXIT_FATAL,
-         "fatal, nothing trustworthy was done: a controller or a server out of reach, a folder "
-         "that cannot be written, a controller of a newer version"},
+        {MTNT__EXIT_FATAL, "fatal, nothing trustworthy was done: a controller or a server out of reach, a folder "
+                           "that cannot be written, a controller of a newer version"},
         {MTNT__EXIT_PENDING, "with --exit-code: something is pending"},
         {MTNT__EXIT_USAGE, "usage: a wrong option or command, an unknown --tenant or --to"},
         {MTNT__EXIT_CONFIG, "configuration: a file is wrong or missing, a bad DSN, a bad plugin"},
@@ -100,17 +99,16 @@ static void put_command(FILE *out, const mtnt__command *command)
 {
     fprintf(out, "mtnt-model %s%s%s: %s\n\n", command->name, command->alias != NULL ? ", " : "",
             command->alias != NULL ? command->alias : "", command->summary);
-    fprintf(out, "Usage: mtnt-model %s%s%s [options]\n\n", command->name,
-            command->argument != NULL ? " " : "", command->argument != NULL ? command->argument : "");
+    fprintf(out, "Usage: mtnt-model %s%s%s [options]\n\n", command->name, command->argument != NULL ? " " : "",
+            command->argument != NULL ? command->argument : "");
     put_filled(out, 0, 0, command->about);
     fputs("\nExamples:\n", out);
     put_lines(out, "  ", command->examples);
     fputs("\nOptions:\n", out);
     put_options(out, command);
-    put_filled(
-        out, 0, 0,
-        "\nEvery option has an environment variable (MTNT_WORKERS for --workers); `mtnt-model help` has all "
-        "of them, and the exit codes.\n");
+    put_filled(out, 0, 0,
+               "\nEvery option has an environment variable (MTNT_WORKERS for --workers); `mtnt-model help` has all "
+               "of them, and the exit codes.\n");
 }
 
 void mtnt__help_put(FILE *out, const mtnt__command *command)
@@ -132,11 +130,10 @@ void mtnt__help_put(FILE *out, const mtnt__command *command)
     }
     fputs("\nOptions (`mtnt-model help COMMAND` has those of one command, and examples):\n", out);
     put_options(out, NULL);
-    put_filled(
-        out, 0, 0,
-        "\nEvery option has an environment variable, MTNT_WORKERS for --workers, and many have a key in the "
-        "project file. A flag outranks the environment, which outranks the file. libpq's PGPASSFILE, "
-        "PGSERVICE and other variables work. NO_COLOR is honoured.\n\nExit codes:\n");
+    put_filled(out, 0, 0,
+               "\nEvery option has an environment variable, MTNT_WORKERS for --workers, and many have a key in the "
+               "project file. A flag outranks the environment, which outranks the file. libpq's PGPASSFILE, "
+               "PGSERVICE and other variables work. NO_COLOR is honoured.\n\nExit codes:\n");
     put_exits(out);
 }
 
@@ -152,10 +149,8 @@ int mtnt__command_help(mtnt__work *work)
 
     if (name != NULL && command == NULL) {
         if (mtnt__commands_is_later(name))
-            return mtnt__work_fail(work, MTNT__EXIT_USAGE, "this version does not have the command %s yet",
-                                   name);
-        return mtnt__work_fail(work, MTNT__EXIT_USAGE, "unknown command %s; `mtnt-model help` lists them all",
-                               name);
+            return mtnt__work_fail(work, MTNT__EXIT_USAGE, "this version does not have the command %s yet", name);
+        return mtnt__work_fail(work, MTNT__EXIT_USAGE, "unknown command %s; `mtnt-model help` lists them all", name);
     }
     mtnt__help_put(work->screen.out, command);
     return MTNT__EXIT_OK;

@@ -8,8 +8,7 @@
 static void say(const mtnt__interrupt *interrupt, const char *text)
 {
     char line[256];
-    int length =
-        snprintf(line, sizeof line, "%smtnt-model: %s\n", interrupt->screen->live ? "\r\033[K" : "", text);
+    int length = snprintf(line, sizeof line, "%smtnt-model: %s\n", interrupt->screen->live ? "\r\033[K" : "", text);
 
     if (write(fileno(interrupt->screen->err), line, (size_t)length) < 0)
         return; /* nobody is there to read it: stopping matters more */
@@ -28,9 +27,8 @@ static void *wait_for_signals(void *data)
         if (atomic_fetch_add(&interrupt->count, 1) == 0) {
             atomic_store(&interrupt->first, number);
             mtnt_executor_cancel(interrupt->executor, MTNT_CANCEL_DRAIN);
-            say(interrupt,
-                "stopping: running tenants finish and no new one starts; once more interrupts them and "
-                "rolls them back");
+            say(interrupt, "stopping: running tenants finish and no new one starts; once more interrupts them and "
+                           "rolls them back");
         } else {
             mtnt_executor_cancel(interrupt->executor, MTNT_CANCEL_INTERRUPT);
             say(interrupt, "interrupted: running tenants are rolled back");

@@ -38,11 +38,11 @@ static void put_operation(const listing *list, const mtnt_operation_info *info)
 
 static json_t *describe(const mtnt_operation_info *info)
 {
-    return json_pack(
-        "{sI so so sb so so so}", "order", (json_int_t)info->order, "name", mtnt__encode_text(info->name),
-        "status", mtnt__encode_text(info->status == MTNT_STATUS_NONE ? NULL : mtnt_status_name(info->status)),
-        "in_chain", info->in_chain, "started", mtnt__encode_time(info->started_ms), "finished",
-        mtnt__encode_time(info->finished_ms), "error", mtnt__encode_text(info->error));
+    return json_pack("{sI so so sb so so so}", "order", (json_int_t)info->order, "name", mtnt__encode_text(info->name),
+                     "status",
+                     mtnt__encode_text(info->status == MTNT_STATUS_NONE ? NULL : mtnt_status_name(info->status)),
+                     "in_chain", info->in_chain, "started", mtnt__encode_time(info->started_ms), "finished",
+                     mtnt__encode_time(info->finished_ms), "error", mtnt__encode_text(info->error));
 }
 
 static int show_operation(void *data, const mtnt_operation_info *info, mtnt_error *err)
@@ -82,10 +82,9 @@ static int show_tenant(void *data, const mtnt_tenant_info *info, const mtnt_mode
     if (list->work->settings.format == MTNT__FORMAT_TEXT)
         json_decref(list->operations);
     else
-        mtnt__encode_list_item(&list->json,
-                               json_pack("{so so sI so}", "id", mtnt__encode_text(info->tenant), "state",
-                                         mtnt__encode_text(info->state), "version", (json_int_t)info->version,
-                                         "operations", list->operations));
+        mtnt__encode_list_item(&list->json, json_pack("{so so sI so}", "id", mtnt__encode_text(info->tenant), "state",
+                                                      mtnt__encode_text(info->state), "version",
+                                                      (json_int_t)info->version, "operations", list->operations));
     return exit_code;
 }
 

@@ -5,12 +5,8 @@
 static const char *result_word(mtnt_result result)
 {
     static const char *const words[] = {
-        [MTNT_RESULT_NONE] = "",
-        [MTNT_RESULT_MIGRATED] = "migrated",
-        [MTNT_RESULT_CURRENT] = "current",
-        [MTNT_RESULT_FAILED] = "failed",
-        [MTNT_RESULT_IN_DOUBT] = "in doubt",
-        [MTNT_RESULT_UNTOUCHED] = "untouched",
+        [MTNT_RESULT_NONE] = "",         [MTNT_RESULT_MIGRATED] = "migrated", [MTNT_RESULT_CURRENT] = "current",
+        [MTNT_RESULT_FAILED] = "failed", [MTNT_RESULT_IN_DOUBT] = "in doubt", [MTNT_RESULT_UNTOUCHED] = "untouched",
     };
 
     return words[result];
@@ -67,8 +63,7 @@ void mtnt__report_log(FILE *to, const mtnt_event *event)
         fprintf(to, "run %" PRId64 " ", event->run);
     switch (event->type) {
     case MTNT_EVENT_RUN_STARTED:
-        fprintf(to, "started, %d workers, %s", event->workers,
-                event->guarantee != NULL ? event->guarantee : "");
+        fprintf(to, "started, %d workers, %s", event->workers, event->guarantee != NULL ? event->guarantee : "");
         break;
     case MTNT_EVENT_TENANT_STARTED:
         mtnt__words_put(to, mtnt_model_id(event->tenant));

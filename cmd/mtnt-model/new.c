@@ -24,8 +24,7 @@ typedef struct birth {
 
 static int fail_errno(const birth *new, const char *what, const char *path, int error)
 {
-    return mtnt__work_fail(new->work, MTNT__EXIT_FATAL, "cannot %s %s: %s", what, path,
-                           strerrordesc_np(error));
+    return mtnt__work_fail(new->work, MTNT__EXIT_FATAL, "cannot %s %s: %s", what, path, strerrordesc_np(error));
 }
 
 static int out_of_memory(const birth *new)
@@ -38,13 +37,11 @@ static int check_name(const birth *new)
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
     const char *name = new->name;
 
-    if (*name == '\0' || strlen(name) > 100 || name[strspn(name, allowed)] != '\0' || *name == '.' ||
-        *name == '-')
-        return mtnt__work_fail(
-            new->work, MTNT__EXIT_USAGE,
-            "'%s' is no name for an operation: up to 100 of A-Z a-z 0-9 . _ - and neither . nor - "
-            "at the start",
-            name);
+    if (*name == '\0' || strlen(name) > 100 || name[strspn(name, allowed)] != '\0' || *name == '.' || *name == '-')
+        return mtnt__work_fail(new->work, MTNT__EXIT_USAGE,
+                               "'%s' is no name for an operation: up to 100 of A-Z a-z 0-9 . _ - and neither . nor - "
+                               "at the start",
+                               name);
     if (mtnt_chain_find(new->work->chain, name) >= 0)
         return mtnt__work_fail(new->work, MTNT__EXIT_FATAL, "the chain %s has an operation %s already",
                                mtnt_chain_name(new->work->chain), name);
@@ -100,8 +97,7 @@ static int create(birth *new, const char *path, const char *text)
     int error = mtnt__disk_create(path, text);
 
     if (error == EEXIST)
-        return mtnt__work_fail(new->work, MTNT__EXIT_FATAL, "%s exists already; nothing is overwritten",
-                               path);
+        return mtnt__work_fail(new->work, MTNT__EXIT_FATAL, "%s exists already; nothing is overwritten", path);
     return error == 0 ? 0 : fail_errno(new, "write", path, error);
 }
 
@@ -150,8 +146,7 @@ static bool only_adds(const mtnt_chain *before, const mtnt_chain *after, const b
         return false;
     for (size_t i = 0; i < count; i++)
         if (!mtnt_chain_get(before, i, &old) || !mtnt_chain_get(after, i, &now) || old.order != now.order ||
-            strcmp(old.name, now.name) != 0 || strcmp(old.checksum, now.checksum) != 0 ||
-            old.disabled != now.disabled)
+            strcmp(old.name, now.name) != 0 || strcmp(old.checksum, now.checksum) != 0 || old.disabled != now.disabled)
             return false;
     return mtnt_chain_get(after, count, &now) && now.order == new->order &&strcmp(now.name, new->name) == 0;
 }
@@ -159,8 +154,7 @@ static bool only_adds(const mtnt_chain *before, const mtnt_chain *after, const b
 static bool loads_well(const birth *new, const char *candidate)
 {
     mtnt_chain *before = NULL, *after = NULL;
-    bool well = mtnt_chain_new(&before, "default", NULL) == 0 &&
-                mtnt_chain_new(&after, "default", NULL) == 0 &&
+    bool well = mtnt_chain_new(&before, "default", NULL) == 0 && mtnt_chain_new(&after, "default", NULL) == 0 &&
                 mtnt_chain_load_yaml(before, new->chain, NULL) == 0 &&
                 mtnt_chain_load_yaml(after, candidate, NULL) == 0 && only_adds(before, after, new);
 
@@ -195,11 +189,10 @@ static int ask_for_hands(const birth *new)
 
     if (shown == NULL)
         return out_of_memory(new);
-    mtnt__work_fail(
-        new->work, MTNT__EXIT_CONFIG,
-        "%s is laid out in a way that no entry can be added to safely. The SQL files are written; add this "
-        "at the end of its operations:",
-        new->work->settings.chain);
+    mtnt__work_fail(new->work, MTNT__EXIT_CONFIG,
+                    "%s is laid out in a way that no entry can be added to safely. The SQL files are written; add this "
+                    "at the end of its operations:",
+                    new->work->settings.chain);
     fprintf(new->work->screen.err, "\n%s", shown);
     free(shown);
     return MTNT__EXIT_CONFIG;
@@ -226,10 +219,9 @@ int mtnt__command_new(mtnt__work *work)
     int exit_code = mtnt__work_load_chain(work);
 
     if (exit_code == 0 && work->settings.chain == NULL)
-        exit_code =
-            mtnt__work_fail(work, MTNT__EXIT_CONFIG,
-                            "there is no chain file to add to: give --chain FILE, or write `chain:` into "
-                            "mtnt.yaml");
+        exit_code = mtnt__work_fail(work, MTNT__EXIT_CONFIG,
+                                    "there is no chain file to add to: give --chain FILE, or write `chain:` into "
+                                    "mtnt.yaml");
     if (exit_code == 0)
         exit_code = check_name(&new);
     if (exit_code != 0)

@@ -98,8 +98,7 @@ const mtnt__option_row mtnt__option_rows[] = {
     {.name = NULL},
 };
 /* clang-format on */
-_Static_assert(sizeof mtnt__option_rows / sizeof mtnt__option_rows[0] <= MTNT__OPTION_ROWS_MAX,
-               "a bit for each");
+_Static_assert(sizeof mtnt__option_rows / sizeof mtnt__option_rows[0] <= MTNT__OPTION_ROWS_MAX, "a bit for each");
 
 const char *const mtnt__options_later[] = {
     "canary", "waves",  "per-server", "max-failures",      "retries",  "lane",   "environment",

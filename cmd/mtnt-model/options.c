@@ -88,8 +88,8 @@ static int list_split(mtnt__settings *settings, mtnt__list *list, const char *va
     return exit_code;
 }
 
-static int set_value(mtnt__settings *settings, const mtnt__option_row *row, const char *shown,
-                     const char *value, FILE *errors)
+static int set_value(mtnt__settings *settings, const mtnt__option_row *row, const char *shown, const char *value,
+                     FILE *errors)
 {
     void *field = setting_of(settings, row);
 
@@ -108,8 +108,7 @@ static int set_value(mtnt__settings *settings, const mtnt__option_row *row, cons
         if (mtnt__words_int(value, row->least, row->most, field))
             return 0;
         if (row->most == INT64_MAX)
-            return usage(errors, "%s: '%s' is no number of at least %lld", shown, value,
-                         (long long)row->least);
+            return usage(errors, "%s: '%s' is no number of at least %lld", shown, value, (long long)row->least);
         return usage(errors, "%s: '%s' is no number from %lld to %lld", shown, value, (long long)row->least,
                      (long long)row->most);
     case MTNT__OPTION_DURATION: {
@@ -173,8 +172,7 @@ static void fill_getopt(struct option *options, char *letters)
         }
     }
     for (size_t i = 0; mtnt__options_later[i] != NULL; i++)
-        options[count++] =
-            (struct option){mtnt__options_later[i], optional_argument, NULL, FIRST_LATER + (int)i};
+        options[count++] = (struct option){mtnt__options_later[i], optional_argument, NULL, FIRST_LATER + (int)i};
     options[count] = (struct option){NULL, 0, NULL, 0};
     *letters = '\0';
 }
@@ -272,8 +270,8 @@ static int take_words(mtnt__settings *settings, char **words, int count, FILE *e
     if (count > 2)
         return usage(errors, "%s takes one argument only: %s", words[0], words[2]);
     settings->argument = count > 1 ? words[1] : NULL;
-    if (settings->argument == NULL && settings->command->argument != NULL &&
-        settings->command->argument[0] != '[' && !settings->help)
+    if (settings->argument == NULL && settings->command->argument != NULL && settings->command->argument[0] != '[' &&
+        !settings->help)
         return usage(errors, "%s needs an argument: %s", words[0], settings->command->argument);
     return 0;
 }
@@ -284,9 +282,8 @@ static int check_flags(const mtnt__settings *settings, FILE *errors)
         if ((settings->flagged >> i & 1) != 0 && (ROWS[i].takes & settings->command->takes) == 0)
             return usage(errors, "%s does not take --%s", settings->command->name, ROWS[i].name);
     if (settings->controller != NULL && mtnt__words_has_password(settings->controller))
-        return usage(errors,
-                     "--controller: no flag takes a password, everybody on this machine can read it; use "
-                     "PGPASSFILE, PGSERVICE or MTNT_CONTROLLER");
+        return usage(errors, "--controller: no flag takes a password, everybody on this machine can read it; use "
+                             "PGPASSFILE, PGSERVICE or MTNT_CONTROLLER");
     return 0;
 }
 
@@ -347,8 +344,7 @@ int mtnt__options_environment(mtnt__settings *settings, FILE *errors)
         const mtnt__option_row *row = &ROWS[i];
 
         if ((settings->given >> i & 1) != 0 || (row->takes & settings->command->takes) == 0 ||
-            row->setting == offsetof(mtnt__settings, help) ||
-            row->setting == offsetof(mtnt__settings, version))
+            row->setting == offsetof(mtnt__settings, help) || row->setting == offsetof(mtnt__settings, version))
             continue;
         exit_code = take_variable(settings, row, errors);
     }

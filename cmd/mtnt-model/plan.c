@@ -71,8 +71,7 @@ static void check_order(needs *tenant)
     mtnt_entry_info info;
 
     for (size_t i = 0; i < tenant->count && !settings->allow_out_of_order && tenant->refusal[0] == '\0'; i++)
-        if (mtnt_chain_get(tenant->plan->work->chain, tenant->indices[i], &info) &&
-            info.order < tenant->last_applied)
+        if (mtnt_chain_get(tenant->plan->work->chain, tenant->indices[i], &info) && info.order < tenant->last_applied)
             snprintf(tenant->refusal, sizeof tenant->refusal,
                      "operation %" PRId64 " `%s` comes before %" PRId64
                      ", which is applied: allow it with --allow-out-of-order",
@@ -290,10 +289,10 @@ static json_t *describe_operations(const plan *all, const group *at)
 
     for (size_t i = 0; list != NULL && i < at->count; i++)
         if (mtnt_chain_get(all->work->chain, at->indices[i], &info))
-            json_array_append_new(list, json_pack("{sI so so so}", "order", (json_int_t)info.order, "name",
-                                                  mtnt__encode_text(info.name), "model",
-                                                  mtnt__encode_text(info.model_up), "controller",
-                                                  mtnt__encode_text(info.controller_up)));
+            json_array_append_new(list,
+                                  json_pack("{sI so so so}", "order", (json_int_t)info.order, "name",
+                                            mtnt__encode_text(info.name), "model", mtnt__encode_text(info.model_up),
+                                            "controller", mtnt__encode_text(info.controller_up)));
     return list;
 }
 
@@ -303,9 +302,9 @@ static json_t *describe_group(const plan *all, const group *at)
 
     for (size_t i = 0; i < EXAMPLES && at->examples[i] != NULL; i++)
         json_array_append_new(examples, mtnt__encode_text(at->examples[i]));
-    return json_pack("{sI so sI so so so}", "tenants", (json_int_t)at->tenants, "examples", examples,
-                     "version", (json_int_t)at->version, "guarantee", mtnt__encode_text(at->guarantee),
-                     "refused", mtnt__encode_text(at->refusal), "operations", describe_operations(all, at));
+    return json_pack("{sI so sI so so so}", "tenants", (json_int_t)at->tenants, "examples", examples, "version",
+                     (json_int_t)at->version, "guarantee", mtnt__encode_text(at->guarantee), "refused",
+                     mtnt__encode_text(at->refusal), "operations", describe_operations(all, at));
 }
 
 static void put_json(const plan *all)
@@ -321,9 +320,8 @@ static void put_json(const plan *all)
     if (!lines)
         mtnt__encode_put(all->work->screen.out,
                          json_pack("{sO s{sI sI sI sI}}", "groups", groups, "summary", "tenants",
-                                   (json_int_t)all->tenants, "to_migrate", (json_int_t)all->to_do,
-                                   "nothing_to_do", (json_int_t)all->current, "refused",
-                                   (json_int_t)all->refused),
+                                   (json_int_t)all->tenants, "to_migrate", (json_int_t)all->to_do, "nothing_to_do",
+                                   (json_int_t)all->current, "refused", (json_int_t)all->refused),
                          false);
     json_decref(groups);
 }

@@ -25,8 +25,7 @@ static void rate_text(char ret_text[32], int64_t done, int64_t elapsed_ms)
 static void eta_text(char ret_text[32], int64_t done, const mtnt_counts *counts)
 {
     int64_t left = counts->total - done;
-    int64_t s =
-        done > 0 ? (int64_t)((double)counts->elapsed_ms * (double)left / (double)done / 1000.0 + 0.5) : -1;
+    int64_t s = done > 0 ? (int64_t)((double)counts->elapsed_ms * (double)left / (double)done / 1000.0 + 0.5) : -1;
 
     if (s < 0)
         snprintf(ret_text, 32, "eta ?");
@@ -77,8 +76,7 @@ static void put_line(mtnt__screen *screen, const char *text, int bar, const mtnt
         return;
     if (bar > 0) {
         fprintf(out, "%*s", INDENT, "");
-        mtnt__screen_bar(screen, out, bar, counts->migrated + counts->current + counts->failed,
-                         counts->total);
+        mtnt__screen_bar(screen, out, bar, counts->migrated + counts->current + counts->failed, counts->total);
         fputs("  ", out);
     }
     fputs(text, out);

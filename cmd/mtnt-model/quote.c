@@ -47,8 +47,7 @@ static bool same_file(const char *a, const char *b)
     return same;
 }
 
-static void put_flag(FILE *out, const mtnt__work *work, const char *name, const char *value,
-                     const char *in_project)
+static void put_flag(FILE *out, const mtnt__work *work, const char *name, const char *value, const char *in_project)
 {
     if (value == NULL || !mtnt__options_is_flagged(&work->settings, name) ||
         (in_project != NULL && (strcmp(value, in_project) == 0 || same_file(value, in_project))))

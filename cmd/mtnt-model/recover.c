@@ -31,8 +31,8 @@ static void show(recovery *all, const char *tenant, const char *result, const mt
     if (all->work->settings.format == MTNT__FORMAT_TEXT)
         put_result(all, tenant, result, err);
     else
-        mtnt__encode_list_item(&all->json, json_pack("{so ss so}", "id", mtnt__encode_text(tenant), "result",
-                                                     result, "error", mtnt__encode_error(err)));
+        mtnt__encode_list_item(&all->json, json_pack("{so ss so}", "id", mtnt__encode_text(tenant), "result", result,
+                                                     "error", mtnt__encode_error(err)));
 }
 
 static int recover_tenant(void *data, const mtnt_tenant_info *info, const mtnt_model *model)
@@ -47,8 +47,7 @@ static int recover_tenant(void *data, const mtnt_tenant_info *info, const mtnt_m
     if (strcmp(info->state, "idle") == 0)
         return 0;
     all->interrupted++;
-    if (mtnt_coordinator_new(&coordinator, all->work->controller, model, all->work->chain, &options, &err) !=
-            0 ||
+    if (mtnt_coordinator_new(&coordinator, all->work->controller, model, all->work->chain, &options, &err) != 0 ||
         mtnt_coordinator_recover(coordinator, &err) != 0) {
         all->failed++;
         show(all, info->tenant, "not settled", &err);
@@ -72,18 +71,16 @@ static int finish(recovery *all)
 
     if (all->work->settings.format != MTNT__FORMAT_TEXT)
         mtnt__encode_list_end(&all->json,
-                              json_pack("{sI sI sI sI sI}", "tenants", (json_int_t)all->tenants,
-                                        "interrupted", (json_int_t)all->interrupted, "completed",
-                                        (json_int_t)all->committed, "rolled_back", (json_int_t)all->aborted,
-                                        "failed", (json_int_t)all->failed));
+                              json_pack("{sI sI sI sI sI}", "tenants", (json_int_t)all->tenants, "interrupted",
+                                        (json_int_t)all->interrupted, "completed", (json_int_t)all->committed,
+                                        "rolled_back", (json_int_t)all->aborted, "failed", (json_int_t)all->failed));
     else if (all->interrupted == 0)
         fputs("Nothing to be recovered\n", out);
     else
         fprintf(out,
                 "%" PRId64 " tenant%s interrupted: %" PRId64 " rolled back, %" PRId64 " completed, %" PRId64
                 " not settled\n",
-                all->interrupted, all->interrupted == 1 ? " was" : "s were", all->aborted, all->committed,
-                all->failed);
+                all->interrupted, all->interrupted == 1 ? " was" : "s were", all->aborted, all->committed, all->failed);
     return all->failed > 0 ? MTNT__EXIT_FAILED : MTNT__EXIT_OK;
 }
 

@@ -54,8 +54,7 @@ static void remember(mtnt__report *report, const mtnt_event *event)
         report->run = event->run;
         report->started_ms = event->wall_ms;
         report->workers = event->workers;
-        snprintf(report->guarantee, sizeof report->guarantee, "%s",
-                 event->guarantee != NULL ? event->guarantee : "");
+        snprintf(report->guarantee, sizeof report->guarantee, "%s", event->guarantee != NULL ? event->guarantee : "");
         break;
     case MTNT_EVENT_RUN_FINISHED:
         report->run = event->run;

@@ -144,10 +144,9 @@ void mtnt__report_failure(mtnt__report *report, const mtnt_event *event)
         return;
     }
     fputs("    ", out);
-    mtnt__excerpt_put_lines(
-        out, 4,
-        mtnt__excerpt_without_operation(err->message,
-                                        event->outcome == NULL ? NULL : event->outcome->failed_operation));
+    mtnt__excerpt_put_lines(out, 4,
+                            mtnt__excerpt_without_operation(
+                                err->message, event->outcome == NULL ? NULL : event->outcome->failed_operation));
     if (err->state[0] != '\0') {
         fputs("   (", out);
         mtnt__words_put(out, err->state);

@@ -1,9 +1,8 @@
 #include "report.h"
 
 static const char *const results[] = {
-    [MTNT_RESULT_NONE] = "none",         [MTNT_RESULT_MIGRATED] = "migrated",
-    [MTNT_RESULT_CURRENT] = "current",   [MTNT_RESULT_FAILED] = "failed",
-    [MTNT_RESULT_IN_DOUBT] = "in_doubt", [MTNT_RESULT_UNTOUCHED] = "untouched",
+    [MTNT_RESULT_NONE] = "none",     [MTNT_RESULT_MIGRATED] = "migrated", [MTNT_RESULT_CURRENT] = "current",
+    [MTNT_RESULT_FAILED] = "failed", [MTNT_RESULT_IN_DOUBT] = "in_doubt", [MTNT_RESULT_UNTOUCHED] = "untouched",
 };
 
 /* What every event of jsonl begins with. */
@@ -29,44 +28,40 @@ static json_t *describe_run(const mtnt__report *report)
     const mtnt_chain *chain = report->work->chain;
 
     return json_pack("{ss so sI so si so}", "command", report->command, "chain",
-                     mtnt__encode_text(mtnt_chain_name(chain)), "chain_length",
-                     (json_int_t)mtnt_chain_len(chain), "controller", mtnt__encode_text(report->controller),
-                     "workers", report->workers, "guarantee",
+                     mtnt__encode_text(mtnt_chain_name(chain)), "chain_length", (json_int_t)mtnt_chain_len(chain),
+                     "controller", mtnt__encode_text(report->controller), "workers", report->workers, "guarantee",
                      mtnt__encode_text(report->guarantee[0] != '\0' ? report->guarantee : NULL));
 }
 
 static json_t *describe_outcome(const mtnt_outcome *outcome)
 {
-    return json_pack("{so so sI sI sI sI sb sb sb so sI so}", "migration",
-                     mtnt__encode_text(outcome->migration), "mode", mtnt__encode_text(outcome->mode),
-                     "executed", (json_int_t)outcome->executed, "rolled_back",
-                     (json_int_t)outcome->rolled_back, "from_version", (json_int_t)outcome->from_version,
-                     "version", (json_int_t)outcome->to_version, "created_model", outcome->created_model,
-                     "recovered", outcome->recovered, "recovered_committed", outcome->recovered_committed,
-                     "started", mtnt__encode_time(outcome->started_ms), "duration_ms",
-                     (json_int_t)(outcome->finished_ms - outcome->started_ms), "failed",
-                     outcome->failed_operation == NULL
-                         ? json_null()
-                         : json_pack("{so sI so}", "operation", mtnt__encode_text(outcome->failed_operation),
-                                     "order", (json_int_t)outcome->failed_order, "phase",
-                                     mtnt__encode_text(outcome->failed_phase)));
+    return json_pack(
+        "{so so sI sI sI sI sb sb sb so sI so}", "migration", mtnt__encode_text(outcome->migration), "mode",
+        mtnt__encode_text(outcome->mode), "executed", (json_int_t)outcome->executed, "rolled_back",
+        (json_int_t)outcome->rolled_back, "from_version", (json_int_t)outcome->from_version, "version",
+        (json_int_t)outcome->to_version, "created_model", outcome->created_model, "recovered", outcome->recovered,
+        "recovered_committed", outcome->recovered_committed, "started", mtnt__encode_time(outcome->started_ms),
+        "duration_ms", (json_int_t)(outcome->finished_ms - outcome->started_ms), "failed",
+        outcome->failed_operation == NULL
+            ? json_null()
+            : json_pack("{so sI so}", "operation", mtnt__encode_text(outcome->failed_operation), "order",
+                        (json_int_t)outcome->failed_order, "phase", mtnt__encode_text(outcome->failed_phase)));
 }
 
 static json_t *describe_tenant(const mtnt_event *event)
 {
-    json_t *tenant = json_pack("{so ss so}", "tenant", mtnt__encode_text(mtnt_model_id(event->tenant)),
-                               "result", results[event->result], "error", mtnt__encode_error(event->error));
+    json_t *tenant = json_pack("{so ss so}", "tenant", mtnt__encode_text(mtnt_model_id(event->tenant)), "result",
+                               results[event->result], "error", mtnt__encode_error(event->error));
 
     return event->outcome == NULL ? tenant : join(tenant, describe_outcome(event->outcome));
 }
 
 static json_t *describe_operation(const mtnt_event *event)
 {
-    return json_pack("{so so sI ss ss sI so}", "tenant", mtnt__encode_text(mtnt_model_id(event->tenant)),
-                     "operation", mtnt__encode_text(event->operation), "order", (json_int_t)event->order,
-                     "direction", event->up ? "up" : "down", "status", mtnt_status_name(event->status),
-                     "duration_ms", (json_int_t)event->duration_ms, "error",
-                     mtnt__encode_error(event->error));
+    return json_pack("{so so sI ss ss sI so}", "tenant", mtnt__encode_text(mtnt_model_id(event->tenant)), "operation",
+                     mtnt__encode_text(event->operation), "order", (json_int_t)event->order, "direction",
+                     event->up ? "up" : "down", "status", mtnt_status_name(event->status), "duration_ms",
+                     (json_int_t)event->duration_ms, "error", mtnt__encode_error(event->error));
 }
 
 static json_t *describe_event(mtnt__report *report, const mtnt_event *event)
@@ -81,10 +76,9 @@ static json_t *describe_event(mtnt__report *report, const mtnt_event *event)
     case MTNT_EVENT_OPERATION: return join(begin(event, "operation"), describe_operation(event));
     case MTNT_EVENT_TENANT_FINISHED: return join(begin(event, "tenant_finished"), describe_tenant(event));
     case MTNT_EVENT_PROGRESS:
-        return join(begin(event, "progress"),
-                    join(mtnt__encode_counts(&report->counts),
-                         json_pack("{sI sI}", "running", (json_int_t)report->counts.running, "elapsed_ms",
-                                   (json_int_t)report->counts.elapsed_ms)));
+        return join(begin(event, "progress"), join(mtnt__encode_counts(&report->counts),
+                                                   json_pack("{sI sI}", "running", (json_int_t)report->counts.running,
+                                                             "elapsed_ms", (json_int_t)report->counts.elapsed_ms)));
     case MTNT_EVENT_WARNING:
         return join(begin(event, "warning"), json_pack("{so}", "error", mtnt__encode_error(event->error)));
     case MTNT_EVENT_RUN_FINISHED: break; /* printed by the finish, which knows the exit code */
@@ -113,10 +107,10 @@ void mtnt__report_json_event(mtnt__report *report, const mtnt_event *event)
 void mtnt__report_json_finish(mtnt__report *report, int exit_code, json_t **ret_result)
 {
     bool lines = report->work->settings.format == MTNT__FORMAT_JSONL;
-    json_t *result = json_pack(
-        "{so so sI so sO si}", "started", mtnt__encode_time(report->started_ms), "finished",
-        mtnt__encode_time(report->finished_ms), "duration_ms", (json_int_t)report->counts.elapsed_ms, "error",
-        mtnt__encode_error(&report->error), "failures", report->failures, "exit", exit_code);
+    json_t *result =
+        json_pack("{so so sI so sO si}", "started", mtnt__encode_time(report->started_ms), "finished",
+                  mtnt__encode_time(report->finished_ms), "duration_ms", (json_int_t)report->counts.elapsed_ms, "error",
+                  mtnt__encode_error(&report->error), "failures", report->failures, "exit", exit_code);
 
     result = join(result, join(describe_run(report), mtnt__encode_counts(&report->counts)));
     if (lines) {
@@ -128,7 +122,7 @@ void mtnt__report_json_finish(mtnt__report *report, int exit_code, json_t **ret_
     } else if (ret_result != NULL) {
         *ret_result = join(json_pack("{sI}", "run", (json_int_t)report->run), result);
     } else {
-        mtnt__encode_put(report->work->screen.out,
-                         join(json_pack("{sI}", "run", (json_int_t)report->run), result), false);
+        mtnt__encode_put(report->work->screen.out, join(json_pack("{sI}", "run", (json_int_t)report->run), result),
+                         false);
     }
 }

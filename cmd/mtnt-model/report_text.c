@@ -12,10 +12,8 @@ static void put_header(mtnt__report *report, const mtnt_event *event)
     mtnt__screen_put(screen, screen->out, MTNT__STYLE_STRONG, mtnt_chain_name(report->work->chain));
     fprintf(screen->out, "%s%zu operation%s", dot, operations, operations == 1 ? "" : "s");
     if (report->counts.total >= 0)
-        fprintf(screen->out, "%s%" PRId64 " tenant%s", dot, report->counts.total,
-                report->counts.total == 1 ? "" : "s");
-    fprintf(screen->out, "%s%d worker%s%scontroller ", dot, event->workers, event->workers == 1 ? "" : "s",
-            dot);
+        fprintf(screen->out, "%s%" PRId64 " tenant%s", dot, report->counts.total, report->counts.total == 1 ? "" : "s");
+    fprintf(screen->out, "%s%d worker%s%scontroller ", dot, event->workers, event->workers == 1 ? "" : "s", dot);
     mtnt__words_put(screen->out, report->controller);
     fputc('\n', screen->out);
     if (event->guarantee != NULL) {
@@ -99,19 +97,16 @@ static void put_recovered(FILE *out, const mtnt_counts *counts)
 
     if (count > 0)
         fprintf(out,
-                "%" PRId64 " tenant%s interrupted earlier; recovered: %" PRId64 " rolled back, %" PRId64
-                " completed\n",
-                count, count == 1 ? " was" : "s were", counts->recovered_aborted,
-                counts->recovered_committed);
+                "%" PRId64 " tenant%s interrupted earlier; recovered: %" PRId64 " rolled back, %" PRId64 " completed\n",
+                count, count == 1 ? " was" : "s were", counts->recovered_aborted, counts->recovered_committed);
 }
 
 void mtnt__report_text_finish(mtnt__report *report, int exit_code)
 {
     const mtnt__screen *screen = &report->work->screen;
     const mtnt_counts *counts = &report->counts;
-    int64_t total = counts->total >= 0
-                        ? counts->total
-                        : counts->migrated + counts->current + counts->failed + counts->untouched;
+    int64_t total =
+        counts->total >= 0 ? counts->total : counts->migrated + counts->current + counts->failed + counts->untouched;
     char duration[MTNT__WORDS_DURATION_SIZE];
     bool single = strcmp(report->command, "do") == 0 || strcmp(report->command, "undo") == 0;
     FILE *out = screen->out;

@@ -22,15 +22,14 @@ int mtnt__command_reset(mtnt__work *work)
     int exit_code;
 
     if (!work->settings.yes)
-        return mtnt__work_fail(
-            work, MTNT__EXIT_USAGE,
-            "reset takes back everything that is applied to the selected tenants: say --yes if "
-            "that is meant");
+        return mtnt__work_fail(work, MTNT__EXIT_USAGE,
+                               "reset takes back everything that is applied to the selected tenants: say --yes if "
+                               "that is meant");
     exit_code = perform(work, &back, &forward);
     if (work->settings.format == MTNT__FORMAT_JSON)
-        mtnt__encode_put(work->screen.out,
-                         json_pack("{ss so* so* si}", "command", "reset", "rewind", back, "migrate", forward,
-                                   "exit", exit_code),
-                         false);
+        mtnt__encode_put(
+            work->screen.out,
+            json_pack("{ss so* so* si}", "command", "reset", "rewind", back, "migrate", forward, "exit", exit_code),
+            false);
     return exit_code;
 }

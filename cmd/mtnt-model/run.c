@@ -17,10 +17,9 @@ static int check_policy(mtnt__work *work)
     mtnt__settings *settings = &work->settings;
 
     if (is(settings->on_failure, "keep") && is(settings->atomicity, "chain"))
-        return mtnt__work_fail(
-            work, MTNT__EXIT_USAGE,
-            "--on-failure keep needs --atomicity operation: a chain commits as a whole or not "
-            "at all");
+        return mtnt__work_fail(work, MTNT__EXIT_USAGE,
+                               "--on-failure keep needs --atomicity operation: a chain commits as a whole or not "
+                               "at all");
     if (is(settings->on_failure, "keep"))
         settings->atomicity = "operation";
     return 0;
@@ -43,9 +42,21 @@ static int check_to(mtnt__work *work)
                            near != NULL ? near : "", near != NULL ? "?" : "");
 }
 
+static int check_run(mtnt__work *work)
+{
+    int64_t number;
+
+    if (work->settings.run == NULL || mtnt__words_int(work->settings.run, 1, INT64_MAX, &number))
+        return 0;
+    return mtnt__work_fail(work, MTNT__EXIT_USAGE, "--run: '%s' is no number of a run", work->settings.run);
+}
+
 int mtnt__run_prepare(mtnt__work *work)
 {
     int exit_code = mtnt__work_load_chain(work);
+
+    if (exit_code == 0)
+        exit_code = check_run(work);
 
     if (exit_code == 0)
         exit_code = check_policy(work);
@@ -62,8 +73,7 @@ static void fill_options(const mtnt__work *work, const mtnt__run_spec *spec, mtn
     options->command = spec->command;
     options->migration.atomicity =
         is(settings->atomicity, "operation") ? MTNT_ATOMICITY_OPERATION : MTNT_ATOMICITY_CHAIN;
-    options->migration.on_failure =
-        is(settings->on_failure, "keep") ? MTNT_ON_FAILURE_KEEP : MTNT_ON_FAILURE_ROLLBACK;
+    options->migration.on_failure = is(settings->on_failure, "keep") ? MTNT_ON_FAILURE_KEEP : MTNT_ON_FAILURE_ROLLBACK;
     options->migration.to = settings->to;
     options->migration.steps = spec->steps;
     options->migration.run = settings->run;
@@ -78,13 +88,12 @@ static int exit_code_of(const mtnt_counts *counts, int rc, const mtnt_error *err
     if (first_signal != 0)
         return MTNT__EXIT_SIGNAL + first_signal;
     if (rc != 0)
-        return counts->migrated + counts->current + counts->failed > 0 ? MTNT__EXIT_FAILED
-                                                                       : mtnt__work_exit_code(err);
+        return counts->migrated + counts->current + counts->failed > 0 ? MTNT__EXIT_FAILED : mtnt__work_exit_code(err);
     return counts->failed > 0 || counts->untouched > 0 ? MTNT__EXIT_FAILED : MTNT__EXIT_OK;
 }
 
-static int perform(mtnt__work *work, mtnt_executor *executor, mtnt_tenant_source *source,
-                   mtnt__report *report, json_t **ret_result)
+static int perform(mtnt__work *work, mtnt_executor *executor, mtnt_tenant_source *source, mtnt__report *report,
+                   json_t **ret_result)
 {
     mtnt__interrupt interrupt;
     mtnt_error err = MTNT_ERROR_INIT;
@@ -100,6 +109,8 @@ static int perform(mtnt__work *work, mtnt_executor *executor, mtnt_tenant_source
         (void)mtnt__work_fail_error(work, &err);
         report->error = err;
     }
+    if (rc == 0 && report->counts.total == 0)
+        mtnt__work_note(work, "no tenant is selected");
     mtnt__report_finish(report, exit_code, ret_result);
     return exit_code;
 }

@@ -23,15 +23,12 @@ static int show_tenant(void *data, const mtnt_tenant_info *info, const mtnt_mode
         all->elsewhere = true;
     if (all->work->settings.format != MTNT__FORMAT_TEXT)
         mtnt__encode_list_item(&all->json,
-                               json_pack("{so so sI sI so so so}", "id", mtnt__encode_text(info->tenant),
-                                         "state", mtnt__encode_text(info->state), "version",
-                                         (json_int_t)info->version, "pending", (json_int_t)info->pending,
-                                         "error", mtnt__encode_text(info->error), "error_operation",
-                                         mtnt__encode_text(info->error_operation), "updated",
+                               json_pack("{so so sI sI so so so}", "id", mtnt__encode_text(info->tenant), "state",
+                                         mtnt__encode_text(info->state), "version", (json_int_t)info->version,
+                                         "pending", (json_int_t)info->pending, "error", mtnt__encode_text(info->error),
+                                         "error_operation", mtnt__encode_text(info->error_operation), "updated",
                                          mtnt__encode_time(info->updated_ms)));
-    return mtnt__tally_add(&all->tally, info) == 0
-               ? 0
-               : mtnt__work_fail(all->work, MTNT__EXIT_FATAL, "out of memory");
+    return mtnt__tally_add(&all->tally, info) == 0 ? 0 : mtnt__work_fail(all->work, MTNT__EXIT_FATAL, "out of memory");
 }
 
 /* Ours, on the controller's own server; -1 = not known. */
@@ -43,8 +40,7 @@ static int64_t prepared_transactions(const status *all)
 
     if (db == NULL || mtnt_db_backend(db) == MTNT_SQLITE)
         return all->elsewhere ? -1 : 0;
-    if (mtnt_db_query_int(db, &count, &err,
-                          "SELECT count(*) FROM pg_prepared_xacts WHERE gid LIKE 'mtnt:%'") != 0)
+    if (mtnt_db_query_int(db, &count, &err, "SELECT count(*) FROM pg_prepared_xacts WHERE gid LIKE 'mtnt:%'") != 0)
         return -1;
     return count;
 }
@@ -83,8 +79,8 @@ static void put_histogram(const status *all)
         const mtnt__tally_version *at = &tally->versions[i];
         int bar = (int)(most <= room ? at->tenants : at->tenants * room / most);
 
-        fprintf(screen->out, "  version %-*" PRId64 " %*" PRId64 "  ", version_width, at->version,
-                count_width, at->tenants);
+        fprintf(screen->out, "  version %-*" PRId64 " %*" PRId64 "  ", version_width, at->version, count_width,
+                at->tenants);
         mtnt__screen_bar(screen, screen->out, bar > 0 ? bar : 1, 1, 1);
         fputc('\n', screen->out);
     }
@@ -157,8 +153,8 @@ static json_t *describe_versions(const mtnt__tally *tally)
     json_t *list = json_array();
 
     for (size_t i = 0; list != NULL && i < tally->version_count; i++)
-        json_array_append_new(list, json_pack("{sI sI}", "version", (json_int_t)tally->versions[i].version,
-                                              "tenants", (json_int_t)tally->versions[i].tenants));
+        json_array_append_new(list, json_pack("{sI sI}", "version", (json_int_t)tally->versions[i].version, "tenants",
+                                              (json_int_t)tally->versions[i].tenants));
     return list;
 }
 
@@ -190,11 +186,11 @@ static json_t *describe(const status *all)
 
     return json_pack("{so sI so sI sI sI sI sI so so so}", "chain", mtnt__encode_text(mtnt_chain_name(chain)),
                      "chain_length", (json_int_t)mtnt_chain_len(chain), "newest",
-                     some ? json_integer(last.order) : json_null(), "tenants", (json_int_t)tally->tenants,
-                     "current", (json_int_t)tally->current, "pending", (json_int_t)tally->pending, "failed",
-                     (json_int_t)tally->failed, "interrupted", (json_int_t)tally->interrupted,
-                     "prepared_transactions", prepared >= 0 ? json_integer(prepared) : json_null(),
-                     "versions", describe_versions(tally), "failures", describe_failures(tally));
+                     some ? json_integer(last.order) : json_null(), "tenants", (json_int_t)tally->tenants, "current",
+                     (json_int_t)tally->current, "pending", (json_int_t)tally->pending, "failed",
+                     (json_int_t)tally->failed, "interrupted", (json_int_t)tally->interrupted, "prepared_transactions",
+                     prepared >= 0 ? json_integer(prepared) : json_null(), "versions", describe_versions(tally),
+                     "failures", describe_failures(tally));
 }
 
 int mtnt__command_status(mtnt__work *work)

@@ -36,8 +36,7 @@ static int keep(void *data, const mtnt_tenant_info *info, mtnt_error *err)
     }
     copy = &all->infos[all->count++];
     *copy = *info;
-    copy->tenant = copy->state = copy->error = copy->error_operation = copy->error_state = copy->migration =
-        NULL;
+    copy->tenant = copy->state = copy->error = copy->error_operation = copy->error_state = copy->migration = NULL;
     if (copy_text(&info->tenant, &copy->tenant) || copy_text(&state, &copy->state) ||
         copy_text(&info->error, &copy->error) || copy_text(&info->error_operation, &copy->error_operation) ||
         copy_text(&info->error_state, &copy->error_state) || copy_text(&info->migration, &copy->migration))
@@ -84,15 +83,14 @@ static int keep_stranger(mtnt__work *work, seen *all, const char *id, mtnt_error
 
 /* ---- tenants of a file ---- */
 
-static int show_batch(mtnt__work *work, mtnt_model **models, size_t count, seen *all, mtnt__survey_fn each,
-                      void *data)
+static int show_batch(mtnt__work *work, mtnt_model **models, size_t count, seen *all, mtnt__survey_fn each, void *data)
 {
     mtnt_error err = MTNT_ERROR_INIT;
     int rc = 0, exit_code = 0;
 
     if (work->controller != NULL)
-        rc = mtnt_controller_look_up(work->controller, work->chain, (const mtnt_model *const *)models, count,
-                                     keep, all, &err);
+        rc = mtnt_controller_look_up(work->controller, work->chain, (const mtnt_model *const *)models, count, keep, all,
+                                     &err);
     else
         for (size_t i = 0; i < count && rc == 0; i++)
             rc = keep_stranger(work, all, mtnt_model_id(models[i]), &err);
@@ -110,8 +108,7 @@ static int next_batch(mtnt__work *work, mtnt_tenant_source *source, mtnt_model *
     size_t count = 0;
     int rc = 0;
 
-    while (count < BATCH && (rc = source->next(source->data, &models[count], &err)) == 0 &&
-           models[count] != NULL)
+    while (count < BATCH && (rc = source->next(source->data, &models[count], &err)) == 0 && models[count] != NULL)
         count++;
     *ret_count = count;
     return rc == 0 ? 0 : mtnt__work_fail_error(work, &err);
@@ -163,9 +160,9 @@ static int check_known(mtnt__work *work, const seen *all)
         while (j < all->count && strcmp(all->infos[j].tenant, only->items[i]) != 0)
             j++;
         if (j == all->count)
-            exit_code = mtnt__work_fail(
-                work, MTNT__EXIT_USAGE,
-                "--tenant: the controller knows no tenant %s, and no tenants file is named", only->items[i]);
+            exit_code = mtnt__work_fail(work, MTNT__EXIT_USAGE,
+                                        "--tenant: the controller knows no tenant %s, and no tenants file is named",
+                                        only->items[i]);
     }
     return exit_code;
 }
@@ -179,8 +176,7 @@ static int survey_known(mtnt__work *work, mtnt__survey_fn each, void *data)
 
     if (settings->where.count > 0)
         return mtnt__work_fail(work, MTNT__EXIT_USAGE, "--where needs --tenants: labels are in that file");
-    if (work->controller != NULL &&
-        mtnt_controller_tenants(work->controller, work->chain, keep, &all, &err) != 0)
+    if (work->controller != NULL && mtnt_controller_tenants(work->controller, work->chain, keep, &all, &err) != 0)
         exit_code = mtnt__work_fail_error(work, &err);
     if (exit_code == 0)
         exit_code = check_known(work, &all);

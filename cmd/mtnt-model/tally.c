@@ -11,8 +11,7 @@ enum { GROUPS_MAX = 1000 };
 
 static bool is_word(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           (c & 0x80) != 0;
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || (c & 0x80) != 0;
 }
 
 char *mtnt__tally_fingerprint(const char *message, const char *id)
@@ -25,8 +24,8 @@ char *mtnt__tally_fingerprint(const char *message, const char *id)
     if (out == NULL)
         return NULL;
     while (*at != '\0') {
-        bool whole = length > 0 && strncmp(at, id, length) == 0 && (at == message || !is_word(at[-1])) &&
-                     !is_word(at[length]);
+        bool whole =
+            length > 0 && strncmp(at, id, length) == 0 && (at == message || !is_word(at[-1])) && !is_word(at[length]);
 
         if (whole) {
             fputs("{tenant}", out);
@@ -70,8 +69,8 @@ static bool same(const char *a, const char *b)
 static mtnt__tally_group *find_group(const mtnt__tally_groups *groups, const mtnt__tally_group *like)
 {
     for (size_t i = 0; i < groups->count; i++)
-        if (strcmp(groups->items[i].text, like->text) == 0 &&
-            same(groups->items[i].operation, like->operation) && same(groups->items[i].state, like->state))
+        if (strcmp(groups->items[i].text, like->text) == 0 && same(groups->items[i].operation, like->operation) &&
+            same(groups->items[i].state, like->state))
             return &groups->items[i];
     return NULL;
 }
@@ -97,14 +96,13 @@ static int new_group(mtnt__tally_groups *groups, const mtnt__tally_group *like, 
     group = &groups->items[groups->count++];
     *group = (mtnt__tally_group){.text = NULL};
     *ret_group = group;
-    if (copy(&group->text, like->text) || copy(&group->operation, like->operation) ||
-        copy(&group->state, like->state))
+    if (copy(&group->text, like->text) || copy(&group->operation, like->operation) || copy(&group->state, like->state))
         return MTNT_E_NOMEM;
     return 0;
 }
 
-int mtnt__tally_group_add(mtnt__tally_groups *groups, const char *tenant, const char *text,
-                          const char *operation, const char *state)
+int mtnt__tally_group_add(mtnt__tally_groups *groups, const char *tenant, const char *text, const char *operation,
+                          const char *state)
 {
     char *fingerprint = mtnt__tally_fingerprint(text, tenant);
     const mtnt__tally_group like = {
@@ -143,8 +141,8 @@ int mtnt__tally_add(mtnt__tally *tally, const mtnt_tenant_info *info)
         tally->failed++;
         rc = rc != 0 ? rc
                      : mtnt__tally_group_add(&tally->failures, info->tenant,
-                                             info->error != NULL ? info->error : info->state,
-                                             info->error_operation, info->error_state);
+                                             info->error != NULL ? info->error : info->state, info->error_operation,
+                                             info->error_state);
     } else if (current) {
         tally->current++;
     } else {
@@ -164,8 +162,7 @@ static int most_first(const void *a, const void *b)
 {
     const mtnt__tally_group *x = a, *y = b;
 
-    return x->tenants != y->tenants ? (x->tenants < y->tenants) - (x->tenants > y->tenants)
-                                    : strcmp(x->text, y->text);
+    return x->tenants != y->tenants ? (x->tenants < y->tenants) - (x->tenants > y->tenants) : strcmp(x->text, y->text);
 }
 
 void mtnt__tally_groups_sort(mtnt__tally_groups *groups)

@@ -27,8 +27,7 @@ static void problem(check *all, int exit_code)
 static int check_names(check *all, const mtnt_model *model, const mtnt_entry_info *info, const char *sql,
                        mtnt_backend backend)
 {
-    const mtnt_script script = {
-        .sql = sql, .variable = mtnt_model_variable, .variable_data = (void *)(uintptr_t)model};
+    const mtnt_script script = {.sql = sql, .variable = mtnt_model_variable, .variable_data = (void *)(uintptr_t)model};
     mtnt_error err = MTNT_ERROR_INIT;
 
     if (sql == NULL || strncmp(sql, "-- sql.", 7) == 0 || mtnt_script_check(&script, backend, &err) == 0)
@@ -46,8 +45,7 @@ static int check_tenant(check *all, const mtnt_model *model)
     mtnt_entry_info info;
     int exit_code = 0;
 
-    for (size_t i = 0;
-         exit_code == 0 && all->work->chain_loaded && mtnt_chain_get(all->work->chain, i, &info); i++)
+    for (size_t i = 0; exit_code == 0 && all->work->chain_loaded && mtnt_chain_get(all->work->chain, i, &info); i++)
         if (!info.disabled)
             exit_code = check_names(all, model, &info, info.model_up, mtnt_model_backend(model));
     return exit_code;

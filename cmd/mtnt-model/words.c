@@ -112,8 +112,7 @@ static bool is_secret_key(const char *key, size_t length)
     static const char secret[] = "password";
     size_t tail = sizeof secret - 1;
 
-    return memchr(key, '%', length) != NULL ||
-           (length >= tail && strncasecmp(key + length - tail, secret, tail) == 0);
+    return memchr(key, '%', length) != NULL || (length >= tail && strncasecmp(key + length - tail, secret, tail) == 0);
 }
 
 bool mtnt__words_has_password(const char *dsn)
@@ -142,8 +141,7 @@ bool mtnt__words_has_password(const char *dsn)
 /* Marks that change the direction of the text around them, and the two separators that end a line. */
 static bool reorders(uint32_t c)
 {
-    return (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0x200e || c == 0x200f ||
-           c == 0x061c;
+    return (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0x200e || c == 0x200f || c == 0x061c;
 }
 
 static int width_of(uint32_t c)
@@ -152,11 +150,10 @@ static int width_of(uint32_t c)
         uint32_t first, last;
         int width;
     } ranges[] = {
-        {0x0300, 0x036f, 0},   {0x200b, 0x200d, 0},   {0x20d0, 0x20ff, 0},   {0xfe00, 0xfe0f, 0},
-        {0xfe20, 0xfe2f, 0},   {0x1100, 0x115f, 2},   {0x2e80, 0x303e, 2},   {0x3041, 0x33ff, 2},
-        {0x3400, 0x4dbf, 2},   {0x4e00, 0x9fff, 2},   {0xa000, 0xa4cf, 2},   {0xac00, 0xd7a3, 2},
-        {0xf900, 0xfaff, 2},   {0xfe30, 0xfe6f, 2},   {0xff00, 0xff60, 2},   {0xffe0, 0xffe6, 2},
-        {0x1f300, 0x1f64f, 2}, {0x1f900, 0x1f9ff, 2}, {0x20000, 0x3fffd, 2},
+        {0x0300, 0x036f, 0}, {0x200b, 0x200d, 0},   {0x20d0, 0x20ff, 0},   {0xfe00, 0xfe0f, 0},   {0xfe20, 0xfe2f, 0},
+        {0x1100, 0x115f, 2}, {0x2e80, 0x303e, 2},   {0x3041, 0x33ff, 2},   {0x3400, 0x4dbf, 2},   {0x4e00, 0x9fff, 2},
+        {0xa000, 0xa4cf, 2}, {0xac00, 0xd7a3, 2},   {0xf900, 0xfaff, 2},   {0xfe30, 0xfe6f, 2},   {0xff00, 0xff60, 2},
+        {0xffe0, 0xffe6, 2}, {0x1f300, 0x1f64f, 2}, {0x1f900, 0x1f9ff, 2}, {0x20000, 0x3fffd, 2},
     };
 
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)

@@ -109,10 +109,9 @@ int mtnt__work_load_chain(mtnt__work *work)
     if (work->chain == NULL && mtnt_chain_new(&work->chain, "default", &err) != 0)
         return fail_chain(work, &err);
     if (settings->chain == NULL && settings->plugin == NULL && mtnt_chain_len(work->chain) == 0)
-        return mtnt__work_fail(
-            work, MTNT__EXIT_CONFIG,
-            "no chain is named: give --chain FILE or --plugin FILE, or write `chain:` into "
-            "mtnt.yaml");
+        return mtnt__work_fail(work, MTNT__EXIT_CONFIG,
+                               "no chain is named: give --chain FILE or --plugin FILE, or write `chain:` into "
+                               "mtnt.yaml");
     if (settings->chain != NULL && mtnt_chain_load_yaml(work->chain, settings->chain, &err) != 0)
         return fail_chain(work, &err);
     if (settings->plugin != NULL && mtnt_chain_load_plugin(work->chain, settings->plugin, &err) != 0)
@@ -181,9 +180,8 @@ static int prepare_tenants(mtnt__work *work, const char **ret_path)
     const char *path = work->settings.tenants;
 
     if (path == NULL)
-        return mtnt__work_fail(
-            work, MTNT__EXIT_CONFIG,
-            "no tenants are named: give --tenants FILE, or write `tenants:` into mtnt.yaml");
+        return mtnt__work_fail(work, MTNT__EXIT_CONFIG,
+                               "no tenants are named: give --tenants FILE, or write `tenants:` into mtnt.yaml");
     *ret_path = strcmp(path, "-") == 0 ? "<stdin>" : path;
     return strcmp(path, "-") == 0 && work->tenants_text == NULL ? read_standard_input(work) : 0;
 }
@@ -200,8 +198,7 @@ int mtnt__work_load_tenants(mtnt__work *work, mtnt_tenant_source *ret_source)
         return 0;
     }
     exit_code = prepare_tenants(work, &path);
-    if (exit_code == 0 &&
-        mtnt_tenants_load(ret_source, path, work->tenants_text, work->controller, &err) != 0)
+    if (exit_code == 0 && mtnt_tenants_load(ret_source, path, work->tenants_text, work->controller, &err) != 0)
         exit_code = mtnt__work_fail_error(work, &err);
     return exit_code;
 }
@@ -246,10 +243,9 @@ static int check_only(mtnt__work *work)
     for (size_t i = 0; i < only->count && (exit_code == 0 || exit_code == MTNT__EXIT_USAGE); i++) {
         if (found[i])
             continue;
-        exit_code =
-            mtnt__work_fail(work, MTNT__EXIT_USAGE, "--tenant: %s has no tenant %s%s%s%s",
-                            work->settings.tenants, only->items[i], near[i] != NULL ? "; did you mean " : "",
-                            near[i] != NULL ? near[i] : "", near[i] != NULL ? "?" : "");
+        exit_code = mtnt__work_fail(work, MTNT__EXIT_USAGE, "--tenant: %s has no tenant %s%s%s%s",
+                                    work->settings.tenants, only->items[i], near[i] != NULL ? "; did you mean " : "",
+                                    near[i] != NULL ? near[i] : "", near[i] != NULL ? "?" : "");
     }
 out:
     mtnt_tenant_source_close(&source);
@@ -277,8 +273,8 @@ int mtnt__work_open_tenants(mtnt__work *work, mtnt_tenant_source *ret_source)
         *ret_source = all;
         return 0;
     }
-    if (mtnt_tenants_select(ret_source, &all, settings->only.items, settings->exclude.items,
-                            settings->where.items, &err) != 0)
+    if (mtnt_tenants_select(ret_source, &all, settings->only.items, settings->exclude.items, settings->where.items,
+                            &err) != 0)
         return mtnt__work_fail_error(work, &err);
     return 0;
 }

@@ -402,6 +402,9 @@ END
     json '.total == 1 and .migrated == 1'
     ok status --exclude b --format json
     json '[.tenants[].id] == ["a", "c"]'
+    ok migrate --where tier=none
+    says '^0 tenants: 0 migrated'
+    complains 'no tenant is selected'
     before=$(fingerprint models/a.db models/b.db models/c.db)
     exits 64 migrate --tenant b --tenant x --tenant cc
     complains 'has no tenant x$' 'has no tenant cc; did you mean c\?'
@@ -515,6 +518,44 @@ test_doctor() {
     says '1 ready, 1 with a problem' 'file is not a database'
     exits 1 doctor --format json
     json '.summary.problems == 1 and (.tenants[] | select(.id == "b") | .holds == false)'
+}
+
+# Two files in one transaction need rollback journals: refused before any work otherwise, and doctor knows it.
+test_guarantee_refused() {
+    fleet 1 a b
+    sql models/b.db "PRAGMA journal_mode = wal" >/dev/null
+    sql controller.db "CREATE TABLE seen(id TEXT)"
+    cat >chain.yaml <<'END'
+chain: both
+operations:
+  - name: one
+    sql:
+      model: {up: "CREATE TABLE t_one(x INTEGER)"}
+      controller: {up: "INSERT INTO seen VALUES(:'tenant')"}
+END
+    exits 1 migrate
+    says 'b   failed +not begun|b   failed +rolled back' 'wal|WAL' '1 migrated, 0 already current, 1 failed'
+    same "$(tables_of b)" ""
+    exits 1 doctor
+    says '1 ready, 1 with a problem' 'wal|WAL'
+}
+
+# A binary of one's own has the whole command line, with its operations in C beside those of the files.
+test_own_binary() {
+    fleet 1 a b
+    sql controller.db "CREATE TABLE customers(id TEXT, seats INTEGER); INSERT INTO customers VALUES('a', 3), ('b', 4)"
+    cat >chain.yaml <<'END'
+chain: shop
+operations:
+  - name: settings
+    tables: {create: ["settings(name TEXT, value INTEGER)"]}
+END
+    MTNT_BIN=$MTNT_TEST_BUILD_DIR/examples/seats
+    ok migrate
+    says '2 operations' '2 migrated'
+    same "$(sql models/b.db "SELECT value FROM settings WHERE name = 'seats'")" 4
+    ok undo
+    same "$(sql models/b.db "SELECT count(*) FROM settings")" 0
 }
 
 test_recover_nothing() {

@@ -41,6 +41,9 @@ test_values() {
     exits 64 migrate extra
     complains 'takes no argument: extra'
     exits 64 migrate --atomicity both
+    fleet 1 a
+    exits 64 rewind --run last
+    complains 'is no number of a run'
 }
 
 test_later_versions() {
