@@ -128,6 +128,7 @@ int mtnt__work_open_controller(mtnt__work *work, bool read_only)
     mtnt_controller_options options = MTNT_CONTROLLER_OPTIONS_INIT;
     mtnt_error err = MTNT_ERROR_INIT;
     int rc, exit_code = mtnt__work_load_project(work);
+    bool file;
 
     if (exit_code != 0 || work->controller != NULL)
         return exit_code;
@@ -135,13 +136,17 @@ int mtnt__work_open_controller(mtnt__work *work, bool read_only)
     options.lock_timeout_ms = settings->lock_timeout_ms;
     options.statement_timeout_ms = settings->statement_timeout_ms;
     rc = mtnt_controller_open(&work->controller, settings->controller, &options, &err);
-    if (rc == MTNT_E_NOT_FOUND && read_only) {
+    file = strncmp(settings->controller, "sqlite:", 7) == 0;
+    if (rc == MTNT_E_NOT_FOUND && read_only && file) {
         mtnt__work_note(work, "%s; nothing has been migrated with it", err.message);
         return 0;
     }
     if (rc == MTNT_E_INVALID && settings->controller == work->project.controller && err.file[0] == '\0')
         mtnt_error_at(&err, work->project.file, work->project.controller_line, 0);
-    return rc == 0 ? 0 : mtnt__work_fail_error(work, &err);
+    if (rc == 0)
+        return 0;
+    exit_code = mtnt__work_fail_error(work, &err);
+    return rc == MTNT_E_NOT_FOUND ? MTNT__EXIT_FATAL : exit_code;
 }
 
 /* ---- tenants ---- */

@@ -45,7 +45,7 @@ prepared() {
 }
 
 with_server() {
-    trap 'drop_databases; cli_cleanup' EXIT
+    undo=drop_databases
 }
 
 two_operations() {
@@ -165,6 +165,7 @@ END
     says '0 ready, 1 with a problem'
     exits 2 migrate --controller "$(uri no_controller)"
     complains "${base}_no_controller"
+    exits 2 status --controller "$(uri no_controller)"
 
     # An error of several lines stays in the tenant's block.
     create_database b

@@ -167,8 +167,11 @@ as_nobody() {
     fi
 }
 
+# What a test has made outside of its folder is undone by the command in $undo.
+undo=:
 cli_cleanup() {
     status=$?
+    $undo || true
     cd /
     chmod -R u+rwX "$scratch" 2>/dev/null || true
     rm -rf "$scratch"
