@@ -102,20 +102,19 @@ int mtnt__address_check_template(const char *address, mtnt_error *err)
         }
         close = *at == '{' ? strchr(at, '}') : NULL;
         if (!close)
-            return mtnt_error_set(err, MTNT_E_CONFIG,
-                                  "a `%c` stands alone in the address; braces are for `{id}` only", *at);
+            return mtnt_error_set(err, MTNT_E_CONFIG, "a `%c` stands alone in the address; braces are for `{id}` only",
+                                  *at);
         mtnt__name_shown(at, shown);
         if ((size_t)(close - at) + 1 < strlen(shown))
             shown[close - at + 1] = '\0';
-        return mtnt_error_set(
-            err, MTNT_E_CONFIG,
-            "`%s` is not known in an address; `{id}`, the tenant's id, is all that is expanded there", shown);
+        return mtnt_error_set(err, MTNT_E_CONFIG,
+                              "`%s` is not known in an address; `{id}`, the tenant's id, is all that is expanded there",
+                              shown);
     }
     return 0;
 }
 
-int mtnt__address_expand(const char *address, const char *id, const char *folder, char **ret_dsn,
-                         mtnt_error *err)
+int mtnt__address_expand(const char *address, const char *id, const char *folder, char **ret_dsn, mtnt_error *err)
 {
     char shown[MTNT__NAME_SHOWN_SIZE];
     mtnt__buffer expanded = {0};
@@ -124,11 +123,10 @@ int mtnt__address_expand(const char *address, const char *id, const char *folder
 
     if (has_id(address) && (!mtnt__name_is_plain(id) || id[0] == '.')) {
         mtnt__name_shown(id, shown);
-        return mtnt_error_set(
-            err, MTNT_E_CONFIG,
-            "`{id}` is expanded only for ids of letters, digits, `.`, `_` and `-` that do not start "
-            "with a dot; give tenant `%s` a `model` of its own",
-            shown);
+        return mtnt_error_set(err, MTNT_E_CONFIG,
+                              "`{id}` is expanded only for ids of letters, digits, `.`, `_` and `-` that do not start "
+                              "with a dot; give tenant `%s` a `model` of its own",
+                              shown);
     }
     for (; (next = strstr(address, id_word)) != NULL; address = next + sizeof(id_word) - 1) {
         mtnt__buffer_add(&expanded, address, (size_t)(next - address));

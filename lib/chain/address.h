@@ -21,7 +21,6 @@ int mtnt__address_check_template(const char *address, mtnt_error *err);
 
 /* Puts the id in for each `{id}`, and resolves the result. CONFIG when the id is not [A-Za-z0-9._-] or starts
  * with a dot: such an id could leave the folder, or mean something else in a URI. */
-int mtnt__address_expand(const char *address, const char *id, const char *folder, char **ret_dsn,
-                         mtnt_error *err);
+int mtnt__address_expand(const char *address, const char *id, const char *folder, char **ret_dsn, mtnt_error *err);
 
 #endif

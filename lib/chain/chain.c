@@ -22,9 +22,8 @@ static int check_chain_name(const char *name, mtnt_error *err)
     int rc = mtnt__name_check("the name of the chain", name, CHAIN_NAME_MAXIMUM, err);
 
     if (rc == 0 && !mtnt__name_is_plain(name))
-        rc = mtnt_error_set(
-            err, MTNT_E_CONFIG,
-            "the name of the chain, `%s`, may consist of letters, digits, `.`, `_` and `-` only", name);
+        rc = mtnt_error_set(err, MTNT_E_CONFIG,
+                            "the name of the chain, `%s`, may consist of letters, digits, `.`, `_` and `-` only", name);
     return rc;
 }
 
@@ -115,14 +114,14 @@ static int check_class(const mtnt_operation_class *class, const mtnt_entry *entr
     if (rc)
         return rc;
     if ((class->flags | entry->flags) & ~(uint32_t)ALL_FLAGS)
-        return mtnt_error_set(err, MTNT_E_INVALID, "operation `%s` has flags that are not known here (%#x)",
-                              name, class->flags | entry->flags);
+        return mtnt_error_set(err, MTNT_E_INVALID, "operation `%s` has flags that are not known here (%#x)", name,
+                              class->flags | entry->flags);
     if (writes & ~(uint32_t)ALL_WRITES)
-        return mtnt_error_set(err, MTNT_E_INVALID,
-                              "operation `%s` writes something that is not known here (%#x)", name, writes);
+        return mtnt_error_set(err, MTNT_E_INVALID, "operation `%s` writes something that is not known here (%#x)", name,
+                              writes);
     if (!class->setup && !class->execute)
-        return mtnt_error_set(err, MTNT_E_CONFIG,
-                              "operation `%s` has no body: its class has neither setup nor execute", name);
+        return mtnt_error_set(err, MTNT_E_CONFIG, "operation `%s` has no body: its class has neither setup nor execute",
+                              name);
     return 0;
 }
 
@@ -136,17 +135,17 @@ static int check_creation(const mtnt_chain *chain, const mtnt__chain_entry *adde
     if (!first)
         return 0;
     if ((added->flags & MTNT_OPERATION_CREATES_MODEL) && first->order < added->order)
-        return mtnt_error_set(
-            err, MTNT_E_CONFIG,
-            "operation `%s` creates the model and must be the first of its chain, but `%s`%s "
-            "comes before it (order %lld)",
-            added->name, first->name, defined_at(first, where, sizeof(where)), (long long)first->order);
+        return mtnt_error_set(err, MTNT_E_CONFIG,
+                              "operation `%s` creates the model and must be the first of its chain, but `%s`%s "
+                              "comes before it (order %lld)",
+                              added->name, first->name, defined_at(first, where, sizeof(where)),
+                              (long long)first->order);
     if ((first->flags & MTNT_OPERATION_CREATES_MODEL) && added->order < first->order)
-        return mtnt_error_set(
-            err, MTNT_E_CONFIG,
-            "operation `%s` (order %lld) would come before `%s`%s, which creates the model and "
-            "must be the first of its chain",
-            added->name, (long long)added->order, first->name, defined_at(first, where, sizeof(where)));
+        return mtnt_error_set(err, MTNT_E_CONFIG,
+                              "operation `%s` (order %lld) would come before `%s`%s, which creates the model and "
+                              "must be the first of its chain",
+                              added->name, (long long)added->order, first->name,
+                              defined_at(first, where, sizeof(where)));
     return 0;
 }
 
@@ -158,24 +157,23 @@ static int check_unique(const mtnt_chain *chain, const mtnt__chain_entry *added,
         const mtnt__chain_entry *other = &chain->entries[i];
 
         if (mtnt__text_equal(other->name, added->name))
-            return mtnt_error_set(
-                err, MTNT_E_CONFIG,
-                "operation `%s` (order %lld) has the name of operation %lld `%s`%s; names are "
-                "unique: rename one of them",
-                added->name, (long long)added->order, (long long)other->order, other->name,
-                defined_at(other, where, sizeof(where)));
+            return mtnt_error_set(err, MTNT_E_CONFIG,
+                                  "operation `%s` (order %lld) has the name of operation %lld `%s`%s; names are "
+                                  "unique: rename one of them",
+                                  added->name, (long long)added->order, (long long)other->order, other->name,
+                                  defined_at(other, where, sizeof(where)));
         if (other->order == added->order)
-            return mtnt_error_set(
-                err, MTNT_E_CONFIG,
-                "operation `%s` has order %lld, which operation `%s`%s has already; orders are "
-                "unique: change one of them",
-                added->name, (long long)added->order, other->name, defined_at(other, where, sizeof(where)));
+            return mtnt_error_set(err, MTNT_E_CONFIG,
+                                  "operation `%s` has order %lld, which operation `%s`%s has already; orders are "
+                                  "unique: change one of them",
+                                  added->name, (long long)added->order, other->name,
+                                  defined_at(other, where, sizeof(where)));
     }
     return check_creation(chain, added, err);
 }
 
-static int choose_order(const mtnt_chain *chain, const mtnt_entry *entry, const char *name,
-                        int64_t *ret_order, mtnt_error *err)
+static int choose_order(const mtnt_chain *chain, const mtnt_entry *entry, const char *name, int64_t *ret_order,
+                        mtnt_error *err)
 {
     int64_t highest = chain->count > 0 ? chain->entries[chain->count - 1].order : 0;
 
@@ -183,8 +181,8 @@ static int choose_order(const mtnt_chain *chain, const mtnt_entry *entry, const 
         return mtnt_error_set(err, MTNT_E_CONFIG, "operation `%s` has order %lld; orders begin at 1", name,
                               (long long)entry->order);
     if (entry->order == 0 && highest == INT64_MAX)
-        return mtnt_error_set(err, MTNT_E_CONFIG, "operation `%s` finds no order after %lld: give it one",
-                              name, (long long)highest);
+        return mtnt_error_set(err, MTNT_E_CONFIG, "operation `%s` finds no order after %lld: give it one", name,
+                              (long long)highest);
     *ret_order = entry->order ? entry->order : highest + 1;
     return 0;
 }
@@ -240,8 +238,7 @@ static int insert_by_order(mtnt_chain *chain, const mtnt__chain_entry *added, mt
     return 0;
 }
 
-static int add_entry(mtnt_chain *chain, const mtnt_operation_class *class, const mtnt_entry *entry,
-                     mtnt_error *err)
+static int add_entry(mtnt_chain *chain, const mtnt_operation_class *class, const mtnt_entry *entry, mtnt_error *err)
 {
     mtnt__chain_entry filled = {0};
     int rc = check_class(class, entry, err);
@@ -261,8 +258,8 @@ out:
     return rc;
 }
 
-int mtnt_chain_add_entry(mtnt_chain *chain, const mtnt_operation_class *operation_class,
-                         const mtnt_entry *entry, mtnt_error *err)
+int mtnt_chain_add_entry(mtnt_chain *chain, const mtnt_operation_class *operation_class, const mtnt_entry *entry,
+                         mtnt_error *err)
 {
     int rc;
 
@@ -283,15 +280,14 @@ int mtnt_chain_add_entry(mtnt_chain *chain, const mtnt_operation_class *operatio
     return rc;
 }
 
-int mtnt_chain_add(mtnt_chain *chain, const mtnt_operation_class *operation_class, int64_t order,
-                   const void *config, mtnt_error *err)
+int mtnt_chain_add(mtnt_chain *chain, const mtnt_operation_class *operation_class, int64_t order, const void *config,
+                   mtnt_error *err)
 {
     mtnt_entry entry = MTNT_ENTRY_INIT;
 
     if (order <= 0)
         return mtnt_error_set(err, MTNT_E_CONFIG, "operation `%s` has order %lld; orders begin at 1",
-                              operation_class && operation_class->name ? operation_class->name : "",
-                              (long long)order);
+                              operation_class && operation_class->name ? operation_class->name : "", (long long)order);
     entry.order = order;
     entry.config = config;
     return mtnt_chain_add_entry(chain, operation_class, &entry, err);

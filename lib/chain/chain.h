@@ -20,7 +20,7 @@ typedef struct mtnt__chain_entry {
     void (*config_free)(void *config);
     char checksum[MTNT__CHECKSUM_SIZE];
     bool disabled;
-    uint32_t writes, flags;     /* what counts: entry and class together, EXTERNAL derived where it is implied */
+    uint32_t writes, flags; /* what counts: entry and class together, EXTERNAL derived where it is implied */
     char *file;
     uint32_t line;
     char *model_up, *controller_up;
@@ -30,31 +30,33 @@ struct mtnt_chain {
     char *name;
     mtnt__chain_entry *entries; /* by order */
     size_t count, size;
-    void **plugins;             /* dlopen handles, closed after the entries are freed */
+    void **plugins; /* dlopen handles, closed after the entries are freed */
     size_t plugin_count;
 };
 
 /* One entry at work in one migration. */
 struct mtnt_operation {
     const mtnt__chain_entry *entry;
-    void *state;                /* zeroed, max-aligned; NULL when the class has none */
+    void *state; /* zeroed, max-aligned; NULL when the class has none */
     mtnt_status previous;
-    bool set_up;                /* setup was called: teardown is due */
+    bool set_up; /* setup was called: teardown is due */
 };
 
 struct mtnt_model {
     char *id, *dsn, *schema, *description, *file;
     uint32_t line;
     mtnt_backend backend;
-    char **labels, **vars;      /* "key=value", NULL-terminated */
+    char **labels, **vars; /* "key=value", NULL-terminated */
     char shown[256];
-    char key[MTNT__CHECKSUM_SIZE]; /* hash of DSN without passwords and of the schema: the controller's note of where the model was */
+    char key
+        [MTNT__CHECKSUM_SIZE]; /* hash of DSN without passwords and of the schema: the controller's note of where the model was */
     atomic_int references;
 };
 
 const char *mtnt__model_dsn(const mtnt_model *model); /* with secrets: for connecting only */
 const char *mtnt__model_key(const mtnt_model *model);
-mtnt_model *mtnt__model_ref(mtnt_model *model);       /* models are shared between threads: counted; mtnt_model_free drops one */
+mtnt_model *mtnt__model_ref(
+    mtnt_model *model); /* models are shared between threads: counted; mtnt_model_free drops one */
 
 /* Filled by the coordinator for one migration. */
 struct mtnt_scope {
@@ -62,8 +64,8 @@ struct mtnt_scope {
     const mtnt_model *tenant;
     const char *migration;
     const mtnt__system *system;
-    mtnt__deadline_ms deadline;          /* of the operation at work */
-    const atomic_bool *cancelled;        /* NULL = never */
+    mtnt__deadline_ms deadline;   /* of the operation at work */
+    const atomic_bool *cancelled; /* NULL = never */
     int (*create_model)(void *data, bool *ret_created, mtnt_error *err);
     int (*delete_model)(void *data, mtnt_error *err);
     void *data;

@@ -21,8 +21,7 @@ static bool digest_part(EVP_MD_CTX *context, const char *part)
 
     for (size_t i = 0; i < sizeof(prefix); i++)
         prefix[i] = (unsigned char)((uint64_t)length >> (8 * (sizeof(prefix) - 1 - i)));
-    return EVP_DigestUpdate(context, prefix, sizeof(prefix)) == 1 &&
-           EVP_DigestUpdate(context, part, length) == 1;
+    return EVP_DigestUpdate(context, prefix, sizeof(prefix)) == 1 && EVP_DigestUpdate(context, part, length) == 1;
 }
 
 int mtnt__checksum(char ret_hex[MTNT__CHECKSUM_SIZE], const char *const *parts, mtnt_error *err)

@@ -77,8 +77,7 @@ int mtnt__id_set_find(const mtnt__id_set *set, const char *id, uint32_t *ret_whe
     return MTNT_E_NOT_FOUND;
 }
 
-int mtnt__id_set_add(mtnt__id_set *set, const char *id, uint32_t where, uint32_t *ret_earlier,
-                     mtnt_error *err)
+int mtnt__id_set_add(mtnt__id_set *set, const char *id, uint32_t where, uint32_t *ret_earlier, mtnt_error *err)
 {
     uint32_t hash = hash_of(id);
     int rc = mtnt__id_set_find(set, id, ret_earlier, err);

@@ -21,8 +21,7 @@ void mtnt__id_set_release(mtnt__id_set *set);
 
 /* `where` (below UINT32_MAX) is what `same` finds the id by. EXISTS: the set has it, added with *ret_earlier.
  * NOMEM, and what `same` returns. */
-int mtnt__id_set_add(mtnt__id_set *set, const char *id, uint32_t where, uint32_t *ret_earlier,
-                     mtnt_error *err);
+int mtnt__id_set_add(mtnt__id_set *set, const char *id, uint32_t where, uint32_t *ret_earlier, mtnt_error *err);
 /* NOT_FOUND when the set lacks it; err is then left alone. */
 int mtnt__id_set_find(const mtnt__id_set *set, const char *id, uint32_t *ret_where, mtnt_error *err);
 

@@ -51,8 +51,8 @@ static int check_pairs(const char *what, const char *const *pairs, mtnt_error *e
             return mtnt_error_set(err, MTNT_E_CONFIG, "%s `%s` is not of the form key=value", what, pairs[i]);
         for (size_t j = 0; j < i; j++) {
             if (same_key(pairs[i], pairs[j]))
-                return mtnt_error_set(err, MTNT_E_CONFIG, "%s `%.*s` is given twice", what,
-                                      (int)key_length(pairs[i]), pairs[i]);
+                return mtnt_error_set(err, MTNT_E_CONFIG, "%s `%.*s` is given twice", what, (int)key_length(pairs[i]),
+                                      pairs[i]);
         }
     }
     return 0;
@@ -85,12 +85,10 @@ static int check_options(const mtnt_model_options *options, mtnt_backend *ret_ba
     rc = mtnt__dsn_backend(options->dsn, ret_backend, &said);
     if (rc)
         return mtnt_error_set(err, rc == MTNT_E_INVALID ? MTNT_E_CONFIG : rc, "%s", said.message);
-    if ((rc = check_schema(options->schema, *ret_backend, err)) ||
-        (rc = check_pairs("label", options->labels, err)))
+    if ((rc = check_schema(options->schema, *ret_backend, err)) || (rc = check_pairs("label", options->labels, err)))
         return rc;
     if (find_pair(options->vars, "tenant"))
-        return mtnt_error_set(err, MTNT_E_CONFIG,
-                              "a var cannot be named `tenant`: in SQL that is the tenant's id");
+        return mtnt_error_set(err, MTNT_E_CONFIG, "a var cannot be named `tenant`: in SQL that is the tenant's id");
     return check_pairs("var", options->vars, err);
 }
 
@@ -101,9 +99,8 @@ int mtnt__model_check(const mtnt_model_options *options, mtnt_backend *ret_backe
     int rc;
 
     if (options->version == 0 || options->version > MTNT_MODEL_OPTIONS_VERSION)
-        return mtnt_error_set(
-            err, MTNT_E_INVALID,
-            "model options of unknown version: initialise them with MTNT_MODEL_OPTIONS_INIT");
+        return mtnt_error_set(err, MTNT_E_INVALID,
+                              "model options of unknown version: initialise them with MTNT_MODEL_OPTIONS_INIT");
     rc = mtnt__name_check("tenant id", options->id, MTNT__NAME_MAXIMUM, &said);
     if (rc == 0 && (rc = check_options(options, &backend, &said)))
         mtnt_error_wrap(&said, "tenant `%s`", options->id);
@@ -159,9 +156,9 @@ static bool model_fill(mtnt_model *model, const mtnt_model_options *options)
     atomic_init(&model->references, 1);
     mtnt__dsn_redact(options->dsn, model->shown);
     return copy_text(&model->id, options->id) && copy_text(&model->dsn, options->dsn) &&
-           copy_text(&model->schema, options->schema) &&
-           copy_text(&model->description, options->description) && copy_text(&model->file, options->file) &&
-           copy_list(&model->labels, options->labels) && copy_list(&model->vars, options->vars);
+           copy_text(&model->schema, options->schema) && copy_text(&model->description, options->description) &&
+           copy_text(&model->file, options->file) && copy_list(&model->labels, options->labels) &&
+           copy_list(&model->vars, options->vars);
 }
 
 /* `shown` is cut at its size: the server and database of a long URI come from the URI itself. */
@@ -170,12 +167,9 @@ static int postgres_key(mtnt_model *model, mtnt_error *err)
     bool cut = strlen(model->shown) + 8 > sizeof(model->shown);
     char *server = cut ? mtnt__dsn_server(model->dsn) : NULL;
     char *database = cut ? mtnt__dsn_database(model->dsn) : NULL;
-    const char *parts[] = {"postgresql",
-                           model->shown,
-                           model->schema ? model->schema : "",
-                           server ? server : "",
-                           database ? database : "",
-                           NULL};
+    const char *parts[] = {
+        "postgresql", model->shown, model->schema ? model->schema : "", server ? server : "", database ? database : "",
+        NULL};
     int rc;
 
     if (cut && (!server || !database))

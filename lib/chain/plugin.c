@@ -12,8 +12,7 @@ typedef int (*plugin_load_fn)(mtnt_chain *chain, mtnt_error *err);
 static int check_path(const char *path, mtnt_error *err)
 {
     if (!path || !strchr(path, '/'))
-        return mtnt_error_set(err, MTNT_E_INVALID,
-                              "the plugin `%s` needs a path with a slash in it, such as ./%s",
+        return mtnt_error_set(err, MTNT_E_INVALID, "the plugin `%s` needs a path with a slash in it, such as ./%s",
                               path ? path : "", path ? path : "operations.so");
     if (access(path, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR))
         return mtnt_error_set(err, MTNT_E_NOT_FOUND, "the plugin %s does not exist", path);

@@ -23,9 +23,8 @@ int mtnt_scope_create_model(mtnt_scope *scope, bool *ret_created, mtnt_error *er
     int rc;
 
     if (!scope->create_model)
-        return mtnt_error_set(
-            err, MTNT_E_INVALID,
-            "only an operation with the flag MTNT_OPERATION_CREATES_MODEL may create the model");
+        return mtnt_error_set(err, MTNT_E_INVALID,
+                              "only an operation with the flag MTNT_OPERATION_CREATES_MODEL may create the model");
     rc = scope->create_model(scope->data, &created, err);
     if (rc == 0 && ret_created)
         *ret_created = created;
@@ -35,9 +34,8 @@ int mtnt_scope_create_model(mtnt_scope *scope, bool *ret_created, mtnt_error *er
 int mtnt_scope_delete_model(mtnt_scope *scope, mtnt_error *err)
 {
     if (!scope->delete_model)
-        return mtnt_error_set(
-            err, MTNT_E_INVALID,
-            "only an operation with the flag MTNT_OPERATION_CREATES_MODEL may delete the model");
+        return mtnt_error_set(err, MTNT_E_INVALID,
+                              "only an operation with the flag MTNT_OPERATION_CREATES_MODEL may delete the model");
     return scope->delete_model(scope->data, err);
 }
 

@@ -118,8 +118,7 @@ static const cyaml_schema_field_t operation_table[] = {
     MTNT__YAML_TEXT_FIELD("mode", OPTIONAL, operation, mode, 1),
     MTNT__YAML_BOOL_FIELD("retriable", OPTIONAL, operation, retriable),
     MTNT__YAML_MAPPING_FIELD("sql", OPTIONAL, operation, sql, sql, sql_table),
-    MTNT__YAML_MAPPING_FIELD("create_model", OPTIONAL, operation, create_model, create_model,
-                             create_model_table),
+    MTNT__YAML_MAPPING_FIELD("create_model", OPTIONAL, operation, create_model, create_model, create_model_table),
     MTNT__YAML_MAPPING_FIELD("tables", OPTIONAL, operation, tables, tables, tables_table),
     MTNT__YAML_LIST_FIELD("verify", OPTIONAL, operation, verify, sizeof(check), &check_schema, 1),
     MTNT__YAML_MAPPING_FIELD("exec", OPTIONAL, operation, exec, exec, exec_table),
@@ -129,8 +128,7 @@ static const cyaml_schema_value_t operation_schema = MTNT__YAML_ENTRY(operation,
 
 static const cyaml_schema_field_t chain_table[] = {
     MTNT__YAML_TEXT_FIELD("chain", REQUIRED, chain_file, chain, 1),
-    MTNT__YAML_LIST_FIELD("operations", REQUIRED, chain_file, operations, sizeof(operation),
-                          &operation_schema, 0),
+    MTNT__YAML_LIST_FIELD("operations", REQUIRED, chain_file, operations, sizeof(operation), &operation_schema, 0),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t chain_schema = MTNT__YAML_TOP(chain_file, chain_table);
@@ -205,8 +203,8 @@ static int read_sql_file(loader *l, const mtnt__yaml_text *file, mtnt_sql_text *
     rc = own(l, text);
     if (rc)
         return rc;
-    *ret_text = (mtnt_sql_text){
-        .sql = strncmp(text, mark, 3) == 0 ? text + 3 : text, .file = path, .line = 1, .column = 1};
+    *ret_text =
+        (mtnt_sql_text){.sql = strncmp(text, mark, 3) == 0 ? text + 3 : text, .file = path, .line = 1, .column = 1};
     return 0;
 }
 
@@ -220,8 +218,8 @@ static int take_sql(loader *l, const char *key, const mtnt__yaml_text *here, con
     if (file->text)
         return read_sql_file(l, file, ret_text);
     if (here->text)
-        *ret_text = (mtnt_sql_text){
-            .sql = here->text, .file = l->path, .line = here->at.line, .column = here->at.column};
+        *ret_text =
+            (mtnt_sql_text){.sql = here->text, .file = l->path, .line = here->at.line, .column = here->at.column};
     return 0;
 }
 
@@ -238,8 +236,7 @@ static int add_sql(loader *l)
         {"model_sqlite", said->model_sqlite, &options.model.sqlite_up, &options.model.sqlite_down},
         {"model_postgres", said->model_postgres, &options.model.postgres_up, &options.model.postgres_down},
         {"controller", said->controller, &options.controller.any_up, &options.controller.any_down},
-        {"controller_sqlite", said->controller_sqlite, &options.controller.sqlite_up,
-         &options.controller.sqlite_down},
+        {"controller_sqlite", said->controller_sqlite, &options.controller.sqlite_up, &options.controller.sqlite_down},
         {"controller_postgres", said->controller_postgres, &options.controller.postgres_up,
          &options.controller.postgres_down},
     };
@@ -299,8 +296,7 @@ static int take_check(loader *l, const check *said, mtnt_verify_check *ret_check
     const mtnt__yaml_text *query = said->model.text ? &said->model : &said->controller;
 
     if (said->model.text && said->controller.text)
-        return refuse(l, said->at,
-                      "a check of `verify` asks `model` or `controller`, not both: make two checks of it");
+        return refuse(l, said->at, "a check of `verify` asks `model` or `controller`, not both: make two checks of it");
     if (!query->text)
         return refuse(l, said->at, "a check of `verify` has neither `model` nor `controller` with a query");
     *ret_check = (mtnt_verify_check){
@@ -374,9 +370,8 @@ static int add_kind(loader *l)
         found = i;
     }
     if (found < 0)
-        return refuse(
-            l, o->at,
-            "it says nothing to do: it needs one of `sql`, `create_model`, `tables`, `verify` and `exec`");
+        return refuse(l, o->at,
+                      "it says nothing to do: it needs one of `sql`, `create_model`, `tables`, `verify` and `exec`");
     return kinds[found].add(l);
 }
 
@@ -416,8 +411,8 @@ static int fill_entry(loader *l, size_t index)
     return 0;
 }
 
-static int load_operation(mtnt_chain *chain, const char *path, const char *folder, const chain_file *said,
-                          size_t index, mtnt_error *err)
+static int load_operation(mtnt_chain *chain, const char *path, const char *folder, const chain_file *said, size_t index,
+                          mtnt_error *err)
 {
     loader l = {.chain = chain,
                 .path = path,
@@ -437,8 +432,7 @@ static int load_operation(mtnt_chain *chain, const char *path, const char *folde
 
 /* ---- the file ---- */
 
-static int load_chain(mtnt_chain *chain, const char *path, const char *folder, const chain_file *said,
-                      mtnt_error *err)
+static int load_chain(mtnt_chain *chain, const char *path, const char *folder, const chain_file *said, mtnt_error *err)
 {
     int rc = 0;
 

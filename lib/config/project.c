@@ -65,8 +65,8 @@ static int take_times(mtnt_project *project, const project_file *said, const cha
     for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
         if (times[i].text->text && !mtnt__parse_duration_ms(times[i].text->text, times[i].ms))
             return mtnt__yaml_refuse(err, path, times[i].text->at,
-                                     "`%s` must be a time such as 500ms, 5s, 2m or 1h, not `%.80s`",
-                                     times[i].key, times[i].text->text);
+                                     "`%s` must be a time such as 500ms, 5s, 2m or 1h, not `%.80s`", times[i].key,
+                                     times[i].text->text);
     }
     return 0;
 }
@@ -143,8 +143,8 @@ static int take_controller(mtnt_project *project, const project_file *said, cons
 static int take_plain(mtnt_project *project, const project_file *said, const char *path, mtnt_error *err)
 {
     if (said->workers.at.line && (said->workers.value < 1 || said->workers.value > WORKERS_MAXIMUM))
-        return mtnt__yaml_refuse(err, path, said->workers.at, "`workers` must be 1 to %d, not %lld",
-                                 WORKERS_MAXIMUM, (long long)said->workers.value);
+        return mtnt__yaml_refuse(err, path, said->workers.at, "`workers` must be 1 to %d, not %lld", WORKERS_MAXIMUM,
+                                 (long long)said->workers.value);
     project->workers = (int)said->workers.value;
     project->allow_out_of_order = said->allow_out_of_order.value;
     project->file = strdup(path);
@@ -158,8 +158,7 @@ static int take(mtnt_project *project, const project_file *said, const char *pat
     if ((rc = take_plain(project, said, path, err)) || (rc = take_controller(project, said, path, err)) ||
         (rc = take_path(&project->tenants, &said->tenants, path, err)) ||
         (rc = take_path(&project->chain, &said->chain, path, err)) ||
-        (rc = take_plugin(&project->plugin, &said->plugin, path, err)) ||
-        (rc = take_times(project, said, path, err)))
+        (rc = take_plugin(&project->plugin, &said->plugin, path, err)) || (rc = take_times(project, said, path, err)))
         return rc;
     return take_choices(project, said, path, err);
 }

@@ -106,8 +106,7 @@ static int describe_address(const list *l, const tenant *said, description *desc
 
     if (!address)
         return mtnt__yaml_refuse(err, l->path, said->id.at,
-                                 "tenant `%s` has no `model`, and there is no `model` under `defaults`",
-                                 said->id.text);
+                                 "tenant `%s` has no `model`, and there is no `model` under `defaults`", said->id.text);
     if ((rc = mtnt__address_check_template(address->text, err)) ||
         (rc = mtnt__address_expand(address->text, said->id.text, l->folder, &described->dsn, err))) {
         mtnt_error_wrap(err, "tenant `%s`", said->id.text);
@@ -125,8 +124,7 @@ static int describe(const list *l, const tenant *said, description *described, m
         (rc = mtnt__yaml_texts_list(&said->labels, &described->labels, err)) ||
         (rc = mtnt__yaml_texts_list(&said->vars, &described->vars, err)))
         return rc;
-    if (said->description.text &&
-        !(described->description = mtnt__address_path(l->folder, said->description.text)))
+    if (said->description.text && !(described->description = mtnt__address_path(l->folder, said->description.text)))
         return out_of_memory(err);
     described->options = (mtnt_model_options){
         .version = MTNT_MODEL_OPTIONS_VERSION,
@@ -164,9 +162,8 @@ static int check_tenant(const list *l, mtnt__id_set *ids, uint32_t index, mtnt_e
     }
     rc = mtnt__id_set_add(ids, said->id.text, index, &first, err);
     if (rc == MTNT_E_EXISTS)
-        rc = mtnt__yaml_refuse(err, l->path, said->id.at,
-                               "tenant `%s` is listed twice; the first is in line %u", said->id.text,
-                               l->file->tenants.items[first].at.line);
+        rc = mtnt__yaml_refuse(err, l->path, said->id.at, "tenant `%s` is listed twice; the first is in line %u",
+                               said->id.text, l->file->tenants.items[first].at.line);
     if (rc == 0)
         rc = describe(l, said, &described, err);
     if (rc == 0)
@@ -278,8 +275,7 @@ static int make_source(mtnt_tenant_source *ret_source, const tenants_file *file,
                                  "there are both `tenants` (line %u) and `source`: one of them has to go",
                                  file->tenants.at.line);
     if (from->query.text && from->glob.text)
-        return mtnt__yaml_refuse(err, path, from->at,
-                                 "`source` has both `query` and `glob`: one of them has to go");
+        return mtnt__yaml_refuse(err, path, from->at, "`source` has both `query` and `glob`: one of them has to go");
     if (!said->text)
         return mtnt__yaml_refuse(err, path, from->at, "`source` has neither `query` nor `glob`");
     if (from->glob.text && default_model)
@@ -289,9 +285,8 @@ static int make_source(mtnt_tenant_source *ret_source, const tenants_file *file,
         rc = mtnt_error_set(&failure, MTNT_E_INVALID,
                             "the tenants come from a query on the controller, which is not open here");
     } else {
-        rc = from->query.text
-                 ? mtnt_tenants_query(ret_source, controller, said->text, default_model, path, &failure)
-                 : mtnt_tenants_glob(ret_source, said->text, path, &failure);
+        rc = from->query.text ? mtnt_tenants_query(ret_source, controller, said->text, default_model, path, &failure)
+                              : mtnt_tenants_glob(ret_source, said->text, path, &failure);
     }
     if (rc && !failure.file[0])
         mtnt_error_at(&failure, path, said->at.line, said->at.column);
@@ -300,8 +295,8 @@ static int make_source(mtnt_tenant_source *ret_source, const tenants_file *file,
     return rc;
 }
 
-int mtnt_tenants_load(mtnt_tenant_source *ret_source, const char *path, const char *text,
-                      mtnt_controller *controller, mtnt_error *err)
+int mtnt_tenants_load(mtnt_tenant_source *ret_source, const char *path, const char *text, mtnt_controller *controller,
+                      mtnt_error *err)
 {
     const mtnt__yaml_format *format = &mtnt__tenants_format;
     tenants_file *file;

@@ -18,8 +18,7 @@ const cyaml_schema_value_t mtnt__yaml_text_entry = {
 
 /* ---- places ---- */
 
-static void place_value(const mtnt__yaml_nodes *nodes, uint32_t node, const cyaml_schema_field_t *field,
-                        char *value);
+static void place_value(const mtnt__yaml_nodes *nodes, uint32_t node, const cyaml_schema_field_t *field, char *value);
 
 static void set_place(const mtnt__yaml_nodes *nodes, uint32_t node, void *place)
 {
@@ -28,8 +27,7 @@ static void set_place(const mtnt__yaml_nodes *nodes, uint32_t node, void *place)
     memcpy(place, &at, sizeof(at));
 }
 
-static void place_mapping(const mtnt__yaml_nodes *nodes, uint32_t node, const cyaml_schema_field_t *table,
-                          char *data)
+static void place_mapping(const mtnt__yaml_nodes *nodes, uint32_t node, const cyaml_schema_field_t *table, char *data)
 {
     uint32_t value;
 
@@ -42,8 +40,7 @@ static void place_mapping(const mtnt__yaml_nodes *nodes, uint32_t node, const cy
     }
 }
 
-static void place_list(const mtnt__yaml_nodes *nodes, uint32_t node, const cyaml_schema_value_t *schema,
-                       char *value)
+static void place_list(const mtnt__yaml_nodes *nodes, uint32_t node, const cyaml_schema_value_t *schema, char *value)
 {
     mtnt__yaml_texts list;
 
@@ -57,8 +54,7 @@ static void place_list(const mtnt__yaml_nodes *nodes, uint32_t node, const cyaml
 }
 
 /* `value` is the member that libcyaml has filled; its place comes after it. */
-static void place_value(const mtnt__yaml_nodes *nodes, uint32_t node, const cyaml_schema_field_t *field,
-                        char *value)
+static void place_value(const mtnt__yaml_nodes *nodes, uint32_t node, const cyaml_schema_field_t *field, char *value)
 {
     char *mapping;
 
@@ -77,8 +73,7 @@ static void place_value(const mtnt__yaml_nodes *nodes, uint32_t node, const cyam
 /* ---- loading ---- */
 
 /* libcyaml says what is wrong in its log only: the first line of it. */
-static void keep_log(cyaml_log_t level, void *context, const char *format, va_list arguments)
-    MTNT_PRINTF(3, 0);
+static void keep_log(cyaml_log_t level, void *context, const char *format, va_list arguments) MTNT_PRINTF(3, 0);
 static void keep_log(cyaml_log_t level, void *context, const char *format, va_list arguments)
 {
     char *kept = context;
@@ -92,8 +87,7 @@ static void keep_log(cyaml_log_t level, void *context, const char *format, va_li
 
 static const cyaml_config_t quiet = {.mem_fn = cyaml_mem, .log_level = CYAML_LOG_ERROR};
 
-static int load_data(const mtnt__yaml_format *format, const char *text, size_t length, void **ret_data,
-                     mtnt_error *err)
+static int load_data(const mtnt__yaml_format *format, const char *text, size_t length, void **ret_data, mtnt_error *err)
 {
     char kept[MTNT__YAML_KEPT * 2] = "";
     cyaml_config_t config = quiet;
@@ -103,18 +97,15 @@ static int load_data(const mtnt__yaml_format *format, const char *text, size_t l
     config.log_fn = keep_log;
     config.log_ctx = kept;
     failure = cyaml_load_data((const uint8_t *)text, length, &config, format->schema, &data, NULL);
-    if (failure == CYAML_ERR_OOM || failure == CYAML_ERR_LIBYAML_PARSER_INIT ||
-        failure == CYAML_ERR_LIBYAML_PARSER)
-        return mtnt_error_set(err, MTNT_E_NOMEM,
-                              "out of memory"); /* the text has been parsed once without a fault */
+    if (failure == CYAML_ERR_OOM || failure == CYAML_ERR_LIBYAML_PARSER_INIT || failure == CYAML_ERR_LIBYAML_PARSER)
+        return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory"); /* the text has been parsed once without a fault */
     if (failure != CYAML_OK)
         return mtnt_error_set(err, MTNT_E_CONFIG, "%s (%s)", cyaml_strerror(failure), kept);
     *ret_data = data;
     return 0;
 }
 
-static int load(const mtnt__yaml_format *format, const char *text, size_t length, void **ret_data,
-                mtnt_error *err)
+static int load(const mtnt__yaml_format *format, const char *text, size_t length, void **ret_data, mtnt_error *err)
 {
     static const char mark[] = "\xef\xbb\xbf"; /* a byte order mark */
     mtnt__yaml_nodes nodes = {0};
@@ -125,8 +116,8 @@ static int load(const mtnt__yaml_format *format, const char *text, size_t length
         text += 3;
         length -= 3;
     }
-    if ((rc = mtnt__yaml_nodes_parse(&nodes, text, length, err)) ||
-        (rc = mtnt__yaml_check(format, &nodes, err)) || (rc = load_data(format, text, length, &data, err)))
+    if ((rc = mtnt__yaml_nodes_parse(&nodes, text, length, err)) || (rc = mtnt__yaml_check(format, &nodes, err)) ||
+        (rc = load_data(format, text, length, &data, err)))
         goto out;
     place_mapping(&nodes, 0, format->schema->mapping.fields, data);
     *ret_data = data;
@@ -135,8 +126,8 @@ out:
     return rc;
 }
 
-int mtnt__yaml_load(const mtnt__yaml_format *format, const char *file, const char *text, size_t length,
-                    void **ret_data, mtnt_error *err)
+int mtnt__yaml_load(const mtnt__yaml_format *format, const char *file, const char *text, size_t length, void **ret_data,
+                    mtnt_error *err)
 {
     int rc = load(format, text, length, ret_data, err);
 
@@ -176,8 +167,8 @@ int mtnt__yaml_refuse(mtnt_error *err, const char *file, mtnt__yaml_place at, co
     return MTNT_E_CONFIG;
 }
 
-int mtnt__yaml_check_choice(const char *file, const char *key, const mtnt__yaml_text *text,
-                            const char *const *choices, mtnt_error *err)
+int mtnt__yaml_check_choice(const char *file, const char *key, const mtnt__yaml_text *text, const char *const *choices,
+                            mtnt_error *err)
 {
     mtnt__buffer list = {0};
     int rc;

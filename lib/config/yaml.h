@@ -115,33 +115,28 @@ typedef struct mtnt__yaml_format {
     const cyaml_schema_value_t *schema; /* MTNT__YAML_TOP */
     const mtnt__yaml_kind *kinds;       /* ends with an entry whose table is NULL */
 } mtnt__yaml_format;
-#define MTNT__YAML_TOP(type_of_top, fields)                                                                \
-    {                                                                                                      \
-        .type = CYAML_MAPPING, .flags = CYAML_FLAG_POINTER, .data_size = sizeof(type_of_top), .mapping = { \
-            (fields)                                                                                       \
-        }                                                                                                  \
+#define MTNT__YAML_TOP(type_of_top, fields)                                                                          \
+    {                                                                                                                \
+        .type = CYAML_MAPPING, .flags = CYAML_FLAG_POINTER, .data_size = sizeof(type_of_top), .mapping = {(fields) } \
     }
-#define MTNT__YAML_ENTRY(type_of_entry, fields)                                                              \
-    {                                                                                                        \
-        .type = CYAML_MAPPING, .flags = CYAML_FLAG_DEFAULT, .data_size = sizeof(type_of_entry), .mapping = { \
-            (fields)                                                                                         \
-        }                                                                                                    \
+#define MTNT__YAML_ENTRY(type_of_entry, fields)                                                                        \
+    {                                                                                                                  \
+        .type = CYAML_MAPPING, .flags = CYAML_FLAG_DEFAULT, .data_size = sizeof(type_of_entry), .mapping = {(fields) } \
     }
 
 /* *ret_data is the caller's, freed with mtnt__yaml_free. CONFIG with file, line and column; NOMEM. Does not
  * block. */
-int mtnt__yaml_load(const mtnt__yaml_format *format, const char *file, const char *text, size_t length,
-                    void **ret_data, mtnt_error *err);
+int mtnt__yaml_load(const mtnt__yaml_format *format, const char *file, const char *text, size_t length, void **ret_data,
+                    mtnt_error *err);
 /* The same for a file: also NOT_FOUND, IO. */
 int mtnt__yaml_load_file(const mtnt__yaml_format *format, const char *path, void **ret_data, mtnt_error *err);
 void mtnt__yaml_free(const mtnt__yaml_format *format, void *data);
 
 /* Sets err (CONFIG) with its place. */
-int mtnt__yaml_refuse(mtnt_error *err, const char *file, mtnt__yaml_place at, const char *text, ...)
-    MTNT_PRINTF(4, 5);
+int mtnt__yaml_refuse(mtnt_error *err, const char *file, mtnt__yaml_place at, const char *text, ...) MTNT_PRINTF(4, 5);
 /* The text must be one of `choices` (NULL-terminated), or not there. */
-int mtnt__yaml_check_choice(const char *file, const char *key, const mtnt__yaml_text *text,
-                            const char *const *choices, mtnt_error *err);
+int mtnt__yaml_check_choice(const char *file, const char *key, const mtnt__yaml_text *text, const char *const *choices,
+                            mtnt_error *err);
 /* The items as other interfaces take them, NULL-terminated: *ret_items to be freed, the texts are borrowed.
  * NOMEM. */
 int mtnt__yaml_texts_list(const mtnt__yaml_texts *texts, const char ***ret_items, mtnt_error *err);

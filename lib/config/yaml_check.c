@@ -10,8 +10,8 @@
 typedef struct step {
     const struct step *outer;
     const mtnt__yaml_kind *kind; /* of a mapping; NULL = it has no word of its own */
-    const char *key; /* by which the value is reached; NULL = the document's value, or an entry of a list */
-    size_t entry;    /* from 1; 0 = not in a list */
+    const char *key;             /* by which the value is reached; NULL = the document's value, or an entry of a list */
+    size_t entry;                /* from 1; 0 = not in a list */
     uint32_t node;
 } step;
 
@@ -82,8 +82,7 @@ static const step *add_path(const step *from, mtnt__buffer *path)
     const step *steps[MTNT__YAML_DEPTH_MAXIMUM + 2];
     size_t count = 0;
 
-    for (; from && !(from->kind && from->kind->word) && count < sizeof(steps) / sizeof(steps[0]);
-         from = from->outer)
+    for (; from && !(from->kind && from->kind->word) && count < sizeof(steps) / sizeof(steps[0]); from = from->outer)
         steps[count++] = from;
     for (; count > 0; count--) {
         if (steps[count - 1]->key)
@@ -146,8 +145,7 @@ static const char *wanted(const cyaml_schema_value_t *schema)
     case CYAML_INT: return "a whole number";
     case CYAML_BOOL: return "true or false";
     case CYAML_MAPPING: return "a mapping (keys with values)";
-    case CYAML_SEQUENCE:
-        return schema->sequence.entry->type == CYAML_STRING ? "a list, such as [a, b]" : "a list";
+    case CYAML_SEQUENCE: return schema->sequence.entry->type == CYAML_STRING ? "a list, such as [a, b]" : "a list";
     default: return "text";
     }
 }
@@ -205,7 +203,7 @@ static void add_suggestion(const cyaml_schema_field_t *table, const char *key, m
     } else {
         for (size_t i = 0; names[i]; i++)
             mtnt__buffer_add_format(text, "%s`%s`",
-                                    i == 0         ? "; there are "
+                                    i == 0         ? "; there can be "
                                     : names[i + 1] ? ", "
                                                    : " and ",
                                     names[i]);
@@ -255,8 +253,7 @@ static int refuse_missing(const checker *c, const char *key, const step *mapping
 static int check_value(checker *c, const cyaml_schema_value_t *schema, uint32_t node, step *value);
 
 /* libcyaml would read 010 as eight, 1x as one, and anything but a few words as true. */
-static int check_scalar(const checker *c, const cyaml_schema_value_t *schema, uint32_t node,
-                        const step *value)
+static int check_scalar(const checker *c, const cyaml_schema_value_t *schema, uint32_t node, const step *value)
 {
     const char *text = mtnt__yaml_node_text(c->nodes, node);
     const char *digits = text + (text[0] == '-');
@@ -266,8 +263,7 @@ static int check_scalar(const checker *c, const cyaml_schema_value_t *schema, ui
     if (schema->type == CYAML_BOOL)
         fine = plain && (strcmp(text, "true") == 0 || strcmp(text, "false") == 0);
     else if (schema->type == CYAML_INT)
-        fine = plain && (digits[0] != '0' || digits[1] == '\0') &&
-               mtnt__parse_int(text, INT64_MIN, INT64_MAX, &number);
+        fine = plain && (digits[0] != '0' || digits[1] == '\0') && mtnt__parse_int(text, INT64_MIN, INT64_MAX, &number);
     if (!fine)
         return refuse_type(c, schema, node, value);
     if (schema->type == CYAML_STRING && schema->string.min > 0 && text[0] == '\0')
@@ -290,8 +286,7 @@ static int check_list(checker *c, const cyaml_schema_value_t *schema, uint32_t n
 }
 
 /* One key of a mapping; `seen` has the key's node for every field that has been met. */
-static int check_key(checker *c, const cyaml_schema_field_t *table, uint32_t key, uint32_t *seen,
-                     step *mapping)
+static int check_key(checker *c, const cyaml_schema_field_t *table, uint32_t key, uint32_t *seen, step *mapping)
 {
     const cyaml_schema_field_t *field;
     step inner = {.outer = mapping};
@@ -318,8 +313,7 @@ static int check_mapping(checker *c, const cyaml_schema_value_t *schema, uint32_
     uint32_t seen[TABLE_MAXIMUM] = {0}; /* 0: not seen, for the document's value is no key */
     int rc;
 
-    for (uint32_t key = node + 1; key < node_at(c, node)->next;
-         key = node_at(c, node_at(c, key)->next)->next) {
+    for (uint32_t key = node + 1; key < node_at(c, node)->next; key = node_at(c, node_at(c, key)->next)->next) {
         if ((rc = check_key(c, table, key, seen, value)))
             return rc;
     }
@@ -369,8 +363,7 @@ int mtnt__yaml_check(const mtnt__yaml_format *format, const mtnt__yaml_nodes *no
 {
     mtnt_error said = MTNT_ERROR_INIT;
     /* Without aliases every node is visited once at most. */
-    checker c = {
-        .format = format, .nodes = nodes, .visits_left = (uint64_t)nodes->count * 4 + 10000, .err = &said};
+    checker c = {.format = format, .nodes = nodes, .visits_left = (uint64_t)nodes->count * 4 + 10000, .err = &said};
     step top = {0};
     int rc = check_value(&c, format->schema, 0, &top);
 

@@ -1,5 +1,6 @@
 #include "config/yaml_nodes.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
@@ -173,14 +174,13 @@ static int read_alias(reader *r, const yaml_event_t *event, mtnt_error *err)
         return 0;
     }
     mtnt_error_set(err, MTNT_E_CONFIG,
-                   "nothing before this place is marked `&%.60s`, so that `*%.60s` stands for nothing", name,
-                   name);
+                   "nothing before this place is marked `&%.60s`, so that `*%.60s` stands for nothing", name, name);
     mtnt_error_at(err, NULL, (uint32_t)event->start_mark.line + 1, (uint32_t)event->start_mark.column + 1);
     return MTNT_E_CONFIG;
 }
 
-static int read_start(reader *r, mtnt__yaml_node_kind kind, const yaml_char_t *anchor_name,
-                      const yaml_event_t *event, mtnt_error *err)
+static int read_start(reader *r, mtnt__yaml_node_kind kind, const yaml_char_t *anchor_name, const yaml_event_t *event,
+                      mtnt_error *err)
 {
     int rc;
 
@@ -212,8 +212,7 @@ static int read_event(reader *r, const yaml_event_t *event, mtnt_error *err)
     switch (event->type) {
     case YAML_DOCUMENT_START_EVENT:
         if (r->documents++ > 0)
-            return refuse(err, &event->start_mark,
-                          "a second document (`---`) begins here; one file is one document");
+            return refuse(err, &event->start_mark, "a second document (`---`) begins here; one file is one document");
         return 0;
     case YAML_SCALAR_EVENT: return read_scalar(r, event, err);
     case YAML_ALIAS_EVENT: return read_alias(r, event, err);
@@ -231,36 +230,39 @@ static int read_event(reader *r, const yaml_event_t *event, mtnt_error *err)
     return 0;
 }
 
-/* Bytes that are no UTF-8 are told by their offset, everything else by a mark. */
+/* Bytes that are no text are told by their offset, everything else by a mark. */
+static int refuse_bytes(const yaml_parser_t *parser, const char *text, size_t length, mtnt_error *err)
+{
+    line_finder lines = {text, parser->problem_offset < length ? parser->problem_offset : length, 0, 0};
+
+    line_start(&lines, SIZE_MAX);
+    mtnt_error_set(err, MTNT_E_CONFIG, "not YAML: %s", parser->problem);
+    mtnt_error_at(err, NULL, (uint32_t)lines.line + 1, 0);
+    return MTNT_E_CONFIG;
+}
+
 static int refuse_unreadable(const yaml_parser_t *parser, const char *text, size_t length, mtnt_error *err)
 {
-    const char *problem = parser->problem ? parser->problem : "it is not YAML";
-    yaml_mark_t mark = parser->problem_mark;
+    const yaml_mark_t *mark = &parser->problem_mark;
     line_finder lines = {text, length, 0, 0};
-    const char *line;
-    bool tab;
+    char context[160] = "";
+    const char *line, *hint = "";
+    size_t left;
 
     if (parser->error == YAML_MEMORY_ERROR)
         return out_of_memory(err);
-    if (parser->error == YAML_READER_ERROR) {
-        mark = (yaml_mark_t){0};
-        lines.length = parser->problem_offset < length ? parser->problem_offset : length;
-        line_start(&lines, SIZE_MAX);
-        mark.line = lines.line;
-        mtnt_error_set(err, MTNT_E_CONFIG, "a byte here is not UTF-8 text (%s)", problem);
-        mtnt_error_at(err, NULL, (uint32_t)mark.line + 1, 0);
-        return MTNT_E_CONFIG;
-    }
-    line = line_start(&lines, mark.line);
-    tab = memchr(line, '\t', strnlen(line, mark.column + 1)) != NULL;
-    if (parser->context && parser->context_mark.line != mark.line)
-        mtnt_error_set(err, MTNT_E_CONFIG, "not YAML: %s (%s that began at line %zu)%s", problem,
-                       parser->context, parser->context_mark.line + 1,
-                       tab ? "; there is a tab, and YAML is indented by blanks only" : "");
-    else
-        mtnt_error_set(err, MTNT_E_CONFIG, "not YAML: %s%s", problem,
-                       tab ? "; there is a tab, and YAML is indented by blanks only" : "");
-    mtnt_error_at(err, NULL, (uint32_t)mark.line + 1, (uint32_t)mark.column + 1);
+    if (parser->error == YAML_READER_ERROR)
+        return refuse_bytes(parser, text, length, err);
+    line = line_start(&lines, mark->line);
+    left = lines.length - lines.offset;
+    if (memchr(line, '\t', left < mark->column + 1 ? left : mark->column + 1))
+        hint = "; there is a tab, and YAML is indented by blanks only";
+    if (parser->context && parser->context_mark.line != mark->line)
+        snprintf(context, sizeof(context), " (%s that began at line %zu)", parser->context,
+                 parser->context_mark.line + 1);
+    mtnt_error_set(err, MTNT_E_CONFIG, "not YAML: %s%s%s", parser->problem ? parser->problem : "no reason given",
+                   context, hint);
+    mtnt_error_at(err, NULL, (uint32_t)mark->line + 1, (uint32_t)mark->column + 1);
     return MTNT_E_CONFIG;
 }
 
@@ -302,7 +304,7 @@ int mtnt__yaml_nodes_parse(mtnt__yaml_nodes *nodes, const char *text, size_t len
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);
     rc = read_events(&r, &parser, err);
     if (rc == 0 && (nodes->count == 0 || mtnt__yaml_node_is_null(nodes, 0)))
-        rc = mtnt_error_set(err, MTNT_E_CONFIG, "there is nothing in it");
+        rc = mtnt_error_set(err, MTNT_E_CONFIG, "the file is empty");
     reader_release(&r);
     yaml_parser_delete(&parser);
     return rc;
@@ -332,8 +334,7 @@ bool mtnt__yaml_node_is_null(const mtnt__yaml_nodes *nodes, uint32_t index)
     static const char *const nulls[] = {"", "~", "null", "Null", "NULL"};
     const mtnt__yaml_node *node = &nodes->nodes[index];
 
-    for (size_t i = 0; node->kind == MTNT__YAML_SCALAR && node->plain && i < sizeof(nulls) / sizeof(nulls[0]);
-         i++) {
+    for (size_t i = 0; node->kind == MTNT__YAML_SCALAR && node->plain && i < sizeof(nulls) / sizeof(nulls[0]); i++) {
         if (strcmp(mtnt__yaml_node_text(nodes, index), nulls[i]) == 0)
             return true;
     }

@@ -93,17 +93,23 @@ static int check_folder(const char *pattern, mtnt_error *err)
     return rc;
 }
 
-static int search(files *f, const char *pattern, mtnt_error *err)
+static int refuse_search(const char *pattern, int number, mtnt_error *err)
 {
     char reason[128];
+    int rc = check_folder(pattern, err);
 
+    return rc ? rc
+              : mtnt_error_set(err, MTNT_E_IO, "%s cannot be searched: %s", pattern,
+                               strerror_r(number, reason, sizeof(reason)));
+}
+
+static int search(files *f, const char *pattern, mtnt_error *err)
+{
     switch (glob(pattern, GLOB_ERR | GLOB_NOSORT | GLOB_MARK, NULL, &f->found)) {
     case 0: return 0;
     case GLOB_NOMATCH: return check_folder(pattern, err);
     case GLOB_NOSPACE: return out_of_memory(err);
-    default:
-        return mtnt_error_set(err, MTNT_E_IO, "%s cannot be searched: %s", pattern,
-                              strerror_r(errno, reason, sizeof(reason)));
+    default: return refuse_search(pattern, errno, err);
     }
 }
 
@@ -171,10 +177,9 @@ static int check_model(files *f, mtnt__id_set *ids, uint32_t index, mtnt_error *
     if (rc == 0)
         rc = mtnt__id_set_add(ids, id, index, &first, err);
     if (rc == MTNT_E_EXISTS)
-        rc = mtnt_error_set(
-            err, MTNT_E_CONFIG,
-            "%s and %s are both tenant `%s`, which is what their names have before the extension",
-            f->paths[first], f->paths[index], id);
+        rc = mtnt_error_set(err, MTNT_E_CONFIG,
+                            "%s and %s are both tenant `%s`, which is what their names have before the extension",
+                            f->paths[first], f->paths[index], id);
     free(id);
     return rc;
 }
@@ -216,8 +221,7 @@ static int64_t files_total(void *data)
     return (int64_t)f->count;
 }
 
-int mtnt_tenants_glob(mtnt_tenant_source *ret_source, const char *pattern, const char *base_file,
-                      mtnt_error *err)
+int mtnt_tenants_glob(mtnt_tenant_source *ret_source, const char *pattern, const char *base_file, mtnt_error *err)
 {
     char *folder = NULL, *absolute = NULL;
     files *f = calloc(1, sizeof(*f));

@@ -113,8 +113,7 @@ static int same_id(void *data, uint32_t where, const char *id, bool *ret_same, m
     char found[256] = ""; /* ids are shorter */
     spool *s = data;
 
-    if (fflush(s->file) ||
-        pread(fileno(s->file), found, sizeof(found) - 1, (off_t)where * RECORD_UNIT + ID_OFFSET) < 0)
+    if (fflush(s->file) || pread(fileno(s->file), found, sizeof(found) - 1, (off_t)where * RECORD_UNIT + ID_OFFSET) < 0)
         return fail(err);
     *ret_same = strcmp(found, id) == 0;
     return 0;
@@ -166,11 +165,10 @@ static int find_column(filling *f, const char *name, int column, mtnt_error *err
         f->columns[field] = column;
         return 0;
     }
-    return mtnt_error_set(
-        err, MTNT_E_CONFIG,
-        "the query's column `%s` is not known: there are `id`, `model`, `schema` and `description` "
-        "(SELECT %s AS %s …)",
-        name, name, nearest ? nearest : "model");
+    return mtnt_error_set(err, MTNT_E_CONFIG,
+                          "the query's column `%s` is not known: there are `id`, `model`, `schema` and `description` "
+                          "(SELECT %s AS %s …)",
+                          name, name, nearest ? nearest : "model");
 }
 
 static int find_columns(filling *f, const mtnt_row *row, mtnt_error *err)
@@ -215,8 +213,7 @@ static int add_tenant(filling *f, const mtnt_model_options *tenant, mtnt_error *
     if (rc)
         return rc;
     if (where >= UINT32_MAX)
-        return mtnt_error_set(err, MTNT_E_IO,
-                              "the query gives more tenants than 32 GiB of a temporary file can hold");
+        return mtnt_error_set(err, MTNT_E_IO, "the query gives more tenants than 32 GiB of a temporary file can hold");
     rc = mtnt__id_set_add(&f->ids, tenant->id, (uint32_t)where, &first, err);
     if (rc == MTNT_E_EXISTS)
         return mtnt_error_set(err, MTNT_E_CONFIG, "the query gives tenant `%s` twice", tenant->id);
@@ -234,8 +231,7 @@ static int take_row(void *data, const mtnt_row *row, mtnt_error *err)
         return rc;
     tenant.id = field_text(f, row, ID);
     if (!tenant.id)
-        return mtnt_error_set(err, MTNT_E_CONFIG, "row %lld of the query has no `id`",
-                              (long long)f->spool->count + 1);
+        return mtnt_error_set(err, MTNT_E_CONFIG, "row %lld of the query has no `id`", (long long)f->spool->count + 1);
     rc = find_address(f, tenant.id, field_text(f, row, MODEL), &dsn, err);
     if (rc)
         return rc;
