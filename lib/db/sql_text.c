@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "db/backend.h"
 
@@ -347,4 +348,33 @@ int mtnt__sql_check_single(const char *sql, mtnt_backend backend, mtnt_error *er
     if (statements > 1)
         return refuse_at(&x, MTNT_E_INVALID, second, "more than one statement: a script is for that");
     return MTNT_OK;
+}
+
+/* ---- what a script may leave behind ---- */
+
+static bool is_one_of(const char *text, const mtnt__sql_token *token, const char *const *words)
+{
+    for (; *words; words++)
+        if (strlen(*words) == token->length && strncasecmp(text + token->start, *words, token->length) == 0)
+            return true;
+    return false;
+}
+
+bool mtnt__sql_is_plain_definition(const mtnt__sql *sql)
+{
+    static const char *const begins[] = {"create", "alter", "drop", "comment", "grant", "revoke", NULL};
+    /* What runs a query, or a function: CREATE TABLE AS, a trigger's EXECUTE, a column's USING. */
+    static const char *const runs[] = {"select",  "with",       "values", "execute", "using",
+                                       "default", "set_config", "as",     NULL};
+    mtnt__sql_walk walk;
+    mtnt__sql_token token;
+
+    mtnt__sql_walk_init(&walk, sql->text, MTNT_POSTGRES);
+    while ((token = mtnt__sql_walk_next(&walk)).kind != MTNT__SQL_END) {
+        if (token.kind == MTNT__SQL_UNENDED || (walk.starts && !is_one_of(sql->text, &token, begins)))
+            return false;
+        if (token.kind == MTNT__SQL_WORD && is_one_of(sql->text, &token, runs))
+            return false;
+    }
+    return true;
 }

@@ -39,6 +39,10 @@ void mtnt__sql_locate(const mtnt_script *script, size_t offset, mtnt_error *err)
  * database). */
 int mtnt__sql_check_single(const char *sql, mtnt_backend backend, mtnt_error *err);
 
+/* PostgreSQL: nothing but plain data definition, which runs no code of the user's, so that no setting of the session can be another one
+ * after it. */
+bool mtnt__sql_is_plain_definition(const mtnt__sql *sql);
+
 /* `text` quoted for `backend`, with a blank on either side so that it joins no neighbour. */
 void mtnt__sql_add_literal(mtnt__buffer *buffer, mtnt_backend backend, const char *text);
 void mtnt__sql_add_identifier(mtnt__buffer *buffer, const char *text);
