@@ -13,6 +13,10 @@ extern const char *const bench_operations[BENCH_OPERATIONS];
 #define BENCH_TABLES 5
 extern const char *const bench_tables[BENCH_TABLES];
 
+/* What a migration has to leave in the model beside the operations' effects: the command's own tables (`tables`, from schemas/) with a row
+ * for each operation, identity and decision. Lives as long as the program. */
+const char *bench_records(const char *tables, const char *schema);
+
 typedef struct bench_options {
     int tenants, workers, rounds;
     const char *folder;     /* scratch, emptied and removed at the end */
@@ -52,10 +56,11 @@ void bench_write_project(const bench_options *options, const char *folder, const
                          const char *tenants);
 void bench_settle(void); /* what has been prepared gets to the disk before anything is measured */
 
-/* The two contenders in turn, `rounds` times: prints a table and writes JSON. */
+/* Three contenders in turn: a bare loop of the operations alone, a bare loop that does the same durable work (operations and records: the
+ * baseline), and the command; `rounds` times: prints a table and writes JSON. */
 typedef struct bench_race {
     const char *name, *unit;
-    double bare_s[64], bare_cpu_s[64], mtnt_s[64], mtnt_cpu_s[64];
+    double records_s[64], records_cpu_s[64], bare_s[64], bare_cpu_s[64], mtnt_s[64], mtnt_cpu_s[64];
     long mtnt_rss_kib;
     double target; /* least rate of mtnt / rate of bare */
 } bench_race;

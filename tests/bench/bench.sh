@@ -7,6 +7,7 @@
 #   --folder DIR      where to make the fleets: a folder on the disk in question (default: TMPDIR or /tmp)
 #   --json DIR        also write DIR/sqlite.json, DIR/postgres.json, DIR/noop.json
 #   --rounds N, --workers N, --tenants N
+#   --controller DSN  (default: SQLite for SQLite tenants, a database of the same server for PostgreSQL tenants)
 #
 # Nothing else should run on the machine. PostgreSQL is a server of its own, with fsync on.
 set -eu
@@ -20,7 +21,7 @@ extra=
 which=
 
 usage() {
-    sed -n '2,11p' "$0" | sed 's/^# \{0,1\}//' >&2
+    sed -n '2,12p' "$0" | sed 's/^# \{0,1\}//' >&2
     exit 64
 }
 
@@ -28,7 +29,7 @@ while [ $# -gt 0 ]; do
     case $1 in
     --fsyncs) mode=fsyncs ;;
     --smoke) mode=smoke ;;
-    --build-dir | --folder | --json | --rounds | --workers | --tenants)
+    --build-dir | --folder | --json | --rounds | --workers | --tenants | --controller)
         [ $# -ge 2 ] || usage
         case $1 in
         --build-dir) build_dir=$2 ;;

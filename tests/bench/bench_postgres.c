@@ -1,9 +1,11 @@
 /* PostgreSQL tenants, a database each: mtnt-model against a bare loop on libpq that does the same on the same number of threads. */
 #include <libpq-fe.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bench.h"
+#include "schemas.h"
 
 struct fleet {
     const bench_options *options;
@@ -131,23 +133,33 @@ static void write_files(const struct fleet *fleet, const char *folder)
 
 /* ---- the bare loop ---- */
 
+struct loop {
+    const struct fleet *fleet;
+    const char *records; /* NULL = the operations alone */
+};
+
 static void perform_bare(void *data, int index)
 {
-    PGconn *connection = open_model(data, index);
+    const struct loop *loop = data;
+    PGconn *connection = open_model(loop->fleet, index);
     int i;
 
     run(connection, "BEGIN");
     for (i = 0; i < BENCH_OPERATIONS; i++)
         run(connection, bench_operations[i]);
+    if (loop->records != NULL)
+        run(connection, loop->records);
     run(connection, "COMMIT");
     PQfinish(connection);
 }
 
-static double bare_loop(const struct fleet *fleet)
+static double bare_loop(const struct fleet *fleet, bool records)
 {
+    struct loop loop = {fleet, records ? bench_records(mtnt__sql_model_postgres_0001_initial, "public") : NULL};
     double begun = bench_now();
 
-    bench_parallel(fleet->options->workers, fleet->options->tenants, perform_bare, (void *)fleet);
+    bench_parallel(fleet->options->workers, fleet->options->tenants, perform_bare, &loop);
+    free((char *)loop.records);
     return bench_now() - begun;
 }
 
@@ -223,8 +235,13 @@ static void one_round(const bench_options *options, bench_race *race, int round)
     make_template(options);
     make_fleet(&bare);
     race->bare_cpu_s[round] = -bench_cpu();
-    race->bare_s[round] = bare_loop(&bare);
+    race->bare_s[round] = bare_loop(&bare, false);
     race->bare_cpu_s[round] += bench_cpu();
+    drop_fleet(&bare);
+    make_fleet(&bare);
+    race->records_cpu_s[round] = -bench_cpu();
+    race->records_s[round] = bare_loop(&bare, true);
+    race->records_cpu_s[round] += bench_cpu();
     make_fleet(&mtnt);
     write_files(&mtnt, folder);
     cost = bench_migrate(options, folder);
