@@ -58,8 +58,7 @@ mtnt__call mtnt__call_farewell(const mtnt_db *db)
 
 /* ---- opening ---- */
 
-static mtnt__connection *connection_new(const mtnt__backend *backend, void *state,
-                                        const mtnt__db_options *options)
+static mtnt__connection *connection_new(const mtnt__backend *backend, void *state, const mtnt__db_options *options)
 {
     mtnt__connection *c = calloc(1, sizeof(*c));
 
@@ -71,8 +70,7 @@ static mtnt__connection *connection_new(const mtnt__backend *backend, void *stat
     c->connect_timeout_ms =
         options && options->connect_timeout_ms > 0 ? options->connect_timeout_ms : CONNECT_TIMEOUT_MS;
     c->lock_timeout_ms = options && options->lock_timeout_ms > 0 ? options->lock_timeout_ms : LOCK_TIMEOUT_MS;
-    c->statement_timeout_ms =
-        options && options->statement_timeout_ms > 0 ? options->statement_timeout_ms : 0;
+    c->statement_timeout_ms = options && options->statement_timeout_ms > 0 ? options->statement_timeout_ms : 0;
     c->read_only = options && options->read_only;
     atomic_init(&c->cancelled, false);
     return c;
@@ -132,8 +130,8 @@ int mtnt__db_open(mtnt_db **ret_db, const char *dsn, const mtnt__db_options *opt
 }
 
 /* SQLite: main is the model, because what operations define in it (a trigger's body) cannot always be qualified. */
-int mtnt__db_open_pair(mtnt_db **ret_controller, mtnt_db **ret_model, const char *controller_dsn,
-                       const char *model_dsn, const mtnt__db_options *options, mtnt_error *err)
+int mtnt__db_open_pair(mtnt_db **ret_controller, mtnt_db **ret_model, const char *controller_dsn, const char *model_dsn,
+                       const mtnt__db_options *options, mtnt_error *err)
 {
     const mtnt__backend *backend = &mtnt__sqlite_backend;
     mtnt_backend controller, model;
@@ -148,8 +146,8 @@ int mtnt__db_open_pair(mtnt_db **ret_controller, mtnt_db **ret_model, const char
     if (controller != model)
         return mtnt_error_set(err, MTNT_E_INVALID, "SQLite and PostgreSQL cannot share one connection");
     if (model == MTNT_SQLITE) {
-        rc = mtnt__sqlite_new(&state, mtnt__dsn_sqlite_path(model_dsn), mtnt__dsn_sqlite_path(controller_dsn),
-                              options, err);
+        rc = mtnt__sqlite_new(&state, mtnt__dsn_sqlite_path(model_dsn), mtnt__dsn_sqlite_path(controller_dsn), options,
+                              err);
     } else {
         backend = &mtnt__postgres_backend;
         rc = mtnt__postgres_new(&state, controller_dsn, true, options, err);
@@ -179,8 +177,7 @@ int mtnt__db_connect(mtnt_db *db, mtnt_error *err)
 
     err = err ? err : &unseen;
     if (c->in_call)
-        return mtnt_error_set(err, MTNT_E_INVALID,
-                              "a row callback may not use the handle that its query runs on");
+        return mtnt_error_set(err, MTNT_E_INVALID, "a row callback may not use the handle that its query runs on");
     if (c->transaction && (!c->backend->connected(c->state) || !c->backend->in_transaction(c->state))) {
         bool connected = c->backend->connected(c->state);
 

@@ -59,8 +59,7 @@ static int check_sqlite(const char *path, mtnt_error *err)
     if (*path == '\0')
         return mtnt_error_set(err, MTNT_E_INVALID, "sqlite: needs the path of a file");
     if (strcmp(path, ":memory:") == 0)
-        return mtnt_error_set(err, MTNT_E_INVALID,
-                              "sqlite::memory: would be gone with the connection; name a file");
+        return mtnt_error_set(err, MTNT_E_INVALID, "sqlite::memory: would be gone with the connection; name a file");
     return MTNT_OK;
 }
 
@@ -70,14 +69,12 @@ static int check_postgres(const char *dsn, mtnt_error *err)
     int rc = MTNT_OK;
 
     if (!options)
-        rc =
-            mtnt_error_set(err, MTNT_E_INVALID,
-                           "not a PostgreSQL URI that libpq understands (postgresql://user@host:port/database"
-                           "?option=value; special characters are written %%40)");
+        rc = mtnt_error_set(err, MTNT_E_INVALID,
+                            "not a PostgreSQL URI that libpq understands (postgresql://user@host:port/database"
+                            "?option=value; special characters are written %%40)");
     else if (has_loose_at(dsn))
-        rc = mtnt_error_set(
-            err, MTNT_E_INVALID,
-            "the PostgreSQL URI has an @ or / too many: in a password they are written %%40 and %%2F");
+        rc = mtnt_error_set(err, MTNT_E_INVALID,
+                            "the PostgreSQL URI has an @ or / too many: in a password they are written %%40 and %%2F");
     PQconninfoFree(options);
     return rc;
 }
@@ -90,8 +87,7 @@ int mtnt__dsn_backend(const char *dsn, mtnt_backend *ret_backend, mtnt_error *er
 
     if (!path && (!dsn || !is_uri(dsn))) {
         mtnt__dsn_redact(dsn ? dsn : "", shown);
-        return mtnt_error_set(err, MTNT_E_INVALID,
-                              "a database is named sqlite:PATH or postgresql://…, not %s", shown);
+        return mtnt_error_set(err, MTNT_E_INVALID, "a database is named sqlite:PATH or postgresql://…, not %s", shown);
     }
     rc = path ? check_sqlite(path, err) : check_postgres(dsn, err);
     if (rc == 0)
@@ -155,8 +151,7 @@ static void show_unknown(const char *dsn, char *ret_text)
     }
     ret_text[0] = '\0';
     if (colon && colon - dsn < 32 &&
-        strspn(dsn, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+.-") ==
-            (size_t)(colon - dsn)) {
+        strspn(dsn, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+.-") == (size_t)(colon - dsn)) {
         memcpy(ret_text, dsn, (size_t)(colon - dsn) + 3);
         ret_text[colon - dsn + 3] = '\0';
     }
@@ -248,8 +243,8 @@ static void add_encoded(mtnt__buffer *buffer, const char *text)
     for (; *text; text++) {
         unsigned char byte = (unsigned char)*text;
         const char escape[] = {'%', digits[byte >> 4], digits[byte & 15]};
-        bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-                     (byte >= '0' && byte <= '9') || strchr("-._~", byte);
+        bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
+                     strchr("-._~", byte);
 
         mtnt__buffer_add(buffer, plain ? text : escape, plain ? 1 : 3);
     }

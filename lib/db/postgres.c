@@ -20,16 +20,15 @@ static void postgres_free(void *state)
     free(s);
 }
 
-int mtnt__postgres_new(void **ret_state, const char *dsn, bool pair, const mtnt__db_options *options,
-                       mtnt_error *err)
+int mtnt__postgres_new(void **ret_state, const char *dsn, bool pair, const mtnt__db_options *options, mtnt_error *err)
 {
     mtnt__postgres *s = calloc(1, sizeof(*s));
     const char *schema = options && options->schema && *options->schema ? options->schema : NULL;
 
     if (schema && strlen(schema) > MTNT__POSTGRES_NAME_MAX) {
         free(s);
-        return mtnt_error_set(err, MTNT_E_INVALID, "a schema name has at most %d bytes: %s",
-                              MTNT__POSTGRES_NAME_MAX, schema);
+        return mtnt_error_set(err, MTNT_E_INVALID, "a schema name has at most %d bytes: %s", MTNT__POSTGRES_NAME_MAX,
+                              schema);
     }
     if (!s)
         return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
@@ -93,8 +92,7 @@ static const char *schema_of(const mtnt__postgres *s, mtnt__side side)
 /* Utility statements, because a SELECT of set_config has to be planned: in a young session that costs more than the rest of BEGIN. */
 static int add_number(mtnt__buffer *buffer, const char *name, int64_t value)
 {
-    mtnt__buffer_add_format(buffer, "SET LOCAL %s = %lld; ", name,
-                            (long long)(value < INT32_MAX ? value : INT32_MAX));
+    mtnt__buffer_add_format(buffer, "SET LOCAL %s = %lld; ", name, (long long)(value < INT32_MAX ? value : INT32_MAX));
     return 1;
 }
 
@@ -121,8 +119,7 @@ int mtnt__postgres_add_settings(mtnt__postgres *s, const mtnt__call *call, bool 
         mtnt__buffer_add_text(buffer, "RESET ROLE; RESET ALL; ");
     count += add_number(buffer, "lock_timeout", call->lock_timeout_ms);
     count += add_number(buffer, "statement_timeout", call->statement_timeout_ms);
-    mtnt__buffer_add_text(buffer,
-                          "SET LOCAL synchronous_commit = on; SET LOCAL standard_conforming_strings = on; ");
+    mtnt__buffer_add_text(buffer, "SET LOCAL synchronous_commit = on; SET LOCAL standard_conforming_strings = on; ");
     return count + 2 + add_search_path(s, call->side, buffer);
 }
 
@@ -201,9 +198,8 @@ int mtnt__postgres_find_home(mtnt__postgres *s, mtnt__call *call, mtnt_error *er
 
     if (!s->home_elsewhere)
         return MTNT_OK;
-    rc = mtnt__postgres_simple(&x,
-                               "SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n "
-                               "ON n.oid = c.relnamespace WHERE c.oid = pg_catalog.to_regclass('mtnt_meta')");
+    rc = mtnt__postgres_simple(&x, "SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n "
+                                   "ON n.oid = c.relnamespace WHERE c.oid = pg_catalog.to_regclass('mtnt_meta')");
     if (rc == 0)
         s->home_elsewhere = false;
     return rc;
@@ -266,10 +262,9 @@ static int postgres_facts(void *state, mtnt__call *call, mtnt__db_facts *ret_fac
     mtnt__postgres *s = state;
     mtnt__exchange x = {.s = s, .call = call, .err = err, .each = take_facts, .data = ret_facts};
 
-    return mtnt__postgres_simple(
-        &x, "SELECT current_setting('fsync'), current_setting('max_prepared_transactions'), "
-            "current_setting('server_version_num'), pg_is_in_recovery(), "
-            "(SELECT count(*) FROM pg_prepared_xacts)");
+    return mtnt__postgres_simple(&x, "SELECT current_setting('fsync'), current_setting('max_prepared_transactions'), "
+                                     "current_setting('server_version_num'), pg_is_in_recovery(), "
+                                     "(SELECT count(*) FROM pg_prepared_xacts)");
 }
 
 const mtnt__backend mtnt__postgres_backend = {

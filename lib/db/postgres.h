@@ -23,6 +23,7 @@ typedef struct mtnt__postgres {
     bool touched;           /* a statement of an operation has run since the settings were last put right … */
     bool unsettled;         /* … and that operation is over: they are put right before the next one's statement */
     mtnt__side settled;     /* the side that search_path is set for */
+    bool dismissed;         /* the server has said that it ends the session */
     bool not_replicated;    /* a notice said that a commit was not waited for by its standby */
 } mtnt__postgres;
 
@@ -64,6 +65,8 @@ int mtnt__postgres_query(void *state, mtnt__call *call, const char *sql, const m
                          int64_t *ret_changes, mtnt_error *err);
 int mtnt__postgres_script(void *state, mtnt__call *call, const mtnt__sql *sql, mtnt_error *err);
 int mtnt__postgres_command(void *state, mtnt__call *call, const char *sql, mtnt_error *err);
+/* What the server has said while nothing ran: notices take effect, notifications are forgotten. */
+void mtnt__postgres_hear(mtnt__postgres *s);
 /* Takes all results of what was sent. */
 int mtnt__postgres_collect(mtnt__exchange *x);
 

@@ -32,8 +32,7 @@ static int open_on(const char *dsn, const char *database, const mtnt__db_options
     return rc;
 }
 
-static int open_maintenance(const char *dsn, const mtnt__db_options *options, mtnt_db **ret_db,
-                            mtnt_error *err)
+static int open_maintenance(const char *dsn, const mtnt__db_options *options, mtnt_db **ret_db, mtnt_error *err)
 {
     mtnt_error second = MTNT_ERROR_INIT;
     mtnt_backend backend;
@@ -60,8 +59,7 @@ static int check_name(const char *name, mtnt_error *err)
 }
 
 /* The words of a statement; those at odd places are names, to be quoted. */
-static int run_on_server(const char *dsn, const char *const *words, const mtnt__db_options *options,
-                         mtnt_error *err)
+static int run_on_server(const char *dsn, const char *const *words, const mtnt__db_options *options, mtnt_error *err)
 {
     mtnt__buffer sql = {0};
     mtnt_db *db = NULL;
@@ -75,8 +73,7 @@ static int run_on_server(const char *dsn, const char *const *words, const mtnt__
         else
             mtnt__sql_add_identifier(&sql, words[i]);
     }
-    rc = sql.failed ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory")
-                    : mtnt__db_command(db, sql.bytes, err);
+    rc = sql.failed ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory") : mtnt__db_command(db, sql.bytes, err);
     mtnt__buffer_release(&sql);
     mtnt__db_close(db);
     return rc;
@@ -90,8 +87,7 @@ static int as_code(int rc, mtnt_error *err, const char *state, int code)
     return code;
 }
 
-int mtnt__postgres_create_database(const char *dsn, const char *name, const mtnt__db_options *options,
-                                   mtnt_error *err)
+int mtnt__postgres_create_database(const char *dsn, const char *name, const mtnt__db_options *options, mtnt_error *err)
 {
     mtnt_error own = MTNT_ERROR_INIT, *e = err ? err : &own;
     int rc = check_name(name, e);
@@ -101,8 +97,7 @@ int mtnt__postgres_create_database(const char *dsn, const char *name, const mtnt
     return as_code(rc, e, "42P04", MTNT_E_EXISTS);
 }
 
-int mtnt__postgres_drop_database(const char *dsn, const char *name, const mtnt__db_options *options,
-                                 mtnt_error *err)
+int mtnt__postgres_drop_database(const char *dsn, const char *name, const mtnt__db_options *options, mtnt_error *err)
 {
     mtnt_error own = MTNT_ERROR_INIT, *e = err ? err : &own;
     int rc = check_name(name, e);
@@ -112,8 +107,8 @@ int mtnt__postgres_drop_database(const char *dsn, const char *name, const mtnt__
     return rc;
 }
 
-int mtnt__postgres_rename_database(const char *dsn, const char *from, const char *to,
-                                   const mtnt__db_options *options, mtnt_error *err)
+int mtnt__postgres_rename_database(const char *dsn, const char *from, const char *to, const mtnt__db_options *options,
+                                   mtnt_error *err)
 {
     mtnt_error own = MTNT_ERROR_INIT, *e = err ? err : &own;
     int rc = check_name(from, e);
@@ -121,8 +116,7 @@ int mtnt__postgres_rename_database(const char *dsn, const char *from, const char
     if (rc == 0)
         rc = check_name(to, e);
     if (rc == 0)
-        rc = run_on_server(dsn, (const char *const[]){"ALTER DATABASE", from, "RENAME TO", to, NULL}, options,
-                           e);
+        rc = run_on_server(dsn, (const char *const[]){"ALTER DATABASE", from, "RENAME TO", to, NULL}, options, e);
     rc = as_code(rc, e, "42P04", MTNT_E_EXISTS);
     return as_code(rc, e, "3D000", MTNT_E_NOT_FOUND);
 }

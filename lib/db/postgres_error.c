@@ -29,17 +29,15 @@ static judgement judge(const char *state)
         {"53300", {MTNT_E_CONNECT, true}},  /* too many connections */
         {"55006", {MTNT_E_BUSY, true}},     /* object in use */
         {"55P03", {MTNT_E_BUSY, true}},     /* lock not available */
-        {"57014", {MTNT_E_CANCELLED, false}},
-        {"57P03", {MTNT_E_CONNECT, true}}, /* starting up or shutting down */
+        {"57014", {MTNT_E_CANCELLED, false}}, {"57P03", {MTNT_E_CONNECT, true}}, /* starting up or shutting down */
         {"58030", {MTNT_E_IO, false}},
     };
     static const struct {
         const char *class;
         judgement judgement;
     } classes[] = {
-        {"08", {MTNT_E_CONNECT, true}},     {"57P", {MTNT_E_CONNECT, true}},
-        {"XX001", {MTNT_E_CORRUPT, false}}, {"XX002", {MTNT_E_CORRUPT, false}},
-        {"25P03", {MTNT_E_CONNECT, true}},
+        {"08", {MTNT_E_CONNECT, true}},     {"57P", {MTNT_E_CONNECT, true}},   {"XX001", {MTNT_E_CORRUPT, false}},
+        {"XX002", {MTNT_E_CORRUPT, false}}, {"25P03", {MTNT_E_CONNECT, true}},
     };
 
     for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
@@ -145,8 +143,7 @@ int mtnt__postgres_fail(mtnt__exchange *x, const PGresult *result)
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     judgement judged = judge(state ? state : "08006");
 
-    if (!state &&
-        PQstatus(x->s->raw) != CONNECTION_BAD) /* libpq's own, and the connection is there: memory */
+    if (!state && PQstatus(x->s->raw) != CONNECTION_BAD) /* libpq's own, and the connection is there: memory */
         judged = (judgement){MTNT_E_NOMEM, false};
     compose(message, sizeof(message), result);
     x->fatal = is_fatal(result);
@@ -198,8 +195,7 @@ int mtnt__postgres_fail_connecting(mtnt__postgres *s, const PGconn *connection, 
 
     mtnt__text_copy(message, sizeof(message), found ? found + 7 : PQerrorMessage(connection));
     if (found) {
-        mtnt__text_copy(state, sizeof(state),
-                        (char[]){found[0], found[1], found[2], found[3], found[4], '\0'});
+        mtnt__text_copy(state, sizeof(state), (char[]){found[0], found[1], found[2], found[3], found[4], '\0'});
         message[strcspn(message, "\n")] = '\0'; /* the source location follows */
     }
     make_one_line(message);

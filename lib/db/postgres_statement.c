@@ -32,9 +32,8 @@ static void statement_ended(mtnt__exchange *x, PGresult *result)
         x->changes = 0;
         note_changes(x, result);
         /* ROLLBACK may be TO a savepoint: whether that was so the transaction status tells. */
-        if (strcmp(tag, "BEGIN") == 0 || strcmp(tag, "START TRANSACTION") == 0 ||
-            strncmp(tag, "COMMIT", 6) == 0 || strcmp(tag, "PREPARE TRANSACTION") == 0 ||
-            strcmp(tag, "ROLLBACK PREPARED") == 0)
+        if (strcmp(tag, "BEGIN") == 0 || strcmp(tag, "START TRANSACTION") == 0 || strncmp(tag, "COMMIT", 6) == 0 ||
+            strcmp(tag, "PREPARE TRANSACTION") == 0 || strcmp(tag, "ROLLBACK PREPARED") == 0)
             x->transaction_tag = true;
     }
     mtnt__text_copy(x->tag, sizeof(x->tag), tag);
@@ -65,9 +64,7 @@ static int refuse_copy(mtnt__exchange *x, ExecStatusType status)
     else
         while (rc == 0 && PQputCopyEnd(x->s->raw, "nothing to read here") == 0)
             rc = mtnt__postgres_await(x);
-    return rc != 0
-               ? rc
-               : mtnt_error_set(x->err, MTNT_E_INVALID, "COPY from STDIN or to STDOUT is not possible here");
+    return rc != 0 ? rc : mtnt_error_set(x->err, MTNT_E_INVALID, "COPY from STDIN or to STDOUT is not possible here");
 }
 
 static int give_row(mtnt__exchange *x, PGresult *result)
@@ -99,9 +96,9 @@ static int take_result(mtnt__exchange *x, PGresult *result)
     return rc;
 }
 
-static void forget_notifications(PGconn *raw)
+void mtnt__postgres_hear(mtnt__postgres *s)
 {
-    for (PGnotify *notify = PQnotifies(raw); notify; notify = PQnotifies(raw))
+    for (PGnotify *notify = PQnotifies(s->raw); notify; notify = PQnotifies(s->raw))
         PQfreemem(notify);
 }
 
@@ -126,15 +123,14 @@ int mtnt__postgres_collect(mtnt__exchange *x)
             rc = take_result(x, result);
         PQclear(result);
     }
-    forget_notifications(s->raw);
+    mtnt__postgres_hear(s);
     if (PQstatus(s->raw) == CONNECTION_BAD) {
         if (rc == 0)
             rc = mtnt__postgres_lost(x);
         x->fatal = true;
         mtnt__postgres_disconnect(s);
     }
-    if (rc == 0 &&
-        x->ending != 0) /* it ended before the cancel arrived; the caller wants to stop all the same */
+    if (rc == 0 && x->ending != 0) /* it ended before the cancel arrived; the caller wants to stop all the same */
         rc = mtnt__call_check(x->call, x->err);
     return rc;
 }
@@ -149,8 +145,7 @@ static void start(mtnt__exchange *x)
 static int not_sent(mtnt__exchange *x)
 {
     if (PQstatus(x->s->raw) != CONNECTION_BAD)
-        return mtnt_error_set(x->err, MTNT_E_NOMEM, "the statement was not sent: %s",
-                              PQerrorMessage(x->s->raw));
+        return mtnt_error_set(x->err, MTNT_E_NOMEM, "the statement was not sent: %s", PQerrorMessage(x->s->raw));
     mtnt__postgres_disconnect(x->s);
     return mtnt__postgres_lost(x);
 }
@@ -220,8 +215,7 @@ static int settle_first(mtnt__postgres *s, mtnt__call *call, mtnt_error *err)
     if (!has_to_settle(s, call))
         return MTNT_OK;
     mtnt__postgres_add_settings(s, call, s->unsettled, &text);
-    rc = text.failed ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory")
-                     : mtnt__postgres_simple(&x, text.bytes);
+    rc = text.failed ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory") : mtnt__postgres_simple(&x, text.bytes);
     mtnt__buffer_release(&text);
     if (rc == 0)
         note_settled(s, call);
@@ -232,14 +226,12 @@ static int settle_first(mtnt__postgres *s, mtnt__call *call, mtnt_error *err)
 static int check_transaction(mtnt__exchange *x, int rc)
 {
     if (rc == 0 && (x->transaction_tag || PQtransactionStatus(x->s->raw) != PQTRANS_INTRANS))
-        return mtnt_error_set(x->err, MTNT_E_INVALID,
-                              "the SQL has ended the transaction, which is not for operations");
+        return mtnt_error_set(x->err, MTNT_E_INVALID, "the SQL has ended the transaction, which is not for operations");
     return rc;
 }
 
-static int query_in_transaction(mtnt__postgres *s, mtnt__call *call, const char *sql,
-                                const mtnt_value *values, mtnt_row_fn each, void *data, int64_t *ret_changes,
-                                mtnt_error *err)
+static int query_in_transaction(mtnt__postgres *s, mtnt__call *call, const char *sql, const mtnt_value *values,
+                                mtnt_row_fn each, void *data, int64_t *ret_changes, mtnt_error *err)
 {
     mtnt__call statement_call = mtnt__call_statement(call);
     mtnt__exchange x = {.s = s, .call = &statement_call, .err = err, .each = each, .data = data};
@@ -259,8 +251,8 @@ static int query_in_transaction(mtnt__postgres *s, mtnt__call *call, const char 
 }
 
 /* The settings hold within a transaction only: outside one, a statement gets its own. */
-int mtnt__postgres_query(void *state, mtnt__call *call, const char *sql, const mtnt_value *values,
-                         mtnt_row_fn each, void *data, int64_t *ret_changes, mtnt_error *err)
+int mtnt__postgres_query(void *state, mtnt__call *call, const char *sql, const mtnt_value *values, mtnt_row_fn each,
+                         void *data, int64_t *ret_changes, mtnt_error *err)
 {
     mtnt__postgres *s = state;
     mtnt__call farewell = *call;
@@ -301,7 +293,7 @@ int mtnt__postgres_script(void *state, mtnt__call *call, const mtnt__sql *sql, m
     own = x.statements - x.prefix_statements;
     if (rc == 0 && settle)
         note_settled(s, call);
-    s->touched = s->touched || call->operation;
+    s->touched = s->touched || (call->operation && !mtnt__sql_is_plain_definition(sql));
     /* An error while it runs has no position: the statement that had not ended does. */
     if (rc != 0 && call->error_offset == MTNT__NO_OFFSET && own >= 0 && (size_t)own < sql->statement_count)
         call->error_offset = sql->statements[own];

@@ -35,8 +35,7 @@ int mtnt__postgres_begin(void *state, mtnt__call *call, mtnt_error *err)
     mtnt__postgres_add_settings(s, call, s->touched, &text);
     if (s->read_only) /* until its first query a transaction can be made one that writes */
         mtnt__buffer_add_text(&text, "SELECT; ");
-    rc = text.failed ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory")
-                     : mtnt__postgres_simple(&x, text.bytes);
+    rc = text.failed ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory") : mtnt__postgres_simple(&x, text.bytes);
     mtnt__buffer_release(&text);
     if (rc == 0)
         rc = mtnt__postgres_find_home(s, call, err);
@@ -55,7 +54,8 @@ int mtnt__postgres_begin(void *state, mtnt__call *call, mtnt_error *err)
 static int look_before(mtnt__exchange *x)
 {
     PQconsumeInput(x->s->raw);
-    if (PQstatus(x->s->raw) != CONNECTION_BAD)
+    mtnt__postgres_hear(x->s);
+    if (PQstatus(x->s->raw) != CONNECTION_BAD && !x->s->dismissed)
         return MTNT_OK;
     mtnt__postgres_disconnect(x->s);
     return mtnt__postgres_lost(x);
@@ -84,13 +84,11 @@ static int send_ending(mtnt__exchange *x, const char *sql, const char *tag)
     if (rc != 0 && (x->fatal || strncmp(state, "08", 2) == 0 || strcmp(state, "40003") == 0))
         return x->s->read_only ? rc : doubt(x, tag);
     if (rc == 0 && x->s->not_replicated) {
-        mtnt_error_set(x->err, MTNT_E_IN_DOUBT,
-                       "it is committed here, and was not waited for by the standby");
+        mtnt_error_set(x->err, MTNT_E_IN_DOUBT, "it is committed here, and was not waited for by the standby");
         return doubt(x, tag);
     }
     if (rc == 0 && strcmp(x->tag, tag) != 0)
-        rc = mtnt_error_set(x->err, MTNT_E_DATABASE,
-                            "the transaction was rolled back: a statement in it had failed");
+        rc = mtnt_error_set(x->err, MTNT_E_DATABASE, "the transaction was rolled back: a statement in it had failed");
     return rc;
 }
 
@@ -132,11 +130,9 @@ static int explain_prepare(int rc, mtnt_error *err)
             "the number of workers and restart that server, or declare `mode: saga`");
     } else if (strcmp(own.state, "0A000") == 0) {
         mtnt_error_set(err, MTNT_E_REFUSED,
-                       "an operation has done what a transaction over two databases cannot contain: %s",
-                       own.message);
+                       "an operation has done what a transaction over two databases cannot contain: %s", own.message);
     } else if (strcmp(own.state, "53200") == 0) {
-        mtnt_error_set(err, MTNT_E_BUSY, "all prepared transactions of this server are in use: %s",
-                       own.message);
+        mtnt_error_set(err, MTNT_E_BUSY, "all prepared transactions of this server are in use: %s", own.message);
         err->retryable = true;
     } else if (strcmp(own.state, "42710") == 0) {
         mtnt_error_set(err, MTNT_E_EXISTS, "%s", own.message);
@@ -175,8 +171,7 @@ static int explain_finish(int rc, mtnt_error *err)
     return err->code;
 }
 
-int mtnt__postgres_finish_prepared(void *state, mtnt__call *call, const char *gid, bool commit,
-                                   mtnt_error *err)
+int mtnt__postgres_finish_prepared(void *state, mtnt__call *call, const char *gid, bool commit, mtnt_error *err)
 {
     mtnt__postgres *s = state;
     mtnt__exchange x = {.s = s, .call = call, .err = err};

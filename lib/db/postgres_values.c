@@ -57,8 +57,7 @@ static int measure(const mtnt_value *values, int *ret_count, size_t *ret_size, m
         if (count == MAX_PARAMETERS)
             return mtnt_error_set(err, MTNT_E_INVALID, "more than %d parameters", MAX_PARAMETERS);
         if (value->type == MTNT_TYPE_TEXT && memchr(value->bytes, '\0', value->length))
-            return mtnt_error_set(err, MTNT_E_INVALID, "$%d: PostgreSQL has no text with a NUL in it",
-                                  count + 1);
+            return mtnt_error_set(err, MTNT_E_INVALID, "$%d: PostgreSQL has no text with a NUL in it", count + 1);
         if (value->length > INT32_MAX)
             return mtnt_error_set(err, MTNT_E_INVALID, "$%d is too long", count + 1);
         size += room_for(value);
@@ -169,8 +168,7 @@ static const void *row_blob(const mtnt_row *row, int column, size_t *ret_length)
 
 int mtnt__postgres_give_row(PGresult *result, mtnt_row_fn each, void *data, mtnt_error *err)
 {
-    static const mtnt__row_class row_class = {row_name,    row_is_null, row_text,
-                                              row_integer, row_real,    row_blob};
+    static const mtnt__row_class row_class = {row_name, row_is_null, row_text, row_integer, row_real, row_blob};
     source from = {.result = result};
     mtnt_row row = {&row_class, &from, PQnfields(result)};
     int rc = each(data, &row, err);

@@ -31,11 +31,16 @@ static int slice_until(const mtnt__system *system, mtnt__deadline_ms deadline)
 
 /* ---- connecting ---- */
 
-static void ignore_notice(void *data, const PGresult *notice)
+/* Nothing is printed. Two kinds mean something. */
+static void on_notice(void *data, const PGresult *notice)
 {
     mtnt__postgres *s = data;
     const char *source = PQresultErrorField(notice, PG_DIAG_SOURCE_FUNCTION);
+    const char *severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
 
+    /* An error that comes while nothing runs, as a notice: the session has been ended. */
+    if (severity && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0))
+        s->dismissed = true;
     /* "The transaction has already committed locally, but might not have been replicated to the standby." */
     if (source && strcmp(source, "SyncRepWaitForLSN") == 0)
         s->not_replicated = true;
@@ -46,8 +51,7 @@ static int no_answer(mtnt__postgres *s, const mtnt__call *call, mtnt_error *err)
     char shown[MTNT__DSN_SHOWN_SIZE];
 
     mtnt__dsn_redact(s->dsn, shown);
-    mtnt_error_set(err, MTNT_E_CONNECT, "%s: no connection within %lld ms", shown,
-                   (long long)call->connect_timeout_ms);
+    mtnt_error_set(err, MTNT_E_CONNECT, "%s: no connection within %lld ms", shown, (long long)call->connect_timeout_ms);
     mtnt__text_copy(err->state, sizeof(err->state), "08001");
     err->retryable = true;
     return MTNT_E_CONNECT;
@@ -91,9 +95,8 @@ int mtnt__postgres_connect(void *state, mtnt__call *call, mtnt_error *err)
 
     if (!connection)
         return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
-    PQsetErrorVerbosity(connection,
-                        PQERRORS_VERBOSE); /* the only way to learn the SQLSTATE of a refused connection */
-    PQsetNoticeReceiver(connection, ignore_notice, s);
+    PQsetErrorVerbosity(connection, PQERRORS_VERBOSE); /* the only way to learn the SQLSTATE of a refused connection */
+    PQsetNoticeReceiver(connection, on_notice, s);
     rc = follow_connecting(s, connection, call, err);
     if (rc != 0)
         goto out;
@@ -107,7 +110,7 @@ int mtnt__postgres_connect(void *state, mtnt__call *call, mtnt_error *err)
     s->cancel = cancel;
     pthread_mutex_unlock(&s->mutex);
     s->raw = connection;
-    s->touched = s->unsettled = false;
+    s->touched = s->unsettled = s->dismissed = false;
     return MTNT_OK;
 out:
     PQfinish(connection);
@@ -162,8 +165,7 @@ int mtnt__postgres_await(mtnt__exchange *x)
         return mtnt_error_set(x->err, x->ending,
                               "the server did not end the statement within %d s after it was cancelled",
                               PATIENCE_MS / 1000);
-    if (wait_for_socket(raw, events,
-                        slice_until(x->call->system, x->ending ? x->next_cancel : x->call->deadline)) != 0)
+    if (wait_for_socket(raw, events, slice_until(x->call->system, x->ending ? x->next_cancel : x->call->deadline)) != 0)
         PQconsumeInput(raw); /* on failure PQgetResult says why */
     return MTNT_OK;
 }

@@ -15,8 +15,8 @@ static int enter(mtnt_db *db, const mtnt__call *call, mtnt_error *err)
     return rc != 0 ? rc : mtnt__call_check(call, err);
 }
 
-static int query(mtnt_db *db, mtnt__call *call, mtnt_row_fn each, void *data, const char *sql,
-                 const mtnt_value *values, mtnt_error *err)
+static int query(mtnt_db *db, mtnt__call *call, mtnt_row_fn each, void *data, const char *sql, const mtnt_value *values,
+                 mtnt_error *err)
 {
     mtnt_error unseen = MTNT_ERROR_INIT;
     mtnt__connection *c = db->connection;
@@ -33,8 +33,8 @@ static int query(mtnt_db *db, mtnt__call *call, mtnt_row_fn each, void *data, co
 
 /* An operation's statement on a side that it may only look at: PostgreSQL knows read-only transactions, and no read-only sessions that hold behind
  * a pooler, so one is put around it. */
-static int query_looking(mtnt_db *db, mtnt__call *call, mtnt_row_fn each, void *data, const char *sql, const mtnt_value *values,
-                         mtnt_error *err)
+static int query_looking(mtnt_db *db, mtnt__call *call, mtnt_row_fn each, void *data, const char *sql,
+                         const mtnt_value *values, mtnt_error *err)
 {
     mtnt__connection *c = db->connection;
     bool around = c->read_only && c->backend->kind == MTNT_POSTGRES && !c->transaction;
@@ -100,8 +100,7 @@ static int take_first(void *data, const mtnt_row *row, mtnt_error *err)
     return MTNT_OK;
 }
 
-static int query_first(mtnt_db *db, first_value *first, mtnt_error *err, const char *sql,
-                       const mtnt_value *values)
+static int query_first(mtnt_db *db, first_value *first, mtnt_error *err, const char *sql, const mtnt_value *values)
 {
     int rc = mtnt_db_query_values(db, take_first, first, err, sql, values);
 
@@ -123,8 +122,7 @@ int mtnt_db_query_int_values(mtnt_db *db, int64_t *ret_integer, mtnt_error *err,
     return rc;
 }
 
-int mtnt_db_query_text_values(mtnt_db *db, char **ret_text, mtnt_error *err, const char *sql,
-                              const mtnt_value *values)
+int mtnt_db_query_text_values(mtnt_db *db, char **ret_text, mtnt_error *err, const char *sql, const mtnt_value *values)
 {
     first_value first = {.want_text = true};
     int rc = query_first(db, &first, err, sql, values);
@@ -190,8 +188,7 @@ int mtnt_db_script(mtnt_db *db, const mtnt_script *script, mtnt_error *err)
     return rc;
 }
 
-int mtnt_db_query_script(mtnt_db *db, const mtnt_script *script, mtnt_row_fn each, void *data,
-                         mtnt_error *err)
+int mtnt_db_query_script(mtnt_db *db, const mtnt_script *script, mtnt_row_fn each, void *data, mtnt_error *err)
 {
     mtnt__call call = mtnt__call_of(db, true);
     mtnt__sql sql;
@@ -200,10 +197,8 @@ int mtnt_db_query_script(mtnt_db *db, const mtnt_script *script, mtnt_row_fn eac
     if (rc != 0)
         return rc;
     if (sql.statement_count != 1) {
-        rc = mtnt_error_set(err, MTNT_E_INVALID, "one statement was expected, and there are %zu",
-                            sql.statement_count);
-        mtnt__sql_locate(script, sql.statement_count ? mtnt__sql_source_offset(&sql, sql.statements[1]) : 0,
-                         err);
+        rc = mtnt_error_set(err, MTNT_E_INVALID, "one statement was expected, and there are %zu", sql.statement_count);
+        mtnt__sql_locate(script, sql.statement_count ? mtnt__sql_source_offset(&sql, sql.statements[1]) : 0, err);
         goto out;
     }
     rc = enter(db, &call, err);
@@ -272,8 +267,7 @@ static void locate_own(const char *sql, const mtnt__call *call, mtnt_error *err)
         mtnt__sql_locate(&script, call->error_offset, err);
 }
 
-int mtnt__db_run(mtnt_db *db, mtnt_row_fn each, void *data, mtnt_error *err, const char *sql,
-                 const mtnt_value *values)
+int mtnt__db_run(mtnt_db *db, mtnt_row_fn each, void *data, mtnt_error *err, const char *sql, const mtnt_value *values)
 {
     mtnt__call call = mtnt__call_of(db, false);
     char *expanded = NULL;

@@ -220,8 +220,7 @@ static mtnt__sql_token word_token(const mtnt__sql_walk *walk, size_t at)
 
     while (continues_word(text[end]))
         end++;
-    if (walk->backend == MTNT_POSTGRES && end == at + 1 && (text[at] == 'E' || text[at] == 'e') &&
-        text[end] == '\'')
+    if (walk->backend == MTNT_POSTGRES && end == at + 1 && (text[at] == 'E' || text[at] == 'e') && text[end] == '\'')
         return quoted_token(text, at, after_escape_string(walk, end + 1));
     return (mtnt__sql_token){MTNT__SQL_WORD, at, end - at};
 }

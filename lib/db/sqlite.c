@@ -36,8 +36,8 @@ static void sqlite_free(void *state)
     free(s);
 }
 
-int mtnt__sqlite_new(void **ret_state, const char *path, const char *controller_path,
-                     const mtnt__db_options *options, mtnt_error *err)
+int mtnt__sqlite_new(void **ret_state, const char *path, const char *controller_path, const mtnt__db_options *options,
+                     mtnt_error *err)
 {
     mtnt__sqlite *s = calloc(1, sizeof(*s));
 
@@ -140,8 +140,7 @@ static int sqlite_schema(void *state, mtnt__call *call, const char **ret_schema,
     const mtnt__sqlite *s = state;
 
     (void)err;
-    *ret_schema =
-        s->controller_path && call->side == MTNT__SIDE_CONTROLLER ? MTNT__CONTROLLER_SCHEMA : s->main_schema;
+    *ret_schema = s->controller_path && call->side == MTNT__SIDE_CONTROLLER ? MTNT__CONTROLLER_SCHEMA : s->main_schema;
     return MTNT_OK;
 }
 
@@ -160,11 +159,10 @@ static int sqlite_facts(void *state, mtnt__call *call, mtnt__db_facts *ret_facts
     int rc;
 
     mtnt__sqlite_enter(s, call);
-    rc = mtnt__sqlite_value(s, attached ? "PRAGMA controller.journal_mode" : "PRAGMA main.journal_mode", mode,
-                            err);
+    rc = mtnt__sqlite_value(s, attached ? "PRAGMA controller.journal_mode" : "PRAGMA main.journal_mode", mode, err);
     if (rc == 0)
-        rc = mtnt__sqlite_value(s, attached ? "PRAGMA controller.synchronous" : "PRAGMA main.synchronous",
-                                synchronous, err);
+        rc = mtnt__sqlite_value(s, attached ? "PRAGMA controller.synchronous" : "PRAGMA main.synchronous", synchronous,
+                                err);
     mtnt__sqlite_leave(s);
     if (rc != 0)
         return rc;
@@ -172,8 +170,7 @@ static int sqlite_facts(void *state, mtnt__call *call, mtnt__db_facts *ret_facts
     ret_facts->durable = ret_facts->wal ? synchronous[0] == '2' || synchronous[0] == '3'
                                         : strcmp(mode, "delete") == 0 && synchronous[0] == '3';
     ret_facts->version = sqlite3_libversion_number();
-    snprintf(ret_facts->detail, sizeof(ret_facts->detail), "%s, synchronous=%s", mode,
-             synchronous_name(synchronous));
+    snprintf(ret_facts->detail, sizeof(ret_facts->detail), "%s, synchronous=%s", mode, synchronous_name(synchronous));
     return MTNT_OK;
 }
 

@@ -32,33 +32,75 @@ static int judge_pragma(mtnt__sqlite *s, const char *name, const char *argument)
 {
     static const char *const ours[] = {"journal_mode", "synchronous", "locking_mode", "query_only", NULL};
     static const char *const questions[] = {
-        "table_info",  "table_xinfo",      "table_list",        "index_list",      "index_info",
-        "index_xinfo", "foreign_key_list", "foreign_key_check", "integrity_check", "quick_check",
-        NULL};
+        "table_info",       "table_xinfo",       "table_list",      "index_list",  "index_info", "index_xinfo",
+        "foreign_key_list", "foreign_key_check", "integrity_check", "quick_check", NULL};
 
     if (!argument || is_one_of(name, questions))
         return SQLITE_OK;
-    if (is_one_of(name, ours))
+    if (is_one_of(name, ours) || (s->controller_path && strcasecmp(name, "writable_schema") == 0))
         return deny(s, "PRAGMA %s is not for operations: the commit protocol depends on it", name);
     s->settings_touched = true;
     return SQLITE_OK;
 }
 
-/* `name` is what the statement wants to touch, in `schema`. */
-static int judge_side(mtnt__sqlite *s, int action, const char *name, const char *schema)
+/* Table-valued functions count as tables of main, and hold nothing. */
+static bool is_function(const char *table)
+{
+    static const char *const functions[] = {"json_each",   "json_tree",   "generate_series", "dbstat",
+                                            "sqlite_stmt", "tables_used", "bytecode",        NULL};
+
+    return strncasecmp(table, "pragma_", 7) == 0 || is_one_of(table, functions);
+}
+
+static bool is_schema_table(const char *table)
+{
+    static const char *const names[] = {"sqlite_master", "sqlite_schema", NULL};
+
+    return is_one_of(table, names);
+}
+
+/* Declaring a virtual table's columns compiles an UPDATE of main's schema table that never runs. What really changes a schema is
+ * told by other actions too, except under PRAGMA writable_schema, which a pair does not have. */
+static bool means_nothing(int action, const char *table, const char *column)
+{
+    if (action == SQLITE_READ && is_function(table))
+        return true;
+    return is_schema_table(table) &&
+           (action == SQLITE_UPDATE || (action == SQLITE_READ && strcmp(column ? column : "", "ROWID") == 0));
+}
+
+static int refuse_side(mtnt__sqlite *s, const char *name, bool schema_change)
 {
     bool controller = s->call.side == MTNT__SIDE_CONTROLLER;
-    const char *own = controller ? MTNT__CONTROLLER_SCHEMA : MTNT__MODEL_SCHEMA;
 
-    if (!schema || strcasecmp(schema, own) == 0 || strcasecmp(schema, "temp") == 0)
-        return SQLITE_OK;
-    if (s->denial[0] == '\0' && action != SQLITE_CREATE_TABLE && name)
-        mtnt__text_copy(s->denied_name, sizeof(s->denied_name), name);
+    if (schema_change)
+        return controller
+                   ? deny(s,
+                          "the statement would change the model's tables, and this is the controller's handle: write "
+                          "controller. before the name")
+                   : deny(s, "the statement would change the controller's tables, and this is the model's handle");
     if (!controller)
-        return deny(s, "`%s` is the controller's, and this is the model's handle: use the controller's",
-                    name ? name : "");
-    return deny(s, "`%s` would be the model's here, and this is the controller's handle: write controller.%s",
-                name ? name : "", name ? name : "");
+        return deny(s, "`%s` is the controller's, and this is the model's handle: use the controller's", name);
+    if (s->denied_name[0] == '\0')
+        mtnt__text_copy(s->denied_name, sizeof(s->denied_name), name);
+    return deny(s, "`%s` would be the model's here, and this is the controller's handle: write controller.%s", name,
+                name);
+}
+
+/* Whether what the statement touches is on the handle's side. */
+static int judge_side(mtnt__sqlite *s, int action, const char *first, const char *second, const char *schema)
+{
+    const char *own = s->call.side == MTNT__SIDE_CONTROLLER ? MTNT__CONTROLLER_SCHEMA : MTNT__MODEL_SCHEMA;
+    const char *name = first ? first : "";
+
+    if (action == SQLITE_ALTER_TABLE) {
+        schema = first;
+        name = second ? second : "";
+    }
+    if (!schema || strcasecmp(schema, own) == 0 || strcasecmp(schema, "temp") == 0 ||
+        means_nothing(action, name, second))
+        return SQLITE_OK;
+    return refuse_side(s, name, is_schema_table(name) && action != SQLITE_READ);
 }
 
 static int authorize(void *data, int action, const char *first, const char *second, const char *schema,
@@ -72,24 +114,18 @@ static int authorize(void *data, int action, const char *first, const char *seco
     switch (action) {
     case SQLITE_TRANSACTION:
         return deny(
-            s,
-            "%s is not for operations: the transaction around them is begun and ended outside (SAVEPOINT is fine)",
+            s, "%s is not for operations: the transaction around them is begun and ended outside (SAVEPOINT is fine)",
             first ? first : "it");
     case SQLITE_ATTACH:
     case SQLITE_DETACH:
-        return deny(s,
-                    "ATTACH and DETACH are not for operations: which databases take part is decided outside");
+        return deny(s, "ATTACH and DETACH are not for operations: which databases take part is decided outside");
     case SQLITE_PRAGMA: return judge_pragma(s, first, second);
     case SQLITE_INSERT:
     case SQLITE_UPDATE:
     case SQLITE_DELETE: s->written = true; break;
     default: break;
     }
-    if (!s->controller_path)
-        return SQLITE_OK;
-    if (action == SQLITE_ALTER_TABLE)
-        return judge_side(s, action, second, first);
-    return judge_side(s, action, first, schema);
+    return s->controller_path ? judge_side(s, action, first, second, schema) : SQLITE_OK;
 }
 
 void mtnt__sqlite_install_guard(mtnt__sqlite *s)
@@ -103,8 +139,8 @@ static bool exists_in_controller(mtnt__sqlite *s, const char *name)
     bool found = false;
 
     s->guarded = false;
-    if (sqlite3_prepare_v2(s->raw, "SELECT 1 FROM controller.sqlite_schema WHERE name = ?1 COLLATE NOCASE",
-                           -1, &statement, NULL) == SQLITE_OK) {
+    if (sqlite3_prepare_v2(s->raw, "SELECT 1 FROM controller.sqlite_schema WHERE name = ?1 COLLATE NOCASE", -1,
+                           &statement, NULL) == SQLITE_OK) {
         sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
         found = sqlite3_step(statement) == SQLITE_ROW;
     }
@@ -143,12 +179,11 @@ int mtnt__sqlite_reset_settings(mtnt__sqlite *s, mtnt_error *err)
 
     for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++)
         sqlite3_db_config(s->raw, switches[i].option, switches[i].value, NULL);
-    rc = mtnt__sqlite_exec(
-        s,
-        "PRAGMA reverse_unordered_selects = 0; PRAGMA ignore_check_constraints = 0; "
-        "PRAGMA case_sensitive_like = 0; PRAGMA automatic_index = 1; PRAGMA cell_size_check = 0; "
-        "PRAGMA recursive_triggers = 0",
-        err);
+    rc = mtnt__sqlite_exec(s,
+                           "PRAGMA reverse_unordered_selects = 0; PRAGMA ignore_check_constraints = 0; "
+                           "PRAGMA case_sensitive_like = 0; PRAGMA automatic_index = 1; PRAGMA cell_size_check = 0; "
+                           "PRAGMA recursive_triggers = 0",
+                           err);
     if (rc == 0)
         s->settings_touched = false;
     return rc;

@@ -60,8 +60,7 @@ static int check_folder(const opening *o)
         return mtnt_error_set(o->err, MTNT_E_NOMEM, "out of memory");
     if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) != 0) {
         number = errno;
-        rc = mtnt_error_set(o->err, number == ENOENT ? MTNT_E_NOT_FOUND : MTNT_E_IO, "the folder %s: %s",
-                            folder,
+        rc = mtnt_error_set(o->err, number == ENOENT ? MTNT_E_NOT_FOUND : MTNT_E_IO, "the folder %s: %s", folder,
                             number == ENOENT ? "there is none" : strerror_r(number, reason, sizeof(reason)));
     }
     free(folder);
@@ -87,8 +86,8 @@ static int check_file(const opening *o, bool *ret_new)
 static int open_main(const opening *o)
 {
     mtnt__sqlite *s = o->s;
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
-                (s->create ? SQLITE_OPEN_CREATE : 0);
+    int flags =
+        SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | (s->create ? SQLITE_OPEN_CREATE : 0);
     sqlite3 *raw = NULL;
     int code = sqlite3_open_v2(o->path, &raw, flags, NULL);
 
@@ -194,8 +193,8 @@ static int set_pragma(const opening *o, const char *name, const char *value, con
     if (rc == 0)
         rc = pragma(o, name, text);
     if (rc == 0 && strcmp(text, expected) != 0)
-        rc = mtnt_error_set(o->err, MTNT_E_REFUSED, "%s: PRAGMA %s stays %s where %s is needed", o->path,
-                            name, text, expected);
+        rc = mtnt_error_set(o->err, MTNT_E_REFUSED, "%s: PRAGMA %s stays %s where %s is needed", o->path, name, text,
+                            expected);
     return rc;
 }
 
@@ -238,8 +237,7 @@ static int check_pair(const opening *o, bool wal)
         return mtnt__sqlite_refuse_wal(o->path, o->err);
     name = sqlite3_db_filename(o->s->raw, o->schema);
     if (!name || name[0] != '/')
-        return mtnt_error_set(o->err, MTNT_E_REFUSED, "%s has no absolute path, which its journal needs",
-                              o->path);
+        return mtnt_error_set(o->err, MTNT_E_REFUSED, "%s has no absolute path, which its journal needs", o->path);
     return MTNT_OK;
 }
 

@@ -69,8 +69,7 @@ static int bind_one(sqlite3_stmt *statement, int index, const mtnt_value *value)
     case MTNT_TYPE_REAL: return sqlite3_bind_double(statement, index, value->real);
     case MTNT_TYPE_TEXT:
         return sqlite3_bind_text64(statement, index, value->bytes, value->length, SQLITE_STATIC, SQLITE_UTF8);
-    case MTNT_TYPE_BLOB:
-        return sqlite3_bind_blob64(statement, index, value->bytes, value->length, SQLITE_STATIC);
+    case MTNT_TYPE_BLOB: return sqlite3_bind_blob64(statement, index, value->bytes, value->length, SQLITE_STATIC);
     default: return sqlite3_bind_null(statement, index);
     }
 }
@@ -83,8 +82,7 @@ static int check_parameters(sqlite3_stmt *statement, int count, mtnt_error *err)
         int64_t number;
 
         if (!name || name[0] != '$' || !mtnt__parse_int(name + 1, 1, INT32_MAX, &number))
-            return mtnt_error_set(err, MTNT_E_INVALID, "parameters are written $1, $2 …, not %s",
-                                  name ? name : "?");
+            return mtnt_error_set(err, MTNT_E_INVALID, "parameters are written $1, $2 …, not %s", name ? name : "?");
         if (number > count)
             return mtnt_error_set(err, MTNT_E_INVALID, "there is a %s, and %d value%s given", name, count,
                                   count == 1 ? " is" : "s are");
@@ -145,8 +143,7 @@ static int fail_running(mtnt__sqlite *s, sqlite3_stmt *statement, bool own_commi
     return rc;
 }
 
-static int step_through(mtnt__sqlite *s, sqlite3_stmt *statement, mtnt_row_fn each, void *data,
-                        mtnt_error *err)
+static int step_through(mtnt__sqlite *s, sqlite3_stmt *statement, mtnt_row_fn each, void *data, mtnt_error *err)
 {
     mtnt_row row = {&sqlite_row, statement, sqlite3_column_count(statement)};
     bool own_commit = sqlite3_get_autocommit(s->raw) != 0;
@@ -256,8 +253,8 @@ static void keep(mtnt__sqlite *s, const char *sql, sqlite3_stmt *statement)
     *place = (mtnt__sqlite_kept){copy, statement};
 }
 
-int mtnt__sqlite_query(void *state, mtnt__call *call, const char *sql, const mtnt_value *values,
-                       mtnt_row_fn each, void *data, int64_t *ret_changes, mtnt_error *err)
+int mtnt__sqlite_query(void *state, mtnt__call *call, const char *sql, const mtnt_value *values, mtnt_row_fn each,
+                       void *data, int64_t *ret_changes, mtnt_error *err)
 {
     mtnt__sqlite *s = state;
     mtnt__call statement_call = mtnt__call_statement(call);
@@ -305,9 +302,9 @@ static int script_step(mtnt__sqlite *s, const char *text, size_t at, size_t *ret
         return mtnt__sqlite_fail(s, code, err);
     }
     if (statement && sqlite3_bind_parameter_count(statement) > 0)
-        rc = mtnt_error_set(
-            err, MTNT_E_INVALID, "a script has no parameters: %s",
-            sqlite3_bind_parameter_name(statement, 1) ? sqlite3_bind_parameter_name(statement, 1) : "?");
+        rc =
+            mtnt_error_set(err, MTNT_E_INVALID, "a script has no parameters: %s",
+                           sqlite3_bind_parameter_name(statement, 1) ? sqlite3_bind_parameter_name(statement, 1) : "?");
     else if (statement)
         rc = step_through(s, statement, NULL, NULL, err);
     sqlite3_finalize(statement);

@@ -93,10 +93,9 @@ static int check_schema(mtnt__sqlite *s, const char *schema, mtnt_error *err)
     int rc, code;
 
     /* Whoever declares one writes this word: most files are done here. */
-    snprintf(
-        sql, sizeof(sql),
-        "SELECT 1 FROM \"%s\".sqlite_schema WHERE type = 'table' AND instr(upper(sql), 'REFERENCES') LIMIT 1",
-        schema);
+    snprintf(sql, sizeof(sql),
+             "SELECT 1 FROM \"%s\".sqlite_schema WHERE type = 'table' AND instr(upper(sql), 'REFERENCES') LIMIT 1",
+             schema);
     rc = mtnt__sqlite_value(s, sql, found, err);
     if (rc != 0 || found[0] == '\0')
         return rc;

@@ -96,8 +96,7 @@ static int check_gid(const char *gid, mtnt_error *err)
     while (gid[length] && length <= GID_MAX)
         length++;
     if (length == 0 || length > GID_MAX)
-        return mtnt_error_set(err, MTNT_E_INVALID, "the name of a prepared transaction has 1 to %d bytes",
-                              GID_MAX);
+        return mtnt_error_set(err, MTNT_E_INVALID, "the name of a prepared transaction has 1 to %d bytes", GID_MAX);
     return MTNT_OK;
 }
 
