@@ -19,8 +19,7 @@ mtnt_entry mtnt__operations_entry(const mtnt_entry *said)
     return entry;
 }
 
-int mtnt__operations_refuse(mtnt_error *err, const mtnt_entry *said, const char *kind, const char *format,
-                            ...)
+int mtnt__operations_refuse(mtnt_error *err, const mtnt_entry *said, const char *kind, const char *format, ...)
 {
     va_list arguments;
 
@@ -203,9 +202,8 @@ static const char *infix(int which)
     }
 }
 
-int mtnt__operations_choice_fill(mtnt__operations_choice *choice, const mtnt_sql_text *any,
-                                 const mtnt_sql_text *sqlite, const mtnt_sql_text *postgres, bool required,
-                                 mtnt_error *err)
+int mtnt__operations_choice_fill(mtnt__operations_choice *choice, const mtnt_sql_text *any, const mtnt_sql_text *sqlite,
+                                 const mtnt_sql_text *postgres, bool required, mtnt_error *err)
 {
     const mtnt_sql_text *given[MTNT__CHOICES] = {any, sqlite, postgres};
     int i, rc;
@@ -215,8 +213,7 @@ int mtnt__operations_choice_fill(mtnt__operations_choice *choice, const mtnt_sql
         if (rc != 0)
             return rc;
         if (choice->texts[i].sql == NULL && given[i]->sql != NULL && required)
-            return mtnt_error_set(err, MTNT_E_CONFIG, "`%s%s%s` is empty", choice->name, infix(i),
-                                  choice->suffix);
+            return mtnt_error_set(err, MTNT_E_CONFIG, "`%s%s%s` is empty", choice->name, infix(i), choice->suffix);
         rc = choice->texts[i].sql != NULL ? mtnt__operations_sql_check(&choice->texts[i], i, err) : 0;
         if (rc != 0)
             return rc;
@@ -251,16 +248,14 @@ int mtnt__operations_choice_run(const mtnt__operations_choice *choice, mtnt_db *
     mtnt_script script;
 
     if (text->sql == NULL)
-        return mtnt_error_set(err, MTNT_E_NOT_IMPLEMENTED,
-                              "there is no SQL for %s: neither `%s%s%s` nor `%s%s`",
-                              sqlite ? "SQLite" : "PostgreSQL", choice->name, infix(own), choice->suffix,
-                              choice->name, choice->suffix);
+        return mtnt_error_set(err, MTNT_E_NOT_IMPLEMENTED, "there is no SQL for %s: neither `%s%s%s` nor `%s%s`",
+                              sqlite ? "SQLite" : "PostgreSQL", choice->name, infix(own), choice->suffix, choice->name,
+                              choice->suffix);
     script = mtnt__operations_script(text, model);
     return mtnt_db_script(db, &script, err);
 }
 
-void mtnt__operations_choice_append_checksum(const mtnt__operations_choice *choice,
-                                             mtnt__operations_text *checksum)
+void mtnt__operations_choice_append_checksum(const mtnt__operations_choice *choice, mtnt__operations_text *checksum)
 {
     int i;
 
@@ -281,8 +276,7 @@ void mtnt__operations_choice_append_shown(const mtnt__operations_choice *choice,
         if (choice->texts[i].sql == NULL)
             continue;
         if (count > 1)
-            mtnt__operations_append(shown, "%s-- %s%s%s\n", separator, choice->name, infix(i),
-                                    choice->suffix);
+            mtnt__operations_append(shown, "%s-- %s%s%s\n", separator, choice->name, infix(i), choice->suffix);
         mtnt__operations_append(shown, "%s", choice->texts[i].sql);
         separator = "\n";
     }

@@ -8,8 +8,8 @@
 mtnt_entry mtnt__operations_entry(const mtnt_entry *said);
 
 /* CONFIG at the entry's file and line: "operation `NAME`: …", NAME being `kind` when the entry has none. */
-int mtnt__operations_refuse(mtnt_error *err, const mtnt_entry *said, const char *kind, const char *format,
-                            ...) MTNT_PRINTF(4, 5);
+int mtnt__operations_refuse(mtnt_error *err, const mtnt_entry *said, const char *kind, const char *format, ...)
+    MTNT_PRINTF(4, 5);
 /* Adds which operation it was, and where it is defined unless the error has a place already. */
 void mtnt__operations_blame(mtnt_error *err, const mtnt_entry *said, const char *kind);
 
@@ -53,19 +53,16 @@ typedef struct mtnt__operations_choice {
 
 /* Copies the three texts into *choice, which has its name and is zero otherwise, and is to be released also on failure. CONFIG:
  * without a position when a text is blank and `required`, with one when a text is wrong. */
-int mtnt__operations_choice_fill(mtnt__operations_choice *choice, const mtnt_sql_text *any,
-                                 const mtnt_sql_text *sqlite, const mtnt_sql_text *postgres, bool required,
-                                 mtnt_error *err);
+int mtnt__operations_choice_fill(mtnt__operations_choice *choice, const mtnt_sql_text *any, const mtnt_sql_text *sqlite,
+                                 const mtnt_sql_text *postgres, bool required, mtnt_error *err);
 void mtnt__operations_choice_release(mtnt__operations_choice *choice);
 bool mtnt__operations_choice_empty(const mtnt__operations_choice *choice);
 /* Runs the text for the handle's backend; NOT_IMPLEMENTED, naming the keys, when there is none. */
 int mtnt__operations_choice_run(const mtnt__operations_choice *choice, mtnt_db *db, const mtnt_model *model,
                                 mtnt_error *err);
-void mtnt__operations_choice_append_checksum(const mtnt__operations_choice *choice,
-                                             mtnt__operations_text *checksum);
+void mtnt__operations_choice_append_checksum(const mtnt__operations_choice *choice, mtnt__operations_text *checksum);
 /* For people: the text as it is when it is the only one, else each after a comment with its key. */
-void mtnt__operations_choice_append_shown(const mtnt__operations_choice *choice,
-                                          mtnt__operations_text *shown);
+void mtnt__operations_choice_append_shown(const mtnt__operations_choice *choice, mtnt__operations_text *shown);
 
 /* A NULL-terminated list on the heap, of copies; NULL stays NULL. NOMEM. */
 int mtnt__operations_list_copy(char ***ret_copy, const char *const *list, mtnt_error *err);

@@ -10,8 +10,7 @@ static void config_free(void *owned)
     free(owned);
 }
 
-static int config_new(mtnt__operations_choice **ret_config, const mtnt_create_model_options *options,
-                      mtnt_error *err)
+static int config_new(mtnt__operations_choice **ret_config, const mtnt_create_model_options *options, mtnt_error *err)
 {
     mtnt__operations_choice *template = calloc(1, sizeof(*template));
     int rc = 0;

@@ -155,8 +155,7 @@ static bool put_named(char **environment, size_t *count, const char *name, const
 }
 
 /* The caller's own MTNT_… stay behind: settings of the command, DSNs among them. */
-static char **environment_new(const mtnt_operation *operation, const mtnt_context *context,
-                              const mtnt_model *model)
+static char **environment_new(const mtnt_operation *operation, const mtnt_context *context, const mtnt_model *model)
 {
     const char *const *vars = mtnt_model_vars(model);
     size_t size = 4, count = 0, i;
@@ -201,8 +200,7 @@ static void describe(const mtnt__program *program, const char *name, int code, m
     else if (code == MTNT_E_CANCELLED)
         mtnt_error_wrap(err, "program `%s` was stopped because of a cancel", name);
     else if (program->lost)
-        mtnt_error_wrap(err, "program `%s` has ended, and how is not known: this process ignores SIGCHLD",
-                        name);
+        mtnt_error_wrap(err, "program `%s` has ended, and how is not known: this process ignores SIGCHLD", name);
     else if (program->how.si_code == CLD_EXITED)
         mtnt_error_wrap(err, "program `%s` failed with exit status %d", name, program->how.si_status);
     else
@@ -230,9 +228,8 @@ static int run(char *const *command, const mtnt_operation *operation, const mtnt
     failed = mtnt__program_start(&program, arguments, environment, exec->folder);
     if (failed != 0) {
         rc = mtnt_error_set(err, failed == ENOMEM ? MTNT_E_NOMEM : MTNT_E_OPERATION,
-                            "program `%s` cannot be started%s%s: %s", command[0],
-                            exec->folder != NULL ? " in " : "", exec->folder != NULL ? exec->folder : "",
-                            strerror_r(failed, reason, sizeof(reason)));
+                            "program `%s` cannot be started%s%s: %s", command[0], exec->folder != NULL ? " in " : "",
+                            exec->folder != NULL ? exec->folder : "", strerror_r(failed, reason, sizeof(reason)));
         goto out;
     }
     rc = mtnt__program_wait(&program, context);
@@ -246,16 +243,14 @@ out:
     return rc;
 }
 
-static int exec_execute(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model,
-                        mtnt_error *err)
+static int exec_execute(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model, mtnt_error *err)
 {
     const config *exec = mtnt_operation_config(operation);
 
     return run(exec->command, operation, context, model, err);
 }
 
-static int exec_rollback(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model,
-                         mtnt_error *err)
+static int exec_rollback(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model, mtnt_error *err)
 {
     const config *exec = mtnt_operation_config(operation);
 

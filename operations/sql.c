@@ -31,8 +31,7 @@ static int fill_side(mtnt__operations_choice *up, mtnt__operations_choice *down,
     down->suffix = ".down";
     rc = mtnt__operations_choice_fill(up, &side->any_up, &side->sqlite_up, &side->postgres_up, true, err);
     if (rc == 0)
-        rc = mtnt__operations_choice_fill(down, &side->any_down, &side->sqlite_down, &side->postgres_down,
-                                          false, err);
+        rc = mtnt__operations_choice_fill(down, &side->any_down, &side->sqlite_down, &side->postgres_down, false, err);
     return rc;
 }
 
@@ -45,12 +44,10 @@ static int config_new(config **ret_config, const mtnt_sql_options *options, mtnt
         return mtnt__operations_nomem(err);
     rc = fill_side(&texts->model_up, &texts->model_down, "sql.model", &options->model, err);
     if (rc == 0)
-        rc = fill_side(&texts->controller_up, &texts->controller_down, "sql.controller", &options->controller,
-                       err);
+        rc = fill_side(&texts->controller_up, &texts->controller_down, "sql.controller", &options->controller, err);
     if (rc == 0 && mtnt__operations_choice_empty(&texts->model_up) &&
         mtnt__operations_choice_empty(&texts->controller_up))
-        rc = mtnt_error_set(err, MTNT_E_CONFIG,
-                            "there is no SQL to run, neither for the model nor for the controller");
+        rc = mtnt_error_set(err, MTNT_E_CONFIG, "there is no SQL to run, neither for the model nor for the controller");
     if (rc != 0) {
         config_free(texts);
         return rc;
@@ -75,8 +72,7 @@ static int run_down(const mtnt__operations_choice *up, const mtnt__operations_ch
     return mtnt__operations_choice_run(down, db, model, err);
 }
 
-static int sql_execute(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model,
-                       mtnt_error *err)
+static int sql_execute(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model, mtnt_error *err)
 {
     const config *texts = mtnt_operation_config(operation);
     int rc;
@@ -87,8 +83,7 @@ static int sql_execute(mtnt_operation *operation, mtnt_context *context, const m
     return rc;
 }
 
-static int sql_rollback(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model,
-                        mtnt_error *err)
+static int sql_rollback(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model, mtnt_error *err)
 {
     const config *texts = mtnt_operation_config(operation);
     int rc;
@@ -121,8 +116,7 @@ static uint32_t writes_of(const config *texts)
 {
     uint32_t writes = MTNT_WRITES_NOTHING;
 
-    if (!mtnt__operations_choice_empty(&texts->model_up) ||
-        !mtnt__operations_choice_empty(&texts->model_down))
+    if (!mtnt__operations_choice_empty(&texts->model_up) || !mtnt__operations_choice_empty(&texts->model_down))
         writes |= MTNT_WRITES_MODEL;
     if (!mtnt__operations_choice_empty(&texts->controller_up) ||
         !mtnt__operations_choice_empty(&texts->controller_down))
@@ -136,8 +130,7 @@ static bool way_back(const config *texts)
            !mtnt__operations_choice_empty(&texts->controller_down);
 }
 
-int mtnt_operation_add_sql(mtnt_chain *chain, const mtnt_sql_options *options, const mtnt_entry *entry,
-                           mtnt_error *err)
+int mtnt_operation_add_sql(mtnt_chain *chain, const mtnt_sql_options *options, const mtnt_entry *entry, mtnt_error *err)
 {
     mtnt__operations_text checksum = {NULL, false}, model_up = {NULL, false}, controller_up = {NULL, false};
     mtnt_entry made = mtnt__operations_entry(entry);

@@ -99,8 +99,8 @@ static const char *skip_white(const char *text)
     return text + strspn(text, " \t\r\n");
 }
 
-/* Takes a table's text apart. NULL, or what is wrong with it. */
-static const char *parse(const char *text, const char **ret_name, size_t *ret_name_length, size_t *ret_length)
+/* How long the name is that the text begins with, and the table in all. NULL, or what is wrong with it. */
+static const char *parse(const char *text, size_t *ret_name_length, size_t *ret_length)
 {
     const char *reason = NULL, *name_end, *end;
 
@@ -116,7 +116,6 @@ static const char *parse(const char *text, const char **ret_name, size_t *ret_na
         return reason;
     if (*skip_white(end) != '\0')
         return "there is more behind the columns";
-    *ret_name = text;
     *ret_name_length = (size_t)(name_end - text);
     *ret_length = (size_t)(end - text);
     return NULL;
@@ -125,29 +124,26 @@ static const char *parse(const char *text, const char **ret_name, size_t *ret_na
 static int add_table(config *tables, const char *text, const mtnt_entry *entry, mtnt_error *err)
 {
     size_t name_length = 0, length = 0, i;
-    const char *name = NULL, *reason;
+    const char *reason;
 
     text = skip_white(text);
-    reason = parse(text, &name, &name_length, &length);
+    reason = parse(text, &name_length, &length);
     if (reason != NULL)
-        return mtnt__operations_refuse(err, entry, "tables",
-                                       "table %zu `%s`: %s; it should read `name(columns)`",
+        return mtnt__operations_refuse(err, entry, "tables", "table %zu `%s`: %s; it should read `name(columns)`",
                                        tables->count + 1, text, reason);
     for (i = 0; i < tables->count; i++)
-        if (strncasecmp(tables->names[i], name, name_length) == 0 && tables->names[i][name_length] == '\0')
-            return mtnt__operations_refuse(err, entry, "tables",
-                                           "table %zu: the name `%s` is taken by table %zu",
+        if (strncasecmp(tables->names[i], text, name_length) == 0 && tables->names[i][name_length] == '\0')
+            return mtnt__operations_refuse(err, entry, "tables", "table %zu: the name `%s` is taken by table %zu",
                                            tables->count + 1, tables->names[i], i + 1);
     tables->tables[tables->count] = strndup(text, length);
-    tables->names[tables->count] = strndup(name, name_length);
+    tables->names[tables->count] = strndup(text, name_length);
     if (tables->tables[tables->count] == NULL || tables->names[tables->count] == NULL)
         return mtnt__operations_nomem(err);
     tables->count++;
     return 0;
 }
 
-static int config_new(config **ret_config, const mtnt_tables_options *options, const mtnt_entry *entry,
-                      mtnt_error *err)
+static int config_new(config **ret_config, const mtnt_tables_options *options, const mtnt_entry *entry, mtnt_error *err)
 {
     config *tables = calloc(1, sizeof(*tables));
     size_t count = 0;
@@ -189,8 +185,7 @@ static void append_statements(mtnt__operations_text *sql, const config *tables, 
     }
 }
 
-static int run(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model, bool create,
-               mtnt_error *err)
+static int run(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model, bool create, mtnt_error *err)
 {
     mtnt__operations_text sql = {NULL, false};
     mtnt_sql_text text = {NULL, NULL, 0, 0};
@@ -207,16 +202,14 @@ static int run(mtnt_operation *operation, mtnt_context *context, const mtnt_mode
     return rc;
 }
 
-static int tables_execute(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model,
-                          mtnt_error *err)
+static int tables_execute(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model, mtnt_error *err)
 {
     const config *tables = mtnt_operation_config(operation);
 
     return run(operation, context, model, !tables->drop, err);
 }
 
-static int tables_rollback(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model,
-                           mtnt_error *err)
+static int tables_rollback(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model, mtnt_error *err)
 {
     const config *tables = mtnt_operation_config(operation);
 

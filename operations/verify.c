@@ -24,8 +24,7 @@ static void config_free(void *owned)
     free(verify);
 }
 
-static int copy_check(mtnt_verify_check *ret_check, const mtnt_verify_check *check, size_t number,
-                      mtnt_error *err)
+static int copy_check(mtnt_verify_check *ret_check, const mtnt_verify_check *check, size_t number, mtnt_error *err)
 {
     mtnt_verify_check copy = *check;
     int rc;
@@ -56,8 +55,7 @@ static int config_new(config **ret_config, const mtnt_verify_options *options, m
     else if ((verify->checks = calloc(options->count, sizeof(*verify->checks))) == NULL)
         rc = mtnt__operations_nomem(err);
     while (rc == 0 && verify->count < options->count) {
-        rc = copy_check(&verify->checks[verify->count], &options->checks[verify->count], verify->count + 1,
-                        err);
+        rc = copy_check(&verify->checks[verify->count], &options->checks[verify->count], verify->count + 1, err);
         verify->count++;
     }
     if (rc != 0) {
@@ -116,8 +114,7 @@ static int disagree(const mtnt_verify_check *check, size_t number, const answer 
     return MTNT_E_OPERATION;
 }
 
-static int verify_execute(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model,
-                          mtnt_error *err)
+static int verify_execute(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model, mtnt_error *err)
 {
     const config *verify = mtnt_operation_config(operation);
     size_t i;

@@ -7,21 +7,19 @@ struct seats { /* zeroed, one for each migration */
     int64_t booked;
 };
 
-static int seats_execute(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model,
-                         mtnt_error *err)
+static int seats_execute(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model, mtnt_error *err)
 {
     struct seats *seats = mtnt_operation_state(operation);
     int rc = mtnt_db_query_int(mtnt_scope_controller(context), &seats->booked, err,
                                "SELECT seats FROM customers WHERE id = $1", MTNT_TEXT(mtnt_model_id(model)));
 
     if (rc == 0)
-        rc = mtnt_db_exec(mtnt_scope_model(context), err,
-                          "INSERT INTO settings(name, value) VALUES ('seats', $1)", MTNT_INT(seats->booked));
+        rc = mtnt_db_exec(mtnt_scope_model(context), err, "INSERT INTO settings(name, value) VALUES ('seats', $1)",
+                          MTNT_INT(seats->booked));
     return rc;
 }
 
-static int seats_rollback(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model,
-                          mtnt_error *err)
+static int seats_rollback(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model, mtnt_error *err)
 {
     (void)operation;
     (void)model;

@@ -23,8 +23,8 @@ static int ready_execute(mtnt_operation *op, mtnt_context *ctx, const mtnt_model
 
 static const mtnt_operation_class settings = {MTNT_OPERATION_CLASS_INIT, .name = "settings",
                                               .writes = MTNT_WRITES_MODEL, .execute = settings_execute};
-static const mtnt_operation_class ready = {MTNT_OPERATION_CLASS_INIT, .name = "ready",
-                                           .writes = MTNT_WRITES_CONTROLLER, .execute = ready_execute};
+static const mtnt_operation_class ready = {MTNT_OPERATION_CLASS_INIT, .name = "ready", .writes = MTNT_WRITES_CONTROLLER,
+                                           .execute = ready_execute};
 
 int main(int argc, char **argv)
 {
@@ -41,9 +41,8 @@ int main(int argc, char **argv)
     tenant.id = argv[1];
     tenant.dsn = argv[3];
     if (mtnt_model_new(&model, &tenant, &err) || mtnt_chain_new(&chain, "shop", &err) ||
-        mtnt_operation_add_create_model(chain, NULL, NULL, &err) ||
-        mtnt_chain_add(chain, &settings, 2, NULL, &err) || mtnt_chain_add(chain, &ready, 3, NULL, &err) ||
-        mtnt_controller_open(&shop, argv[2], NULL, &err) ||
+        mtnt_operation_add_create_model(chain, NULL, NULL, &err) || mtnt_chain_add(chain, &settings, 2, NULL, &err) ||
+        mtnt_chain_add(chain, &ready, 3, NULL, &err) || mtnt_controller_open(&shop, argv[2], NULL, &err) ||
         mtnt_db_exec(mtnt_controller_db(shop), &err, "CREATE TABLE IF NOT EXISTS customers(id TEXT)") ||
         mtnt_coordinator_new(&coordinator, shop, model, chain, NULL, &err) ||
         mtnt_coordinator_perform(coordinator, &err)) {

@@ -248,8 +248,7 @@ void bench_write(const char *path, const char *text)
         bench_die("%s: %s", path, strerror(errno));
 }
 
-void bench_write_project(const bench_options *options, const char *folder, const char *controller,
-                         const char *tenants)
+void bench_write_project(const bench_options *options, const char *folder, const char *controller, const char *tenants)
 {
     FILE *file = fopen(bench_text("%s/chain.yaml", folder), "we");
     int i;
@@ -258,13 +257,12 @@ void bench_write_project(const bench_options *options, const char *folder, const
         bench_die("%s/chain.yaml: %s", folder, strerror(errno));
     fputs("chain: bench\noperations:\n", file);
     for (i = 0; i < BENCH_OPERATIONS; i++)
-        fprintf(file, "  - name: operation_%d\n    sql:\n      model: {up: \"%s\"}\n", i + 1,
-                bench_operations[i]);
+        fprintf(file, "  - name: operation_%d\n    sql:\n      model: {up: \"%s\"}\n", i + 1, bench_operations[i]);
     if (fclose(file) != 0)
         bench_die("%s/chain.yaml: %s", folder, strerror(errno));
     bench_write(bench_text("%s/mtnt.yaml", folder),
-                bench_text("controller: %s\ntenants: tenants.yaml\nchain: chain.yaml\nworkers: %d\n",
-                           controller, options->workers));
+                bench_text("controller: %s\ntenants: tenants.yaml\nchain: chain.yaml\nworkers: %d\n", controller,
+                           options->workers));
     bench_write(bench_text("%s/tenants.yaml", folder), tenants);
 }
 
@@ -294,12 +292,14 @@ const char *bench_records(const char *tables, const char *schema)
 
     for (; (mark = strstr(tables, "{schema}")) != NULL; tables = mark + strlen("{schema}"))
         fprintf(out, "%.*s%s", (int)(mark - tables), tables, schema);
-    fprintf(out,
-            "%s; INSERT INTO %s.mtnt_meta (key, value) VALUES ('model_uuid', '%032d'), ('tenant', 'tenant-000000'), ('controller', '%032d');"
-            " INSERT INTO %s.mtnt_applied VALUES ",
-            tables, schema, 1, 2, schema);
+    fprintf(
+        out,
+        "%s; INSERT INTO %s.mtnt_meta (key, value) VALUES ('model_uuid', '%032d'), ('tenant', 'tenant-000000'), ('controller', '%032d');"
+        " INSERT INTO %s.mtnt_applied VALUES ",
+        tables, schema, 1, 2, schema);
     for (int i = 0; i < BENCH_OPERATIONS; i++)
-        fprintf(out, "%s('bench', 'operation-%d', %d, '%064d', 1700000000000, 1700000000001, '%032d', 1)", i == 0 ? "" : ", ", i, i + 1, i, 3);
+        fprintf(out, "%s('bench', 'operation-%d', %d, '%064d', 1700000000000, 1700000000001, '%032d', 1)",
+                i == 0 ? "" : ", ", i, i + 1, i, 3);
     fprintf(out, "; INSERT INTO %s.mtnt_decision (migration, outcome) VALUES ('%032d', 'commit')", schema, 3);
     fclose(out);
     return text;
@@ -327,22 +327,21 @@ static void write_race(const bench_options *options, const bench_race *race, dou
     write_list(file, "mtnt_s", race->mtnt_s, options->rounds);
     fputs(", ", file);
     write_list(file, "mtnt_cpu_s", race->mtnt_cpu_s, options->rounds);
-    fprintf(file, ", \"mtnt_rss_kib\": %ld, \"ratio\": %.4f, \"target\": %.2f, \"reached\": %s}\n",
-            race->mtnt_rss_kib, ratio, race->target, ratio >= race->target ? "true" : "false");
+    fprintf(file, ", \"mtnt_rss_kib\": %ld, \"ratio\": %.4f, \"target\": %.2f, \"reached\": %s}\n", race->mtnt_rss_kib,
+            ratio, race->target, ratio >= race->target ? "true" : "false");
     if (fclose(file) != 0)
         bench_die("%s: %s", options->json, strerror(errno));
 }
 
 void bench_report(const bench_options *options, const bench_race *race)
 {
-    double bare = bench_median(race->bare_s, options->rounds),
-           records = bench_median(race->records_s, options->rounds),
+    double bare = bench_median(race->bare_s, options->rounds), records = bench_median(race->records_s, options->rounds),
            mtnt = bench_median(race->mtnt_s, options->rounds);
     double ratio = records / mtnt; /* of the rates */
     int i;
 
-    printf("%s: %d %s × %d operations, %d workers\n", race->name, options->tenants, race->unit,
-           BENCH_OPERATIONS, options->workers);
+    printf("%s: %d %s × %d operations, %d workers\n", race->name, options->tenants, race->unit, BENCH_OPERATIONS,
+           options->workers);
     printf("  %-8s%18s%18s%18s\n", "round", "operations alone", "same durable work", "mtnt-model");
     for (i = 0; i < options->rounds; i++)
         printf("  %-8d%16.3f s%16.3f s%16.3f s\n", i + 1, race->bare_s[i], race->records_s[i], race->mtnt_s[i]);
@@ -351,8 +350,10 @@ void bench_report(const bench_options *options, const bench_race *race)
            options->tenants / mtnt);
     printf("  %-8s%16.2f s%16.2f s%16.2f s\n", "CPU", bench_median(race->bare_cpu_s, options->rounds),
            bench_median(race->records_cpu_s, options->rounds), bench_median(race->mtnt_cpu_s, options->rounds));
-    printf("  mtnt-model runs at %.2f of the rate of the same durable work (target %.2f: %s), %.2f of the operations alone;\n"
-           "  %.1f MiB; end states of the fleets are equal\n\n",
-           ratio, race->target, ratio >= race->target ? "reached" : "missed", bare / mtnt, (double)race->mtnt_rss_kib / 1024);
+    printf(
+        "  mtnt-model runs at %.2f of the rate of the same durable work (target %.2f: %s), %.2f of the operations alone;\n"
+        "  %.1f MiB; end states of the fleets are equal\n\n",
+        ratio, race->target, ratio >= race->target ? "reached" : "missed", bare / mtnt,
+        (double)race->mtnt_rss_kib / 1024);
     write_race(options, race, ratio);
 }

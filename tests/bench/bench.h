@@ -24,7 +24,7 @@ typedef struct bench_options {
     const char *json;       /* results as JSON; NULL = none */
     const char *server;     /* PostgreSQL, "host=… port=…" */
     const char *controller; /* DSN; NULL = SQLite in the folder */
-    const char *only; /* "bare" or "mtnt": one contender, once, no comparison: to be looked at with strace */
+    const char *only;       /* "bare" or "mtnt": one contender, once, no comparison: to be looked at with strace */
 } bench_options;
 void bench_parse(bench_options *options, int argc, char **argv);
 
@@ -52,8 +52,7 @@ bench_cost bench_migrate(const bench_options *options, const char *folder);
 void bench_make_folder(const char *folder);
 void bench_remove_folder(const char *folder); /* what bench_make_folder made, and nothing above it */
 void bench_write(const char *path, const char *text);
-void bench_write_project(const bench_options *options, const char *folder, const char *controller,
-                         const char *tenants);
+void bench_write_project(const bench_options *options, const char *folder, const char *controller, const char *tenants);
 void bench_settle(void); /* what has been prepared gets to the disk before anything is measured */
 
 /* Three contenders in turn: a bare loop of the operations alone, a bare loop that does the same durable work (operations and records: the

@@ -54,9 +54,8 @@ static void fill_customers(sqlite3 *db, const bench_options *options)
 
     run(db, "CREATE TEMP TABLE place(id TEXT PRIMARY KEY, placed TEXT, uuid TEXT, migration TEXT)");
     if (sqlite3_prepare_v2(
-            db,
-            "INSERT INTO temp.place VALUES (?1, ?2, lower(hex(randomblob(16))), lower(hex(randomblob(16))))",
-            -1, &insert, NULL) != SQLITE_OK)
+            db, "INSERT INTO temp.place VALUES (?1, ?2, lower(hex(randomblob(16))), lower(hex(randomblob(16))))", -1,
+            &insert, NULL) != SQLITE_OK)
         bench_die("%s", sqlite3_errmsg(db));
     run(db, "BEGIN");
     for (i = 1; i < options->tenants; i++) {
@@ -87,18 +86,16 @@ static void copy_rows(sqlite3 *db, const char *table, const char *own)
         const char *found = strstr(own, bench_text(" %s=", name));
 
         if (found != NULL)
-            value = bench_text("temp.place.%.*s", (int)strcspn(found + strlen(name) + 2, " "),
-                               found + strlen(name) + 2);
+            value =
+                bench_text("temp.place.%.*s", (int)strcspn(found + strlen(name) + 2, " "), found + strlen(name) + 2);
         else
             value = bench_text("given.%s", name);
         names = bench_text("%s%s%s", names, *names != '\0' ? ", " : "", name);
         values = bench_text("%s%s%s", values, *values != '\0' ? ", " : "", value);
     }
     sqlite3_finalize(columns);
-    run(db,
-        bench_text(
-            "INSERT INTO %s(%s) SELECT %s FROM %s AS given, temp.place WHERE given.tenant = 'tenant-000000'",
-            table, names, values, table));
+    run(db, bench_text("INSERT INTO %s(%s) SELECT %s FROM %s AS given, temp.place WHERE given.tenant = 'tenant-000000'",
+                       table, names, values, table));
 }
 
 static void prepare(const bench_options *options)
@@ -168,9 +165,8 @@ static void report(const bench_options *options, const double *wall_s, const dou
     FILE *file = options->json != NULL ? fopen(options->json, "we") : NULL;
 
     printf("noop: %d tenants, all current, %d workers\n", options->tenants, options->workers);
-    printf(
-        "  median of %d: %.3f s of CPU (target < 1), %.3f s by the clock, %.1f MiB at most (target <= 64): %s\n\n",
-        options->rounds, cpu, wall, (double)rss_kib / 1024, reached ? "reached" : "missed");
+    printf("  median of %d: %.3f s of CPU (target < 1), %.3f s by the clock, %.1f MiB at most (target <= 64): %s\n\n",
+           options->rounds, cpu, wall, (double)rss_kib / 1024, reached ? "reached" : "missed");
     if (options->json != NULL && file == NULL)
         bench_die("%s cannot be written", options->json);
     if (file == NULL)

@@ -18,8 +18,8 @@ static PGconn *open_database(const bench_options *options, const char *database)
     PGconn *connection;
 
     /* A dbname behind the first one wins. */
-    snprintf(conninfo, sizeof(conninfo), "%s dbname=%s options='-c client_min_messages=warning'",
-             options->server, database);
+    snprintf(conninfo, sizeof(conninfo), "%s dbname=%s options='-c client_min_messages=warning'", options->server,
+             database);
     connection = PQconnectdb(conninfo);
     if (PQstatus(connection) != CONNECTION_OK)
         bench_die("%s: %s", database, PQerrorMessage(connection));
@@ -122,8 +122,7 @@ static void write_files(const struct fleet *fleet, const char *folder)
     bench_make_folder(folder);
     fputs("tenants:\n", list);
     for (i = 0; i < fleet->options->tenants; i++)
-        fprintf(list, "  - {id: tenant-%06d, model: \"postgresql:///%s_%06d%s\"}\n", i, fleet->prefix, i,
-                query);
+        fprintf(list, "  - {id: tenant-%06d, model: \"postgresql:///%s_%06d%s\"}\n", i, fleet->prefix, i, query);
     fclose(list);
     if (controller == NULL)
         controller = bench_text("postgresql:///bench_controller%s", query);
@@ -194,17 +193,15 @@ static char *end_state(const struct fleet *fleet, int tenant)
              "FROM information_schema.columns WHERE table_schema NOT IN ('pg_catalog', 'information_schema') "
              "AND table_name NOT LIKE 'mtnt\\_%' ORDER BY 1, 2, ordinal_position",
              text);
-    add_rows(
-        connection,
-        "SELECT indexdef FROM pg_indexes WHERE schemaname NOT IN ('pg_catalog') AND tablename NOT LIKE 'mtnt\\_%' "
-        "ORDER BY 1",
-        text);
+    add_rows(connection,
+             "SELECT indexdef FROM pg_indexes WHERE schemaname NOT IN ('pg_catalog') AND tablename NOT LIKE 'mtnt\\_%' "
+             "ORDER BY 1",
+             text);
     add_rows(connection, "SELECT * FROM account", text);
     for (i = 0; i < BENCH_TABLES; i++) {
         char sql[128];
 
-        snprintf(sql, sizeof(sql), "SELECT '%s', count(*), sum(id) FROM %s", bench_tables[i],
-                 bench_tables[i]);
+        snprintf(sql, sizeof(sql), "SELECT '%s', count(*), sum(id) FROM %s", bench_tables[i], bench_tables[i]);
         add_rows(connection, sql, text);
     }
     PQfinish(connection);

@@ -73,8 +73,8 @@ static void make_fleet(const bench_options *options, const char *folder)
         fprintf(list, "  - id: tenant-%06d\n", i);
     }
     fclose(list);
-    bench_write_project(options, folder,
-                        options->controller != NULL ? options->controller : "sqlite:controller.db", tenants);
+    bench_write_project(options, folder, options->controller != NULL ? options->controller : "sqlite:controller.db",
+                        tenants);
     free(tenants);
     bench_settle();
 }
@@ -143,8 +143,7 @@ static char *end_state(const char *path)
     for (i = 0; rc == SQLITE_OK && i < BENCH_TABLES; i++) {
         char sql[128];
 
-        snprintf(sql, sizeof(sql), "SELECT '%s', count(*), total(id) FROM %s", bench_tables[i],
-                 bench_tables[i]);
+        snprintf(sql, sizeof(sql), "SELECT '%s', count(*), total(id) FROM %s", bench_tables[i], bench_tables[i]);
         rc = sqlite3_exec(db, sql, add_row, text, &message);
     }
     if (rc != SQLITE_OK)

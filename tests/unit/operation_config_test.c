@@ -75,8 +75,7 @@ static void test_sql_writes_what_it_has_text_for(void **state)
     mtnt_sql_options controller = {.controller = {.sqlite_up = SQL("SELECT 1")}};
     mtnt_sql_options both = {.model = {.postgres_up = SQL("SELECT 1")},
                              .controller = {.any_up = SQL("SELECT 2"), .any_down = SQL("SELECT 3")}};
-    mtnt_sql_options down_too = {.model = {.any_up = SQL("SELECT 1")},
-                                 .controller = {.any_down = SQL("SELECT 2")}};
+    mtnt_sql_options down_too = {.model = {.any_up = SQL("SELECT 1")}, .controller = {.any_down = SQL("SELECT 2")}};
     mtnt_entry_info info;
 
     assert_int_equal(add_sql(*state, "model", &model).writes, MTNT_WRITES_MODEL);
@@ -85,8 +84,7 @@ static void test_sql_writes_what_it_has_text_for(void **state)
     assert_int_equal(info.writes, MTNT_WRITES_MODEL | MTNT_WRITES_CONTROLLER);
     assert_string_equal(info.model_up, "SELECT 1");
     assert_string_equal(info.controller_up, "SELECT 2");
-    assert_int_equal(add_sql(*state, "down_too", &down_too).writes,
-                     MTNT_WRITES_MODEL | MTNT_WRITES_CONTROLLER);
+    assert_int_equal(add_sql(*state, "down_too", &down_too).writes, MTNT_WRITES_MODEL | MTNT_WRITES_CONTROLLER);
 }
 
 static void test_sql_without_a_down_has_no_rollback(void **state)
@@ -194,8 +192,7 @@ static void test_sql_for_either_needs_to_be_right_for_one(void **state)
 
 /* ---- tables ---- */
 
-static int add_tables(mtnt_chain *chain, const char *name, bool drop, const char *const *tables,
-                      mtnt_error *err)
+static int add_tables(mtnt_chain *chain, const char *name, bool drop, const char *const *tables, mtnt_error *err)
 {
     mtnt_tables_options options = {tables, drop};
     mtnt_entry entry = named(name);
@@ -211,13 +208,11 @@ static void test_tables_show_their_sql(void **state)
 
     assert_int_equal(add_tables(*state, "a", false, tables, NULL), 0);
     info = info_of(*state, "a");
-    assert_string_equal(info.model_up,
-                        "CREATE TABLE contacts(id INTEGER PRIMARY KEY, name TEXT DEFAULT ')');\n"
-                        "CREATE TABLE \"odd \"\"name\"(a INTEGER, CHECK (a > 0));\n");
+    assert_string_equal(info.model_up, "CREATE TABLE contacts(id INTEGER PRIMARY KEY, name TEXT DEFAULT ')');\n"
+                                       "CREATE TABLE \"odd \"\"name\"(a INTEGER, CHECK (a > 0));\n");
     assert_int_equal(info.writes, MTNT_WRITES_MODEL);
     assert_int_equal(add_tables(*state, "b", true, tables, NULL), 0);
-    assert_string_equal(info_of(*state, "b").model_up,
-                        "DROP TABLE \"odd \"\"name\";\nDROP TABLE contacts;\n");
+    assert_string_equal(info_of(*state, "b").model_up, "DROP TABLE \"odd \"\"name\";\nDROP TABLE contacts;\n");
     assert_string_not_equal(info_of(*state, "a").checksum, info_of(*state, "b").checksum);
 }
 
@@ -229,8 +224,7 @@ static void test_tables_refuse(void **state)
     } cases[] = {
         {{NULL}, "operation `t`: there are no tables"},
         {{""}, "operation `t`: table 1 ``: it does not begin with a name; it should read `name(columns)`"},
-        {{"7up(a)"},
-         "operation `t`: table 1 `7up(a)`: it does not begin with a name; it should read `name(columns)`"},
+        {{"7up(a)"}, "operation `t`: table 1 `7up(a)`: it does not begin with a name; it should read `name(columns)`"},
         {{"\"\"(a)"},
          "operation `t`: table 1 `\"\"(a)`: it does not begin with a name; it should read `name(columns)`"},
         {{"a(b int)", "contacts"},
@@ -238,8 +232,7 @@ static void test_tables_refuse(void **state)
         {{"s.t(a int)"},
          "operation `t`: table 1 `s.t(a int)`: a schema is not possible here: the tables are made in "
          "the model; it should read `name(columns)`"},
-        {{"t(a int"},
-         "operation `t`: table 1 `t(a int`: a bracket does not close; it should read `name(columns)`"},
+        {{"t(a int"}, "operation `t`: table 1 `t(a int`: a bracket does not close; it should read `name(columns)`"},
         {{"t(a text default 'x)"},
          "operation `t`: table 1 `t(a text default 'x)`: a quote does not end; it should read `name(columns)`"},
         {{"t(a int); DROP TABLE u"},

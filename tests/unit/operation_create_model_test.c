@@ -319,11 +319,10 @@ static void test_without_a_template(void **state)
 
 int main(void)
 {
-#define CASE(name)                                                   \
-    {"file " #name, name, set_up_file, tear_down, NULL},             \
-        {"database " #name, name, set_up_database, tear_down, NULL}, \
-    {                                                                \
-        "schema " #name, name, set_up_schema, tear_down, NULL        \
+#define CASE(name)                                                                                                    \
+    {"file " #name, name, set_up_file, tear_down, NULL}, {"database " #name, name, set_up_database, tear_down, NULL}, \
+    {                                                                                                                 \
+        "schema " #name, name, set_up_schema, tear_down, NULL                                                         \
     }
     const struct CMUnitTest tests[] = {
         CASE(test_model_is_made_from_its_template),

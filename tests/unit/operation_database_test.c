@@ -166,11 +166,11 @@ static int64_t count_tables(fixture *f, const char *like)
 {
     int64_t count = -1;
 
-    MUST(mtnt_db_query_int(
-        f->scope.model, &count, &f->err,
-        f->postgres ? "SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND tablename LIKE $1"
-                    : "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name LIKE $1",
-        MTNT_TEXT(like)));
+    MUST(mtnt_db_query_int(f->scope.model, &count, &f->err,
+                           f->postgres
+                               ? "SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND tablename LIKE $1"
+                               : "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name LIKE $1",
+                           MTNT_TEXT(like)));
     return count;
 }
 
@@ -200,8 +200,7 @@ static void test_C7_tables_round_trip(void **state)
 
 static void test_C7_tables_dropped_and_back(void **state)
 {
-    static const char *const tables[] = {"c7_a(id INTEGER PRIMARY KEY)",
-                                         "c7_b(id INTEGER REFERENCES c7_a(id))", NULL};
+    static const char *const tables[] = {"c7_a(id INTEGER PRIMARY KEY)", "c7_b(id INTEGER REFERENCES c7_a(id))", NULL};
     mtnt_tables_options create = {tables, false}, drop = {tables, true};
     mtnt_entry entry = MTNT_ENTRY_INIT;
     fixture *f = *state;
@@ -236,10 +235,9 @@ static void test_tables_that_fail_name_the_culprit(void **state)
 static void test_sql_both_sides_up_and_down(void **state)
 {
     mtnt_sql_options options = {
-        .model =
-            {.any_up = SQL(
-                 "CREATE TABLE :\"table\"(name TEXT);\nINSERT INTO :\"table\" VALUES (:'tenant'), (:'plan');"),
-             .any_down = SQL("DROP TABLE :\"table\"")},
+        .model = {.any_up =
+                      SQL("CREATE TABLE :\"table\"(name TEXT);\nINSERT INTO :\"table\" VALUES (:'tenant'), (:'plan');"),
+                  .any_down = SQL("DROP TABLE :\"table\"")},
         .controller = {.any_up = SQL("CREATE TABLE ready(id TEXT); INSERT INTO ready VALUES (:'tenant')"),
                        .any_down = SQL("DROP TABLE ready")},
     };
@@ -247,8 +245,7 @@ static void test_sql_both_sides_up_and_down(void **state)
 
     use_sql(f, "a", &options);
     MUST(up(f));
-    assert_int(f, f->scope.model,
-               "SELECT count(*) FROM \"odd \"\"name\"\"\" WHERE name IN ('o''neill', 'pro')", 2);
+    assert_int(f, f->scope.model, "SELECT count(*) FROM \"odd \"\"name\"\"\" WHERE name IN ('o''neill', 'pro')", 2);
     assert_int(f, f->scope.controller, "SELECT count(*) FROM ready WHERE id = 'o''neill'", 1);
     MUST(down(f));
     assert_int_equal(count_tables(f, "odd%"), 0);
@@ -279,10 +276,10 @@ static void test_sql_for_the_other_backend_only(void **state)
         other.model.postgres_up = text;
     use_sql(f, "a", &other);
     assert_int_equal(up(f), MTNT_E_NOT_IMPLEMENTED);
-    assert_string_equal(
-        f->err.message,
-        f->postgres ? "there is no SQL for PostgreSQL: neither `sql.model_postgres.up` nor `sql.model.up`"
-                    : "there is no SQL for SQLite: neither `sql.model_sqlite.up` nor `sql.model.up`");
+    assert_string_equal(f->err.message,
+                        f->postgres
+                            ? "there is no SQL for PostgreSQL: neither `sql.model_postgres.up` nor `sql.model.up`"
+                            : "there is no SQL for SQLite: neither `sql.model_sqlite.up` nor `sql.model.up`");
 }
 
 static void test_sql_with_a_down_for_one_backend(void **state)
@@ -298,9 +295,8 @@ static void test_sql_with_a_down_for_one_backend(void **state)
         return;
     }
     assert_int_equal(down(f), MTNT_E_NOT_IMPLEMENTED);
-    assert_string_equal(
-        f->err.message,
-        "there is no SQL for PostgreSQL: neither `sql.model_postgres.down` nor `sql.model.down`");
+    assert_string_equal(f->err.message,
+                        "there is no SQL for PostgreSQL: neither `sql.model_postgres.down` nor `sql.model.down`");
 }
 
 /* Half of an operation is never taken back: the model has gone up and nothing says how it comes down. */
@@ -319,9 +315,8 @@ static void test_sql_with_a_down_for_one_side(void **state)
 
 static void test_sql_error_has_its_place(void **state)
 {
-    mtnt_sql_options options = {
-        .model = {.any_up = {"CREATE TABLE a(b INTEGER);\n\n  INSERT INTO nowhere VALUES (1);",
-                             "sql/plan.up.sql", 5, 1}}};
+    mtnt_sql_options options = {.model = {.any_up = {"CREATE TABLE a(b INTEGER);\n\n  INSERT INTO nowhere VALUES (1);",
+                                                     "sql/plan.up.sql", 5, 1}}};
     fixture *f = *state;
 
     use_sql(f, "a", &options);

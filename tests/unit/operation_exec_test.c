@@ -196,9 +196,8 @@ static void test_failure_has_the_last_output(void **state)
 {
     fixture *f = *state;
 
-    assert_int_equal(
-        run_shell(f, "echo one; echo two >&2; printf 'caf\\303\\251 \\377\\033[0m\\0x\\n'; exit 3"),
-        MTNT_E_OPERATION);
+    assert_int_equal(run_shell(f, "echo one; echo two >&2; printf 'caf\\303\\251 \\377\\033[0m\\0x\\n'; exit 3"),
+                     MTNT_E_OPERATION);
     assert_string_equal(f->err.message, "program `sh` failed with exit status 3: the last that it wrote:\n"
                                         "one\ntwo\ncafé ? [0m x");
     assert_false(f->err.retryable);
@@ -208,9 +207,8 @@ static void test_flood_is_cut(void **state)
 {
     fixture *f = *state;
 
-    assert_int_equal(
-        run_shell(f, "i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo \"line $i\"; done; exit 1"),
-        MTNT_E_OPERATION);
+    assert_int_equal(run_shell(f, "i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo \"line $i\"; done; exit 1"),
+                     MTNT_E_OPERATION);
     assert_null(strstr(f->err.message, "line 2700\n"));
     assert_non_null(strstr(f->err.message, "line 2999\nline 3000"));
     assert_non_null(strstr(f->err.message, "wrote:\nline 2"));
