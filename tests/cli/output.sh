@@ -164,6 +164,7 @@ test_narrow() {
 test_quiet_terminal() {
     slow_fleet
     in_terminal 80 "$MTNT_BIN" migrate -j 8 -q
+    says '8 tenants: 8 migrated'
     [ "$(drawn | grep -c '/8 ')" -eq 0 ] || fail "progress in spite of -q"
 }
 

@@ -79,6 +79,7 @@ silent() {
 
 # json FILTER: standard output is JSON, and jq's filter holds for it (for jsonl: -s makes one array of it).
 json() {
+    [ -s "$scratch/out" ] || fail "nothing on stdout where JSON was expected"
     jq -e "$@" "$scratch/out" >/dev/null 2>"$scratch/jq" || fail "jq $*: $(cat "$scratch/jq")"
 }
 
