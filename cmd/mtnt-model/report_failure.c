@@ -13,10 +13,10 @@ static void put_fate(FILE *out, const mtnt_event *event)
 
     if (event->result == MTNT_RESULT_IN_DOUBT)
         fputs("in doubt: the answer to its commit was lost", out);
-    else if (outcome == NULL || outcome->migration == NULL)
-        fputs("not begun, nothing changed", out);
-    else if (outcome->executed > 0)
+    else if (outcome != NULL && outcome->executed > 0)
         fprintf(out, "kept up to %" PRId64, outcome->to_version);
+    else if (outcome == NULL || (outcome->failed_operation == NULL && outcome->rolled_back == 0))
+        fputs("nothing changed", out);
     else
         fputs("rolled back, nothing changed", out);
 }

@@ -534,7 +534,7 @@ operations:
       controller: {up: "INSERT INTO seen VALUES(:'tenant')"}
 END
     exits 1 migrate
-    says 'b   failed +not begun|b   failed +rolled back' 'wal|WAL' '1 migrated, 0 already current, 1 failed'
+    says 'b   failed +nothing changed' 'wal|WAL' '1 migrated, 0 already current, 1 failed'
     same "$(tables_of b)" ""
     exits 1 doctor
     says '1 ready, 1 with a problem' 'wal|WAL'
