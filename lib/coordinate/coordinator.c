@@ -4,6 +4,8 @@
 #include "base/text.h"
 #include "coordinate/bookkeeping.h"
 
+#define STORE_TRIES 5
+
 struct mtnt_coordinator {
     mtnt_controller *controller;
     mtnt_model *model;
@@ -99,11 +101,38 @@ static int abandon_database(void *data, mtnt_error *err)
     return 0;
 }
 
+/* The statements may be repeated when an answer was lost: an end is written by migration, and a claim that was written before is found again.
+ * A lock that is not had is waited for again only where something would be left undone. */
+static bool worth_repeating(int rc, const mtnt_error *err, bool ends)
+{
+    return rc == MTNT_E_IN_DOUBT || rc == MTNT_E_CONNECT || (rc != 0 && err->retryable && (ends || rc != MTNT_E_BUSY));
+}
+
+static int exchange(mtnt_coordinator *coordinator, const mtnt__end *end, mtnt__claim *claim, mtnt_error *err)
+{
+    const mtnt__system *system = coordinator->controller->system;
+    mtnt__claim *claims[] = {claim};
+    mtnt_error own = MTNT_ERROR_INIT;
+    int rc = 0;
+
+    for (int tries = 1;; tries++) {
+        mtnt_error_clear(&own);
+        rc = mtnt__store_exchange(coordinator->controller, mtnt_chain_name(coordinator->chain), end, end != NULL, claims, claim != NULL,
+                                  mtnt__lease_ms(&coordinator->options), &own);
+        if (tries == STORE_TRIES || !worth_repeating(rc, &own, end != NULL))
+            break;
+        mtnt__db_disconnect(coordinator->controller->db);
+        system->sleep_ms(system->data, 20 << tries);
+    }
+    if (rc != 0 && err != NULL)
+        *err = own;
+    return rc;
+}
+
 static int claim(void *data, mtnt__task *task, mtnt_error *err)
 {
     mtnt_coordinator *coordinator = data;
-    mtnt__claim *claims[] = {&task->claim};
-    int rc = mtnt__store_claim(coordinator->controller, mtnt_chain_name(coordinator->chain), claims, 1, mtnt__lease_ms(&coordinator->options), err);
+    int rc = exchange(coordinator, NULL, &task->claim, err);
 
     if (rc == 0 && !task->claim.claimed) {
         rc = mtnt_error_set(err, MTNT_E_BUSY, "tenant %s: another process has taken it", mtnt_model_id(task->model));
@@ -123,13 +152,20 @@ static int release(void *data, mtnt__task *task, mtnt_error *err)
     mtnt_coordinator *coordinator = data;
 
     task->end_due = false;
-    return mtnt__store_finish(coordinator->controller, mtnt_chain_name(coordinator->chain), &task->end, 1, err);
+    return exchange(coordinator, &task->end, NULL, err);
 }
 
 static int look(mtnt_coordinator *coordinator, mtnt__known *ret_known, mtnt_error *err)
 {
     const mtnt_model *model = coordinator->model;
 
+    int rc = mtnt__store_select(coordinator->controller, mtnt_chain_name(coordinator->chain), &model, 1, ret_known, err);
+
+    if (rc != MTNT_E_CONNECT)
+        return rc;
+    /* The connection may have died of old age since the last call. */
+    mtnt_error_clear(err);
+    mtnt__db_disconnect(coordinator->controller->db);
     return mtnt__store_select(coordinator->controller, mtnt_chain_name(coordinator->chain), &model, 1, ret_known, err);
 }
 
@@ -162,6 +198,7 @@ static int go(mtnt_coordinator *coordinator, bool backward, mtnt_error *err)
     int rc;
 
     forget_last(coordinator);
+    mtnt__store_new_call(coordinator->controller);
     rc = mtnt__job_init(&coordinator->job, coordinator->controller, coordinator->chain, backward, &coordinator->options, err);
     if (rc == 0)
         rc = mtnt__bookkeeping_ensure(&calls, err);
@@ -195,6 +232,7 @@ int mtnt_coordinator_recover(mtnt_coordinator *coordinator, mtnt_error *err)
     int rc;
 
     forget_last(coordinator);
+    mtnt__store_new_call(coordinator->controller);
     rc = look(coordinator, &known, err);
     return rc == 0 ? recover(coordinator, &known, err) : rc;
 }

@@ -78,8 +78,9 @@ int mtnt__recover(mtnt_controller *controller, const mtnt_chain *chain, const mt
     mtnt__unended unended;
     int rc;
 
-    if (!mtnt__known_takeable(known)) {
-        mtnt_error_set(err, MTNT_E_BUSY, "tenant %s: another process is migrating it (%s)", mtnt_model_id(model), known->owner);
+    if (!mtnt__known_takeable(controller, known)) {
+        mtnt_error_set(err, MTNT_E_BUSY, "tenant %s: another process is migrating it (%.*s)", mtnt_model_id(model), (int)strcspn(known->owner, "#"),
+                       known->owner);
         if (err != NULL)
             err->retryable = true;
         return MTNT_E_BUSY;

@@ -514,6 +514,7 @@ int mtnt_executor_migrate(mtnt_executor *executor, mtnt_tenant_source *source, m
         mtnt__gate_release(&d.gate);
         return rc;
     }
+    mtnt__store_new_call(executor->controller);
     mtnt__tally_init(&d.tally, &executor->options.reporter, executor->controller->system);
     rc = mtnt__job_init(&d.job, executor->controller, executor->chain, backward, &executor->options.migration, err);
     if (rc == 0)

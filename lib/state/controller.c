@@ -132,6 +132,10 @@ int mtnt_controller_open(mtnt_controller **ret_controller, const char *dsn, cons
     if (rc == 0)
         rc = mtnt__process_self(controller->process, err);
     if (rc == 0)
+        rc = mtnt__random_id(controller->system, controller->handle, err);
+    if (rc == 0)
+        mtnt__store_new_call(controller);
+    if (rc == 0)
         rc = connect_controller(controller, err);
     if (rc == 0)
         rc = controller->options.read_only ? look(controller, err) : prepare(controller, err);

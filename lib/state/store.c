@@ -1,5 +1,7 @@
 #include "state/store.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,9 +20,29 @@ bool mtnt__known_idle(const mtnt__known *known)
     return !known->known || strcmp(known->state, "idle") == 0;
 }
 
-bool mtnt__known_takeable(const mtnt__known *known)
+void mtnt__store_new_call(mtnt_controller *controller)
 {
-    return known->now_ms >= known->lease_until_ms || mtnt__process_look(known->owner) == MTNT__PROCESS_DEAD;
+    controller->call++;
+    snprintf(controller->owner, sizeof(controller->owner), "%s#%s.%" PRId64, controller->process, controller->handle, controller->call);
+}
+
+static bool left_by_an_earlier_call(const mtnt_controller *controller, const char *owner)
+{
+    const char *dot = strrchr(controller->owner, '.');
+    size_t length = dot == NULL ? 0 : (size_t)(dot - controller->owner) + 1;
+    int64_t call;
+
+    return length > 0 && strncmp(owner, controller->owner, length) == 0 && mtnt__parse_int(owner + length, 1, controller->call - 1, &call);
+}
+
+bool mtnt__known_takeable(const mtnt_controller *controller, const mtnt__known *known)
+{
+    char process[MTNT__PROCESS_SIZE];
+
+    if (known->now_ms >= known->lease_until_ms || left_by_an_earlier_call(controller, known->owner))
+        return true;
+    snprintf(process, sizeof(process), "%.*s", (int)strcspn(known->owner, "#"), known->owner);
+    return mtnt__process_look(process) == MTNT__PROCESS_DEAD;
 }
 
 void mtnt__previous_release(mtnt__previous *previous)
@@ -218,7 +240,7 @@ static int claim_all(mtnt_controller *controller, const char *chain, mtnt__claim
 {
     static const char *const tenant_columns[] = {"tenant", "migration"};
     static const char *const migration_columns[] = {"tenant", "migration", "direction", "mode", "decider", "placed"};
-    const mtnt_value tenant_more[] = {mtnt_value_text(chain), mtnt_value_text(controller->process), mtnt_value_int(lease_ms), mtnt_value_end()};
+    const mtnt_value tenant_more[] = {mtnt_value_text(chain), mtnt_value_text(controller->owner), mtnt_value_int(lease_ms), mtnt_value_end()};
     const mtnt_value migration_more[] = {mtnt_value_text(chain), run_or_null(claims[0]->run), mtnt_value_end()};
     mtnt__rows tenants = MTNT__ROWS(tenant_columns), migrations = MTNT__ROWS(migration_columns);
     struct claiming claiming = {claims, count, 0};
@@ -424,7 +446,7 @@ int mtnt__store_unended(mtnt_controller *controller, const char *migration, mtnt
 int mtnt__store_take_lease(mtnt_controller *controller, const char *chain, const char *tenant, const mtnt__known *known, int64_t lease_ms, mtnt_error *err)
 {
     const mtnt_value values[] = {mtnt_value_text(chain),           mtnt_value_text(tenant),   mtnt_value_text(known->migration), mtnt_value_int(known->epoch),
-                                 mtnt_value_text(controller->process), mtnt_value_int(lease_ms), mtnt_value_end()};
+                                 mtnt_value_text(controller->owner), mtnt_value_int(lease_ms), mtnt_value_end()};
     int rc = mtnt__db_begin(controller->db, err);
 
     if (rc == 0)

@@ -7,6 +7,10 @@
 #include "state/model_state.h"
 #include "state/transitions.h"
 
+/* Whose a claim is: "<process>#<handle>.<call>". A handle makes one call at a time, so what an earlier call of it has left is nobody's work any
+ * more, although the process lives. */
+#define MTNT__OWNER_SIZE (MTNT__PROCESS_SIZE + MTNT__ID_SIZE + 24)
+
 struct mtnt_controller {
     mtnt_db *db;
     char *dsn;
@@ -14,6 +18,9 @@ struct mtnt_controller {
     char shown[256];
     char id[MTNT__ID_SIZE];
     char process[MTNT__PROCESS_SIZE];
+    char handle[MTNT__ID_SIZE];
+    int64_t call;
+    char owner[MTNT__OWNER_SIZE];      /* of this call */
     mtnt_controller_options options;
     const mtnt__system *system;
     bool ensured;
@@ -30,14 +37,16 @@ typedef struct mtnt__known {
     char uuid[MTNT__ID_SIZE];
     char migration[MTNT__ID_SIZE];
     int64_t epoch;
-    char owner[MTNT__PROCESS_SIZE];
+    char owner[MTNT__OWNER_SIZE];
     int64_t lease_until_ms, now_ms;    /* the controller's clock */
     bool failed;                       /* the last attempt left an error */
 } mtnt__known;
 
 bool mtnt__known_idle(const mtnt__known *known);
-/* The lease is over, or its holder is known to be dead. */
-bool mtnt__known_takeable(const mtnt__known *known);
+/* The lease is over, or its holder is known to be dead, or was an earlier call of this handle. */
+bool mtnt__known_takeable(const mtnt_controller *controller, const mtnt__known *known);
+/* Claims from now on are those of a new call. */
+void mtnt__store_new_call(mtnt_controller *controller);
 
 /* Operations of a tenant that a migration has to see beside the model's own records. */
 typedef struct mtnt__previous {
