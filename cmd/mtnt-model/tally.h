@@ -28,8 +28,8 @@ typedef struct mtnt__tally_groups {
 } mtnt__tally_groups;
 
 /* 0 or MTNT_E_NOMEM. */
-int mtnt__tally_group_add(mtnt__tally_groups *groups, const char *tenant, const char *text,
-                          const char *operation, const char *state);
+int mtnt__tally_group_add(mtnt__tally_groups *groups, const char *tenant, const char *text, const char *operation,
+                          const char *state);
 /* Most frequent first. */
 void mtnt__tally_groups_sort(mtnt__tally_groups *groups);
 void mtnt__tally_groups_release(mtnt__tally_groups *groups);

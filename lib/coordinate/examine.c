@@ -7,12 +7,11 @@
 static void describe(const mtnt__db_facts *facts, char *ret_text, size_t size)
 {
     if (facts->backend == MTNT_SQLITE)
-        snprintf(ret_text, size, "SQLite %d.%d.%d, %.100s", facts->version / 1000000,
-                 facts->version / 1000 % 1000, facts->version % 1000, facts->detail);
+        snprintf(ret_text, size, "SQLite %d.%d.%d, %.100s", facts->version / 1000000, facts->version / 1000 % 1000,
+                 facts->version % 1000, facts->detail);
     else
-        snprintf(ret_text, size, "PostgreSQL %d.%d, %.100s, max_prepared_transactions=%d",
-                 facts->version / 10000, facts->version % 10000, facts->detail,
-                 facts->max_prepared_transactions);
+        snprintf(ret_text, size, "PostgreSQL %d.%d, %.100s, max_prepared_transactions=%d", facts->version / 10000,
+                 facts->version % 10000, facts->detail, facts->max_prepared_transactions);
 }
 
 static void survey_chain(const mtnt_chain *chain, uint32_t *ret_writes, bool *ret_creates)
@@ -43,12 +42,11 @@ const char *mtnt_coordinator_guarantee(const char *controller_dsn, const mtnt_mo
 
 static int refuse_two_phase(const char *side, const char *shown, mtnt_error *err)
 {
-    return mtnt_error_set(
-        err, MTNT_E_REFUSED,
-        "the chain writes controller and model, and the server of the %s %s has "
-        "max_prepared_transactions = 0, so the two could not be kept in step. Set it to at least "
-        "the number of workers and restart that server",
-        side, shown);
+    return mtnt_error_set(err, MTNT_E_REFUSED,
+                          "the chain writes controller and model, and the server of the %s %s has "
+                          "max_prepared_transactions = 0, so the two could not be kept in step. Set it to at least "
+                          "the number of workers and restart that server",
+                          side, shown);
 }
 
 /* The settings that the mode depends on, on the side that it asks them of. */
@@ -70,15 +68,14 @@ static int check(const mtnt_controller *controller, const mtnt_model *model, mtn
 
 /* As a migration would open them: only such a connection shows the settings that count, and whether SQLite
  * shares a transaction between the two files. Nothing is begun on them. */
-static int open_sides(mtnt_controller *controller, const mtnt_model *model, mtnt__mode mode,
-                      mtnt_db **ret_controller, mtnt_db **ret_model, mtnt_error *err)
+static int open_sides(mtnt_controller *controller, const mtnt_model *model, mtnt__mode mode, mtnt_db **ret_controller,
+                      mtnt_db **ret_model, mtnt_error *err)
 {
     mtnt__db_options options = mtnt__side_options(controller, model);
     int rc;
 
     if (mode == MTNT__MODE_SUPER_JOURNAL)
-        rc = mtnt__db_open_pair(ret_controller, ret_model, controller->dsn, mtnt__model_dsn(model), &options,
-                                err);
+        rc = mtnt__db_open_pair(ret_controller, ret_model, controller->dsn, mtnt__model_dsn(model), &options, err);
     else
         rc = mtnt__db_open(ret_model, mtnt__model_dsn(model), &options, err);
     return rc == 0 ? mtnt__db_connect(*ret_model, err) : rc;
@@ -130,12 +127,11 @@ int mtnt_coordinator_examine(mtnt_controller *controller, const mtnt_model *mode
     survey_chain(chain, &writes, &creates);
     rc = mtnt__db_exists(mtnt__model_dsn(model), &options, &ret_examination->model_exists, err);
     if (rc == 0 && !ret_examination->model_exists && !creates)
-        rc = mtnt_error_set(err, MTNT_E_NOT_FOUND,
-                            "its model %s does not exist, and the chain does not create it", model->shown);
+        rc = mtnt_error_set(err, MTNT_E_NOT_FOUND, "its model %s does not exist, and the chain does not create it",
+                            model->shown);
     if (rc != 0)
         return rc;
-    mode =
-        mtnt__mode_choose(controller, model, writes, !ret_examination->model_exists && model->schema == NULL);
+    mode = mtnt__mode_choose(controller, model, writes, !ret_examination->model_exists && model->schema == NULL);
     ret_examination->mode = mtnt__mode_name(mode);
     ret_examination->guarantee = mtnt__mode_guarantee(mode);
     ret_examination->decider = mtnt__mode_decider(mode, controller->backend, model->backend);

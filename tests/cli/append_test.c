@@ -21,10 +21,8 @@ static void assert_appends(const char *text, const char *expected)
     free(added);
 }
 
-#define ENTRY \
-    "  - name: two\n    sql:\n      model: {up_file: sql/0002_two.up.sql, down_file: sql/0002_two.down.sql}\n"
-#define FLUSH \
-    "- name: two\n  sql:\n    model: {up_file: sql/0002_two.up.sql, down_file: sql/0002_two.down.sql}\n"
+#define ENTRY "  - name: two\n    sql:\n      model: {up_file: sql/0002_two.up.sql, down_file: sql/0002_two.down.sql}\n"
+#define FLUSH "- name: two\n  sql:\n    model: {up_file: sql/0002_two.up.sql, down_file: sql/0002_two.down.sql}\n"
 
 static void test_places(void **state)
 {
@@ -37,8 +35,7 @@ static void test_places(void **state)
                    "operations: # all\n  - name: one\n" ENTRY "\n# next\nchain: s\n");
     assert_appends("chain: s\noperations: []\n", "chain: s\noperations: \n" ENTRY);
     assert_appends("chain: s\noperations:\n", "chain: s\noperations:\n" ENTRY);
-    assert_appends("---\nchain: s\noperations:\n  - name: one\n",
-                   "---\nchain: s\noperations:\n  - name: one\n" ENTRY);
+    assert_appends("---\nchain: s\noperations:\n  - name: one\n", "---\nchain: s\noperations:\n  - name: one\n" ENTRY);
     /* SQL at any indent belongs to its entry. */
     assert_appends("operations:\n  - name: one\n    up: |\n      SELECT\n\n      - 1\n",
                    "operations:\n  - name: one\n    up: |\n      SELECT\n\n      - 1\n" ENTRY);
@@ -60,9 +57,8 @@ static void test_line_ends(void **state)
     char *added = mtnt__append_entry("operations:\r\n  - name: one\r\n", "two", "0002_two", 40);
 
     (void)state;
-    assert_string_equal(added,
-                        "operations:\r\n  - name: one\r\n  - name: two\r\n    order: 40\r\n    sql:\r\n"
-                        "      model: {up_file: sql/0002_two.up.sql, down_file: sql/0002_two.down.sql}\r\n");
+    assert_string_equal(added, "operations:\r\n  - name: one\r\n  - name: two\r\n    order: 40\r\n    sql:\r\n"
+                               "      model: {up_file: sql/0002_two.up.sql, down_file: sql/0002_two.down.sql}\r\n");
     free(added);
 }
 

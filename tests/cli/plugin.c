@@ -22,16 +22,14 @@ int mtnt_plugin_load(mtnt_chain *chain, mtnt_error *err)
 
 #else
 
-static int seats_execute(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model,
-                         mtnt_error *err)
+static int seats_execute(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model, mtnt_error *err)
 {
     (void)operation;
     return mtnt_db_exec(mtnt_scope_model(context), err, "INSERT INTO t_one(x) VALUES(length($1))",
                         MTNT_TEXT(mtnt_model_id(model)));
 }
 
-static int seats_rollback(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model,
-                          mtnt_error *err)
+static int seats_rollback(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model, mtnt_error *err)
 {
     (void)operation;
     (void)model;

@@ -25,8 +25,7 @@ static void test_fingerprint(void **state)
     assert_fingerprint("nothing", "", "nothing");
 }
 
-static mtnt_tenant_info info(const char *tenant, int64_t version, size_t pending, const char *state,
-                             const char *error)
+static mtnt_tenant_info info(const char *tenant, int64_t version, size_t pending, const char *state, const char *error)
 {
     return (mtnt_tenant_info){.tenant = tenant,
                               .known = true,

@@ -56,8 +56,8 @@ static void test_nearest(void **state)
     assert_string_equal(mtnt__words_nearest("t", names), "to");
     assert_null(mtnt__words_nearest("x", names));
     assert_null(mtnt__words_nearest("", names));
-    assert_null(mtnt__words_nearest(
-        "something else entirely that is longer than any name could ever be in a list", names));
+    assert_null(
+        mtnt__words_nearest("something else entirely that is longer than any name could ever be in a list", names));
 }
 
 static void test_password(void **state)
@@ -66,8 +66,7 @@ static void test_password(void **state)
                                          "postgres://h?x=1&sslpassword=p", "postgresql://h/d?PassWord=p",
                                          "postgresql://h/d?%70assword=p",  "host=h password=p"};
     static const char *const open[] = {"postgresql://u@h:5432/d", "postgresql://h/password",
-                                       "postgresql://h/d?passfile=f", "sqlite:password=1",
-                                       "sqlite:/a:b@c/d.db"};
+                                       "postgresql://h/d?passfile=f", "sqlite:password=1", "sqlite:/a:b@c/d.db"};
 
     (void)state;
     for (size_t i = 0; i < sizeof secret / sizeof secret[0]; i++)
