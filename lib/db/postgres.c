@@ -83,6 +83,13 @@ static void *postgres_native(void *state, mtnt_backend kind)
 
 /* ---- settings ---- */
 
+bool mtnt__postgres_speaks_utf8(const mtnt__postgres *s)
+{
+    const char *encoding = PQparameterStatus(s->raw, "client_encoding");
+
+    return !encoding || strcmp(encoding, "UTF8") == 0;
+}
+
 /* The only schema of a side; NULL = where the session is at home. */
 static const char *schema_of(const mtnt__postgres *s, mtnt__side side)
 {

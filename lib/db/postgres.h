@@ -97,6 +97,7 @@ int mtnt__postgres_prepare(void *state, mtnt__call *call, const char *gid, mtnt_
 int mtnt__postgres_finish_prepared(void *state, mtnt__call *call, const char *gid, bool commit, mtnt_error *err);
 
 /* postgres.c: settings */
+bool mtnt__postgres_speaks_utf8(const mtnt__postgres *s);
 /* Statements that make the session fit for `side`, and how many they are. With `reset` what operations have changed goes first. */
 int mtnt__postgres_add_settings(mtnt__postgres *s, const mtnt__call *call, bool reset, mtnt__buffer *buffer);
 /* Learns home_path and home_schema from a result of the statement that asks for them. */

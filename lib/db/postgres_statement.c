@@ -194,9 +194,17 @@ static int send_with_values(mtnt__exchange *x, const char *sql, const mtnt_value
     return mtnt__postgres_collect(x);
 }
 
+/* These two decide how the next message is read, all of it, before any of it runs. The server reports them without being asked. */
+static bool is_read_as_meant(const mtnt__postgres *s)
+{
+    const char *strings = PQparameterStatus(s->raw, "standard_conforming_strings");
+
+    return mtnt__postgres_speaks_utf8(s) && (!strings || strcmp(strings, "on") == 0);
+}
+
 static bool has_to_settle(const mtnt__postgres *s, const mtnt__call *call)
 {
-    return call->operation && (s->unsettled || s->settled != call->side);
+    return (call->operation && (s->unsettled || s->settled != call->side)) || !is_read_as_meant(s);
 }
 
 static void note_settled(mtnt__postgres *s, const mtnt__call *call)
@@ -214,7 +222,7 @@ static int settle_first(mtnt__postgres *s, mtnt__call *call, mtnt_error *err)
 
     if (!has_to_settle(s, call))
         return MTNT_OK;
-    mtnt__postgres_add_settings(s, call, s->unsettled, &text);
+    mtnt__postgres_add_settings(s, call, s->unsettled || !is_read_as_meant(s), &text);
     rc = text.failed ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory") : mtnt__postgres_simple(&x, text.bytes);
     mtnt__buffer_release(&text);
     if (rc == 0)
@@ -275,29 +283,38 @@ int mtnt__postgres_query(void *state, mtnt__call *call, const char *sql, const m
 
 /* ---- scripts ---- */
 
+/* In one message with the settings, where there are any to be put right. */
+static int send_script(mtnt__exchange *x, const mtnt__sql *sql)
+{
+    mtnt__postgres *s = x->s;
+    mtnt__buffer text = {0};
+    int rc;
+
+    if (!has_to_settle(s, x->call))
+        return mtnt__postgres_simple(x, sql->text);
+    x->prefix_statements = mtnt__postgres_add_settings(s, x->call, s->unsettled, &text);
+    x->prefix = text.length;
+    mtnt__buffer_add(&text, sql->text, sql->length);
+    rc = text.failed ? mtnt_error_set(x->err, MTNT_E_NOMEM, "out of memory") : mtnt__postgres_simple(x, text.bytes);
+    mtnt__buffer_release(&text);
+    if (rc == 0)
+        note_settled(s, x->call);
+    return rc;
+}
+
 int mtnt__postgres_script(void *state, mtnt__call *call, const mtnt__sql *sql, mtnt_error *err)
 {
     mtnt__postgres *s = state;
     mtnt__exchange x = {.s = s, .call = call, .err = err};
-    bool settle = has_to_settle(s, call);
-    mtnt__buffer text = {0};
-    int rc, own;
+    int rc = is_read_as_meant(s) ? MTNT_OK : settle_first(s, call, err), own;
 
-    if (settle)
-        x.prefix_statements = mtnt__postgres_add_settings(s, call, s->unsettled, &text);
-    x.prefix = text.length;
-    if (settle)
-        mtnt__buffer_add(&text, sql->text, sql->length);
-    rc = text.failed ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory")
-                     : mtnt__postgres_simple(&x, settle ? text.bytes : sql->text);
+    if (rc != 0)
+        return rc;
+    rc = send_script(&x, sql);
     own = x.statements - x.prefix_statements;
-    if (rc == 0 && settle)
-        note_settled(s, call);
     s->touched = s->touched || (call->operation && !mtnt__sql_is_plain_definition(sql));
     /* An error while it runs has no position: the statement that had not ended does. */
     if (rc != 0 && call->error_offset == MTNT__NO_OFFSET && own >= 0 && (size_t)own < sql->statement_count)
         call->error_offset = sql->statements[own];
-    rc = check_transaction(&x, rc);
-    mtnt__buffer_release(&text);
-    return rc;
+    return check_transaction(&x, rc);
 }

@@ -25,8 +25,10 @@ int mtnt__postgres_begin(void *state, mtnt__call *call, mtnt_error *err)
     mtnt__postgres *s = state;
     mtnt__exchange x = {.s = s, .call = call, .err = err, .each = mtnt__postgres_learn_home, .data = s};
     mtnt__buffer text = {0};
-    int rc;
+    int rc = mtnt__postgres_speaks_utf8(s) ? MTNT_OK : mtnt__postgres_command(s, call, "RESET client_encoding", err);
 
+    if (rc != 0)
+        return rc;
     /* READ COMMITTED whatever the role's default is: the register's insert has to see what another one has committed. */
     mtnt__buffer_add_text(&text, "BEGIN ISOLATION LEVEL READ COMMITTED ");
     mtnt__buffer_add_text(&text, s->read_only ? "READ ONLY; " : "READ WRITE; ");

@@ -70,7 +70,7 @@ static int check_folder(const opening *o)
 /* *ret_new: there is nothing in it yet. */
 static int check_file(const opening *o, bool *ret_new)
 {
-    bool empty;
+    bool empty = false;
     int rc = mtnt__sqlite_look(o->path, &empty, o->err);
 
     *ret_new = rc == MTNT_E_NOT_FOUND || empty;
