@@ -16,24 +16,30 @@ static int out_of_memory(mtnt_error *err)
     return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
 }
 
+static int no_folder(const char *base_file, int number, mtnt_error *err)
+{
+    char reason[128];
+
+    if (number == ENOMEM)
+        return out_of_memory(err);
+    return mtnt_error_set(err, number == ENOENT || number == ENOTDIR ? MTNT_E_NOT_FOUND : MTNT_E_IO,
+                          "the folder of %s: %s", base_file ? base_file : "this process",
+                          strerror_r(number, reason, sizeof(reason)));
+}
+
 int mtnt__address_folder(const char *base_file, char **ret_folder, mtnt_error *err)
 {
     char *beside = mtnt__path_beside(base_file, ".");
-    char *folder = NULL;
-    char reason[128];
+    char *folder;
     int rc = 0;
 
     if (!beside)
         return out_of_memory(err);
     folder = realpath(beside, NULL);
-    if (!folder) {
-        rc = mtnt_error_set(err, errno == ENOENT || errno == ENOTDIR ? MTNT_E_NOT_FOUND : MTNT_E_IO,
-                            "the folder of %s: %s", base_file ? base_file : ".",
-                            strerror_r(errno, reason, sizeof(reason)));
-        goto out;
-    }
-    *ret_folder = folder;
-out:
+    if (folder)
+        *ret_folder = folder;
+    else
+        rc = no_folder(base_file, errno, err);
     free(beside);
     return rc;
 }

@@ -1,3 +1,4 @@
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <string.h>
 
@@ -28,9 +29,11 @@ int mtnt__checksum(char ret_hex[MTNT__CHECKSUM_SIZE], const char *const *parts, 
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned int size = 0;
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    EVP_MD_CTX *context;
     int rc = 0;
 
+    ERR_set_mark(); /* what goes wrong here stays out of the caller's error queue */
+    context = EVP_MD_CTX_new();
     if (!context || EVP_DigestInit_ex(context, EVP_sha256(), NULL) != 1)
         goto failed;
     for (size_t i = 0; parts[i]; i++) {
@@ -47,5 +50,6 @@ failed:
                         "SHA-256 is not to be had from libcrypto: out of memory, or a provider is missing");
 out:
     EVP_MD_CTX_free(context);
+    ERR_pop_to_mark();
     return rc;
 }

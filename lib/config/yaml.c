@@ -1,5 +1,6 @@
 #include "config/yaml.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,7 +86,21 @@ static void keep_log(cyaml_log_t level, void *context, const char *format, va_li
     }
 }
 
-static const cyaml_config_t quiet = {.mem_fn = cyaml_mem, .log_level = CYAML_LOG_ERROR};
+/* libcyaml makes a list longer by one entry at a time, which costs the square of its length where realloc has to copy.
+ * It never makes one shorter. */
+static void *grow_memory(void *context, void *memory, size_t size)
+{
+    (void)context;
+    if (size == 0) {
+        free(memory);
+        return NULL;
+    }
+    if (memory && malloc_usable_size(memory) >= size)
+        return memory;
+    return realloc(memory, memory && size < SIZE_MAX / 2 ? size * 2 : size);
+}
+
+static const cyaml_config_t quiet = {.mem_fn = grow_memory, .log_level = CYAML_LOG_ERROR};
 
 static int load_data(const mtnt__yaml_format *format, const char *text, size_t length, void **ret_data, mtnt_error *err)
 {
@@ -100,7 +115,7 @@ static int load_data(const mtnt__yaml_format *format, const char *text, size_t l
     if (failure == CYAML_ERR_OOM || failure == CYAML_ERR_LIBYAML_PARSER_INIT || failure == CYAML_ERR_LIBYAML_PARSER)
         return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory"); /* the text has been parsed once without a fault */
     if (failure != CYAML_OK)
-        return mtnt_error_set(err, MTNT_E_CONFIG, "%s (%s)", cyaml_strerror(failure), kept);
+        return mtnt_error_set(err, MTNT_E_CONFIG, "libcyaml: %s (%s)", cyaml_strerror(failure), kept);
     *ret_data = data;
     return 0;
 }

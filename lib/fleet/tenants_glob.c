@@ -2,6 +2,7 @@
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -40,8 +41,10 @@ static bool ends_with(const char *text, const char *end)
 /* Folders, what SQLite keeps beside a database, and models under a provisional name are no models. */
 static bool is_model(const char *path)
 {
-    return !ends_with(path, "/") && !ends_with(path, "-wal") && !ends_with(path, "-shm") &&
-           !ends_with(path, "-journal") && !strstr(path, ".mtnt-new-");
+    struct stat status;
+
+    return !ends_with(path, "-wal") && !ends_with(path, "-shm") && !ends_with(path, "-journal") &&
+           !strstr(path, ".mtnt-new-") && !(stat(path, &status) == 0 && S_ISDIR(status.st_mode));
 }
 
 /* "acme" for "…/acme.db": *ret_id to be freed. */
@@ -105,7 +108,7 @@ static int refuse_search(const char *pattern, int number, mtnt_error *err)
 
 static int search(files *f, const char *pattern, mtnt_error *err)
 {
-    switch (glob(pattern, GLOB_ERR | GLOB_NOSORT | GLOB_MARK, NULL, &f->found)) {
+    switch (glob(pattern, GLOB_ERR | GLOB_NOSORT, NULL, &f->found)) {
     case 0: return 0;
     case GLOB_NOMATCH: return check_folder(pattern, err);
     case GLOB_NOSPACE: return out_of_memory(err);
