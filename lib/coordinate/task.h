@@ -53,6 +53,7 @@ typedef struct mtnt__task {
     mtnt__verdict verdict;             /* of the task: COMMITTED, NOTHING, FAILED, IN_DOUBT, BLOCKED */
     char failed_operation[256];
     char migration[MTNT__ID_SIZE];
+    bool announced;                    /* the dispatcher's: its start has been reported */
     size_t done_here;                  /* operations this task has applied and may have to take back */
     mtnt__step *history;               /* every step that ended, in order, for reporters */
     size_t history_count;

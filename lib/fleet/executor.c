@@ -382,9 +382,12 @@ static void take_back(struct dispatch *d)
 static void collect(struct dispatch *d, int64_t wait_ms)
 {
     mtnt__pool_take(d->pool, &d->news, wait_ms);
-    for (size_t i = 0; i < d->news.started_count; i++)
-        if (d->news.started[i]->outcome.migration == NULL || d->news.started[i]->phase == MTNT__TASK_DONE)
+    for (size_t i = 0; i < d->news.started_count; i++) {
+        /* A worker has it: nothing else of the task may be looked at. */
+        if (!d->news.started[i]->announced)
             mtnt__tally_tenant_started(&d->tally, d->news.started[i]);
+        d->news.started[i]->announced = true;
+    }
     for (size_t i = 0; i < d->news.done_count; i++) {
         mtnt__task *task = d->news.done[i];
 

@@ -106,7 +106,7 @@ static mtnt_result count_result(mtnt__tally *tally, const mtnt__task *task)
     counts->operations += (int64_t)task->outcome.executed;
     if (task->outcome.executed > 0)
         counts->kept++;
-    else
+    else if (task->history_count > 0)
         counts->rolled_back++;
     return MTNT_RESULT_FAILED;
 }
