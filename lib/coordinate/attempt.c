@@ -77,8 +77,13 @@ static int take_model(mtnt__attempt *attempt, mtnt_error *err)
     if (rc == 0)
         rc = look_for_schema(attempt, &there, err);
     if (rc == 0 && !there) {
+        const uint32_t both = MTNT_WRITES_MODEL | MTNT_WRITES_CONTROLLER;
+
         attempt->model_missing = true;
-        return may_create(attempt) ? 0 : missing(attempt, err);
+        if (!may_create(attempt))
+            return missing(attempt, err);
+        /* It has no register yet: the controller has to decide. */
+        return (mtnt__mode_covers(attempt->mode) & both) == both ? 0 : other_mode(attempt, both, false);
     }
     if (rc == 0 && attempt->mode == MTNT__MODE_SINGLE_CONTROLLER)
         return mtnt__model_state_read(attempt->model, attempt->chain, &expected, &attempt->identity, &attempt->applied, err);
@@ -102,28 +107,12 @@ static int take_nothing(mtnt__attempt *attempt, mtnt_error *err)
     return rc;
 }
 
-/* Operations that wrote nothing but the controller are recorded there. */
-static int add_controller_records(mtnt__attempt *attempt, mtnt_error *err)
-{
-    const mtnt__previous *previous = &attempt->claim->previous;
-    int rc = 0;
-
-    for (size_t i = 0; i < previous->count && rc == 0; i++) {
-        mtnt__record record = previous->operations[i].record;
-
-        if (previous->operations[i].status != MTNT_STATUS_COMPLETED || !record.in_controller)
-            continue;
-        record.name = previous->operations[i].name;
-        rc = mtnt__applied_add(&attempt->applied, &record, err);
-    }
-    return rc;
-}
-
 static int plan(mtnt__attempt *attempt, mtnt_error *err)
 {
     const char *tenant = mtnt_model_id(attempt->claim->model);
     bool backward = attempt->claim->backward;
-    int rc = add_controller_records(attempt, err);
+    /* Operations that wrote nothing but the controller are recorded there. */
+    int rc = mtnt__previous_add_applied(&attempt->claim->previous, &attempt->applied, err);
 
     if (rc == 0)
         rc = mtnt__applied_check(&attempt->applied, attempt->chain, tenant, backward || attempt->options->allow_out_of_order, err);
@@ -314,7 +303,8 @@ int mtnt__attempt_run(mtnt__attempt *attempt, mtnt_error *err)
         give_up(attempt, &own);
     else
         mtnt__sides_rollback(attempt);
-    if (attempt->verdict == MTNT__VERDICT_NOTHING && (!attempt->identity.known || attempt->identity.fresh))
+    /* A model without our tables says nothing, unless the controller has records of its own. */
+    if (attempt->verdict == MTNT__VERDICT_NOTHING && (!attempt->identity.known || attempt->identity.fresh) && attempt->applied.count == 0)
         attempt->positioned = false;
     mtnt__operations_release(attempt);
     mtnt__sides_close(attempt);

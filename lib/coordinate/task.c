@@ -115,6 +115,18 @@ void mtnt__task_cancel(mtnt__task *task)
     pthread_mutex_unlock(&task->mutex);
 }
 
+static const mtnt__chain_entry *creator(const mtnt_chain *chain)
+{
+    const mtnt__chain_entry *first = chain->count == 0 ? NULL : chain->entries;
+
+    return first != NULL && !first->disabled && (first->flags & MTNT_OPERATION_CREATES_MODEL) != 0 ? first : NULL;
+}
+
+static bool may_create(const mtnt__task *task)
+{
+    return !task->job->backward && task->phase != MTNT__TASK_BACK && task->known.uuid[0] == '\0' && creator(task->job->chain) != NULL;
+}
+
 /* What the operations that are probably pending write. The model has the last word: see MTNT__VERDICT_OTHER_MODE. */
 static uint32_t expected_writes(const mtnt__task *task)
 {
@@ -123,6 +135,9 @@ static uint32_t expected_writes(const mtnt__task *task)
 
     if (task->looked)
         return task->needs;
+    /* A schema that is not there has no register either: the controller has to decide. */
+    if (task->model->schema != NULL && may_create(task))
+        return MTNT_WRITES_MODEL | MTNT_WRITES_CONTROLLER;
     if (task->job->backward || task->phase == MTNT__TASK_BACK || rung < 0)
         return ladder->writes_after[0];
     return ladder->writes_after[rung];
@@ -130,14 +145,12 @@ static uint32_t expected_writes(const mtnt__task *task)
 
 static bool expects_creation(const mtnt__task *task)
 {
-    const mtnt_chain *chain = task->job->chain;
     mtnt__db_options options = mtnt__side_options(task->job->controller, task->model);
     bool exists = true;
 
     if (task->looked)
         return task->provisional;
-    if (task->job->backward || task->known.uuid[0] != '\0' || task->model->schema != NULL || chain->count == 0 ||
-        (chain->entries[0].flags & MTNT_OPERATION_CREATES_MODEL) == 0 || chain->entries[0].disabled)
+    if (task->model->schema != NULL || !may_create(task))
         return false;
     /* A file is looked for at once; a database's answer costs a connection, which its worker pays. */
     if (task->model->backend == MTNT_SQLITE && mtnt__db_exists(mtnt__model_dsn(task->model), &options, &exists, NULL) == 0)
