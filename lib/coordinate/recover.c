@@ -8,6 +8,7 @@ static int read_position(mtnt_controller *controller, const mtnt_chain *chain, c
                          mtnt__identity *ret_identity, mtnt_error *err)
 {
     const mtnt__expected expected = {mtnt_model_id(model), controller->id, uuid};
+    mtnt__previous previous = {0};
     mtnt__db_options options = mtnt__side_options(controller, model);
     mtnt__applied applied = {0};
     mtnt_db *db = NULL;
@@ -20,8 +21,13 @@ static int read_position(mtnt_controller *controller, const mtnt_chain *chain, c
     if (rc == 0)
         rc = mtnt__model_state_read(db, chain, &expected, ret_identity, &applied, err);
     if (rc == 0)
+        rc = mtnt__store_previous(controller, mtnt_chain_name(chain), model, &previous, err);
+    if (rc == 0)
+        rc = mtnt__previous_add_applied(&previous, &applied, err);
+    if (rc == 0)
         rc = mtnt__position_of(&applied, chain, ret_position, err);
     mtnt__db_close(db);
+    mtnt__previous_release(&previous);
     mtnt__applied_release(&applied);
     return rc;
 }
@@ -48,10 +54,10 @@ static int end_it(mtnt_controller *controller, const mtnt_chain *chain, const mt
     mtnt_error interrupted = MTNT_ERROR_INIT;
     int rc;
 
-    /* A controller-only migration leaves its records beside its register row; the model has nothing to add. */
+    /* Controller-only migrations leave a model without our tables; then the controller's own records tell all. */
     if (state == MTNT__STATE_COMMITTED && read_position(controller, chain, model, known->uuid, &end.position, &identity, NULL) == 0) {
-        end.moved = identity.known;
-        end.uuid = identity.uuid;
+        end.moved = identity.known || end.position.version > 0;
+        end.uuid = identity.uuid[0] == '\0' ? NULL : identity.uuid;
     }
     if (state != MTNT__STATE_COMMITTED) {
         mtnt_error_set(&interrupted, MTNT_E_CANCELLED, state == MTNT__STATE_ABORTED ? "interrupted, and rolled back by recovery"
@@ -64,7 +70,8 @@ static int end_it(mtnt_controller *controller, const mtnt_chain *chain, const mt
         if (end.moved) {
             known->version = end.position.version;
             mtnt__text_copy(known->digest, sizeof(known->digest), end.position.digest);
-            mtnt__text_copy(known->uuid, sizeof(known->uuid), identity.uuid);
+            if (end.uuid != NULL)
+                mtnt__text_copy(known->uuid, sizeof(known->uuid), identity.uuid);
             mtnt__text_copy(known->placed, sizeof(known->placed), end.placed);
         }
     }
@@ -85,11 +92,14 @@ int mtnt__recover(mtnt_controller *controller, const mtnt_chain *chain, const mt
             err->retryable = true;
         return MTNT_E_BUSY;
     }
+    /* Workers of the same process hold a SQLite controller for as long as an attempt takes. */
+    mtnt__gate_enter(gate);
     rc = mtnt__store_unended(controller, known->migration, &unended, err);
     if (rc == 0)
         rc = check_place(&unended, model, err);
     if (rc == 0)
         rc = mtnt__store_take_lease(controller, mtnt_chain_name(chain), mtnt_model_id(model), known, mtnt__lease_ms(options), err);
+    mtnt__gate_leave(gate);
     if (rc != 0)
         return rc;
     settlement.mode = mtnt__mode_parse(unended.mode, unended.decider);
@@ -98,5 +108,10 @@ int mtnt__recover(mtnt_controller *controller, const mtnt_chain *chain, const mt
         return mtnt_error_set(err, MTNT_E_NEWER, "tenant %s: its interrupted migration was of mode `%s`, which only a newer release knows",
                               mtnt_model_id(model), unended.mode);
     rc = mtnt__settle(&settlement, ret_state, err);
-    return rc == 0 ? end_it(controller, chain, model, known, *ret_state, err) : rc;
+    if (rc != 0)
+        return rc;
+    mtnt__gate_enter(gate);
+    rc = end_it(controller, chain, model, known, *ret_state, err);
+    mtnt__gate_leave(gate);
+    return rc;
 }

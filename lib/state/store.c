@@ -61,6 +61,21 @@ mtnt_status mtnt__previous_status(const mtnt__previous *previous, const char *na
     return MTNT_STATUS_NONE;
 }
 
+int mtnt__previous_add_applied(const mtnt__previous *previous, mtnt__applied *applied, mtnt_error *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < previous->count && rc == 0; i++) {
+        mtnt__record record = previous->operations[i].record;
+
+        if (previous->operations[i].status != MTNT_STATUS_COMPLETED || !record.in_controller)
+            continue;
+        record.name = previous->operations[i].name;
+        rc = mtnt__applied_add(applied, &record, err);
+    }
+    return rc;
+}
+
 /* ---- reading tenants ---- */
 
 struct selecting {
@@ -228,6 +243,19 @@ static int read_all_previous(mtnt_controller *controller, const char *chain, str
             ids[count++] = mtnt_model_id(claiming->claims[i]->model);
     rc = mtnt__texts_run(controller->db, read_previous, claiming, err, MTNT__QUERY_FOR(controller->db, operation_select), ids, count, values);
     free(ids);
+    return rc;
+}
+
+int mtnt__store_previous(mtnt_controller *controller, const char *chain, const mtnt_model *model, mtnt__previous *ret_previous, mtnt_error *err)
+{
+    mtnt__claim claim = {.model = model, .claimed = true}, *claims[] = {&claim};
+    struct claiming claiming = {claims, 1, 0};
+    int rc = read_all_previous(controller, chain, &claiming, err);
+
+    if (rc == 0)
+        *ret_previous = claim.previous;
+    else
+        mtnt__previous_release(&claim.previous);
     return rc;
 }
 

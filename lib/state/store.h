@@ -59,6 +59,10 @@ typedef struct mtnt__previous {
 } mtnt__previous;
 void mtnt__previous_release(mtnt__previous *previous);
 mtnt_status mtnt__previous_status(const mtnt__previous *previous, const char *name);
+/* Adds to *applied what is recorded in the controller alone. */
+int mtnt__previous_add_applied(const mtnt__previous *previous, mtnt__applied *applied, mtnt_error *err);
+/* Reads only; for who has no claim. */
+int mtnt__store_previous(mtnt_controller *controller, const char *chain, const mtnt_model *model, mtnt__previous *ret_previous, mtnt_error *err);
 
 /* Reads only. One mtnt__known for each model, in order. */
 int mtnt__store_select(mtnt_controller *controller, const char *chain, const mtnt_model *const *models, size_t count, mtnt__known *ret_known,
