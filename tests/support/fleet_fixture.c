@@ -1082,16 +1082,25 @@ mtnt_tenant_source fleet_source(fleet *f)
 /* ---- tests over pairs ---- */
 
 struct case_of {
-    const pair_test *test;
+    pair_test test;
+    void (*run_bare)(pair which);
     pair which;
     fleet *f;
+};
+
+struct cases {
+    struct CMUnitTest *units;
+    struct case_of *items;
+    size_t count;
 };
 
 static int set_up(void **state)
 {
     struct case_of *c = *state;
 
-    c->f = fleet_new(c->which, c->test->tenants == 0 ? 1 : c->test->tenants, !c->test->without_models);
+    empty_databases(); /* of a test that ended halfway */
+    if (c->run_bare == NULL)
+        c->f = fleet_new(c->which, c->test.tenants == 0 ? 1 : c->test.tenants, !c->test.without_models);
     return 0;
 }
 
@@ -1099,7 +1108,10 @@ static void run_case(void **state)
 {
     struct case_of *c = *state;
 
-    c->test->run(c->f);
+    if (c->run_bare != NULL)
+        c->run_bare(c->which);
+    else
+        c->test.run(c->f);
 }
 
 static int tear_down(void **state)
@@ -1111,32 +1123,60 @@ static int tear_down(void **state)
     return 0;
 }
 
-int run_pair_tests(const char *group, const pair_test *tests, size_t count)
+static void add_cases(struct cases *cases, const pair_test *test, void (*run_bare)(pair which))
 {
-    struct CMUnitTest *units = must(calloc(count * PAIR_COUNT, sizeof(*units)));
-    struct case_of *cases = must(calloc(count * PAIR_COUNT, sizeof(*cases)));
-    size_t cases_count = 0;
+    for (pair which = 0; which < PAIR_COUNT; which++) {
+        growing name = {0};
+
+        if ((test->pairs & ON(which)) == 0)
+            continue;
+        grow(&name, "%s[%s]", test->name, pair_name(which));
+        cases->items[cases->count] = (struct case_of){*test, run_bare, which, NULL};
+        cases->units[cases->count] =
+            (struct CMUnitTest){name.text, run_case, set_up, tear_down, cases->items + cases->count};
+        cases->count++;
+    }
+}
+
+static struct cases new_cases(size_t count)
+{
+    return (struct cases){must(calloc(count * PAIR_COUNT, sizeof(struct CMUnitTest))),
+                          must(calloc(count * PAIR_COUNT, sizeof(struct case_of))), 0};
+}
+
+static int run_cases(const char *group, struct cases *cases)
+{
     int failed;
 
-    for (size_t i = 0; i < count; i++)
-        for (pair which = 0; which < PAIR_COUNT; which++) {
-            growing name = {0};
-
-            if ((tests[i].pairs & ON(which)) == 0)
-                continue;
-            grow(&name, "%s[%s]", tests[i].name, pair_name(which));
-            cases[cases_count] = (struct case_of){tests + i, which, NULL};
-            units[cases_count] = (struct CMUnitTest){name.text, run_case, set_up, tear_down, cases + cases_count};
-            cases_count++;
-        }
     if (getenv("MTNT_TEST_FILTER") != NULL)
         cmocka_set_test_filter(getenv("MTNT_TEST_FILTER"));
-    failed = _cmocka_run_group_tests(group, units, cases_count, NULL, drop_databases);
-    for (size_t i = 0; i < cases_count; i++)
-        free((char *)(uintptr_t)units[i].name);
-    free(units);
-    free(cases);
+    failed = _cmocka_run_group_tests(group, cases->units, cases->count, NULL, drop_databases);
+    for (size_t i = 0; i < cases->count; i++)
+        free((char *)(uintptr_t)cases->units[i].name);
+    free(cases->units);
+    free(cases->items);
     return failed;
+}
+
+int run_pair_tests(const char *group, const pair_test *tests, size_t count)
+{
+    struct cases cases = new_cases(count);
+
+    for (size_t i = 0; i < count; i++)
+        add_cases(&cases, tests + i, NULL);
+    return run_cases(group, &cases);
+}
+
+int run_bare_tests(const char *group, const bare_test *tests, size_t count)
+{
+    struct cases cases = new_cases(count);
+
+    for (size_t i = 0; i < count; i++) {
+        const pair_test test = {tests[i].name, NULL, tests[i].pairs, 0, false};
+
+        add_cases(&cases, &test, tests[i].run);
+    }
+    return run_cases(group, &cases);
 }
 
 void assert_says(const char *found, const char *words)

@@ -143,6 +143,14 @@ typedef struct pair_test {
 /* Runs each test over each of its pairs, as "name[pair]"; MTNT_TEST_FILTER (with * and ?) selects. Returns what main should. */
 int run_pair_tests(const char *group, const pair_test *tests, size_t count);
 
+/* Those that make their fleets themselves, one after another. */
+typedef struct bare_test {
+    const char *name;
+    void (*run)(pair which);
+    unsigned int pairs;
+} bare_test;
+int run_bare_tests(const char *group, const bare_test *tests, size_t count);
+
 /* "found" must contain each of the words. */
 void assert_says(const char *found, const char *words);
 #define assert_code(f, call, code)                                                                            \
