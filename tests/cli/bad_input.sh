@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Whatever is wrong is said with its file, line or tenant, exits with the right code, and nothing is touched.
 . "${MTNT_TEST_SOURCE_DIR:?}/tests/support/cli.sh"
 

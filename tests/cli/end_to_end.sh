@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Everything once: a fleet with one broken tenant, forward, back, asked about, repaired.
 . "${MTNT_TEST_SOURCE_DIR:?}/tests/support/cli.sh"
 

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Forward, back, and what they leave: rows A and C of the conformance list, through the command.
 . "${MTNT_TEST_SOURCE_DIR:?}/tests/support/cli.sh"
 
@@ -146,11 +147,11 @@ test_A9() {
     fleet 2 a
     ok undo
     says '^Nothing to be done$'
-    ok do
+    ok "do"
     same "$(tables_of a)" "t_one"
-    ok do
+    ok "do"
     same "$(tables_of a)" "t_one t_two"
-    ok do
+    ok "do"
     says '^Nothing to be done$'
     ok undo
     same "$(tables_of a)" "t_one"

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Options, environment, project file, help: what a caller meets before anything is done.
 . "${MTNT_TEST_SOURCE_DIR:?}/tests/support/cli.sh"
 

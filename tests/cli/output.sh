@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # What is printed where, and in which shape.
 . "${MTNT_TEST_SOURCE_DIR:?}/tests/support/cli.sh"
 

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # The same on PostgreSQL ($MTNT_TEST_PG: a private server): databases and schemas as models, PostgreSQL as controller.
 . "${MTNT_TEST_SOURCE_DIR:?}/tests/support/cli.sh"
 

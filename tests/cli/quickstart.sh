@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # The README's first command, with the command that is under test instead of a build.
 . "${MTNT_TEST_SOURCE_DIR:?}/tests/support/cli.sh"
 

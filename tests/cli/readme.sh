@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # What the README shows, done as it says.
 . "${MTNT_TEST_SOURCE_DIR:?}/tests/support/cli.sh"
 

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Ctrl-C: the first drains, the second interrupts, and the next run takes up where this one stopped.
 . "${MTNT_TEST_SOURCE_DIR:?}/tests/support/cli.sh"
 
