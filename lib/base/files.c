@@ -28,8 +28,7 @@ static int fail(mtnt_error *err, const char *what, const char *path)
     int number = errno;
     char reason[128];
 
-    return mtnt_error_set(err, code_of(number), "%s %s: %s", what, path,
-                          strerror_r(number, reason, sizeof(reason)));
+    return mtnt_error_set(err, code_of(number), "%s %s: %s", what, path, strerror_r(number, reason, sizeof(reason)));
 }
 
 static int write_all(int file, const char *bytes, size_t length)
@@ -141,8 +140,7 @@ static int write_new(const char *path, const char *bytes, size_t length, mode_t 
 
 int mtnt__file_write(const char *path, const char *bytes, size_t length, bool overwrite, mtnt_error *err)
 {
-    char *resolved =
-        overwrite ? realpath(path, NULL) : NULL; /* through a symbolic link, instead of replacing it */
+    char *resolved = overwrite ? realpath(path, NULL) : NULL; /* through a symbolic link, instead of replacing it */
     const char *target = resolved ? resolved : path;
     char *temporary = NULL;
     int rc;

@@ -244,8 +244,7 @@ static bool parse_process(const char *text, process *ret_process)
         !take_part(&text, pid_space, sizeof(pid_space)) || !take_part(&text, pid, sizeof(pid)) ||
         !take_part(&text, start, sizeof(start)) || *text != '\0')
         return false;
-    if (!mtnt__parse_int(pid_space, 0, INT64_MAX, &number) ||
-        !mtnt__parse_int(pid, 1, INT64_MAX, &ret_process->pid) ||
+    if (!mtnt__parse_int(pid_space, 0, INT64_MAX, &number) || !mtnt__parse_int(pid, 1, INT64_MAX, &ret_process->pid) ||
         !mtnt__parse_int(start, 0, INT64_MAX, &ret_process->start))
         return false;
     ret_process->pid_space = (uint64_t)number;

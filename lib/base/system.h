@@ -9,8 +9,8 @@
 #include "mtnt/error.h"
 
 typedef struct mtnt__system {
-    int64_t (*boot_ms)(void *data);                          /* CLOCK_BOOTTIME: deadlines, goes on during suspend */
-    int64_t (*wall_ms)(void *data);                          /* Unix time, for people only, never for decisions */
+    int64_t (*boot_ms)(void *data); /* CLOCK_BOOTTIME: deadlines, goes on during suspend */
+    int64_t (*wall_ms)(void *data); /* Unix time, for people only, never for decisions */
     void (*sleep_ms)(void *data, int64_t ms);
     int (*random)(void *data, void *ret_bytes, size_t size); /* 0 or MTNT_E_IO */
     void *data;

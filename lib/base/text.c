@@ -145,8 +145,7 @@ static size_t distance(const char *a, const char *b)
 
 const char *mtnt__text_nearest(const char *word, const char *const *names)
 {
-    size_t length = strlen(word),
-           best = length < 3 ? 2 : length / 3 + 2; /* one more than what is still near */
+    size_t length = strlen(word), best = length < 3 ? 2 : length / 3 + 2; /* one more than what is still near */
     const char *nearest = NULL;
 
     if (length >= NEAREST_MAX)

@@ -48,15 +48,15 @@ struct mtnt_model {
     mtnt_backend backend;
     char **labels, **vars; /* "key=value", NULL-terminated */
     char shown[256];
-    char key
-        [MTNT__CHECKSUM_SIZE]; /* hash of DSN without passwords and of the schema: the controller's note of where the model was */
+    /* Hash of the DSN without passwords and of the schema: the controller's note of where the model was. */
+    char key[MTNT__CHECKSUM_SIZE];
     atomic_int references;
 };
 
 const char *mtnt__model_dsn(const mtnt_model *model); /* with secrets: for connecting only */
 const char *mtnt__model_key(const mtnt_model *model);
-mtnt_model *mtnt__model_ref(
-    mtnt_model *model); /* models are shared between threads: counted; mtnt_model_free drops one */
+/* Models are shared between threads: counted. mtnt_model_free drops one. */
+mtnt_model *mtnt__model_ref(mtnt_model *model);
 
 /* Filled by the coordinator for one migration. */
 struct mtnt_scope {

@@ -27,8 +27,10 @@ static int missing(mtnt__attempt *attempt, mtnt_error *err)
                               model->shown, attempt->known.version);
     if (attempt->claim->backward)
         return mtnt_error_set(err, MTNT_E_NOT_FOUND, "its model %s is not there", model->shown);
-    return mtnt_error_set(err, MTNT_E_NOT_FOUND,
-                          "its model %s does not exist, and the chain does not begin with a create_model operation that would make it", model->shown);
+    return mtnt_error_set(
+        err, MTNT_E_NOT_FOUND,
+        "its model %s does not exist, and the chain does not begin with a create_model operation that would make it",
+        model->shown);
 }
 
 static bool may_create(const mtnt__attempt *attempt)
@@ -63,7 +65,8 @@ static int look_for_schema(mtnt__attempt *attempt, bool *ret_there, mtnt_error *
     *ret_there = true;
     if (attempt->claim->model->schema == NULL)
         return 0;
-    return mtnt__db_run(attempt->model, read_schema, ret_there, err, "SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = $1", values);
+    return mtnt__db_run(attempt->model, read_schema, ret_there, err,
+                        "SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = $1", values);
 }
 
 static int take_model(mtnt__attempt *attempt, mtnt_error *err)
@@ -86,10 +89,11 @@ static int take_model(mtnt__attempt *attempt, mtnt_error *err)
         return (mtnt__mode_covers(attempt->mode) & both) == both ? 0 : other_mode(attempt, both, false);
     }
     if (rc == 0 && attempt->mode == MTNT__MODE_SINGLE_CONTROLLER)
-        return mtnt__model_state_read(attempt->model, attempt->chain, &expected, &attempt->identity, &attempt->applied, err);
+        return mtnt__model_state_read(attempt->model, attempt->chain, &expected, &attempt->identity, &attempt->applied,
+                                      err);
     if (rc == 0)
-        rc = mtnt__model_state_take(attempt->model, attempt->chain, &expected, attempt->link->controller->system, &attempt->identity,
-                                    &attempt->applied, err);
+        rc = mtnt__model_state_take(attempt->model, attempt->chain, &expected, attempt->link->controller->system,
+                                    &attempt->identity, &attempt->applied, err);
     return rc;
 }
 
@@ -115,13 +119,15 @@ static int plan(mtnt__attempt *attempt, mtnt_error *err)
     int rc = mtnt__previous_add_applied(&attempt->claim->previous, &attempt->applied, err);
 
     if (rc == 0)
-        rc = mtnt__applied_check(&attempt->applied, attempt->chain, tenant, backward || attempt->options->allow_out_of_order, err);
+        rc = mtnt__applied_check(&attempt->applied, attempt->chain, tenant,
+                                 backward || attempt->options->allow_out_of_order, err);
     if (rc == 0)
         rc = mtnt__position_of(&attempt->applied, attempt->chain, &attempt->position, err);
     if (rc == 0)
-        rc = backward ? mtnt__plan_backward(&attempt->applied, attempt->chain, attempt->last, attempt->steps_limit, attempt->only_run, &attempt->plan,
-                                            &attempt->count, err)
-                      : mtnt__plan_forward(&attempt->applied, attempt->chain, attempt->last, attempt->steps_limit, &attempt->plan, &attempt->count, err);
+        rc = backward ? mtnt__plan_backward(&attempt->applied, attempt->chain, attempt->last, attempt->steps_limit,
+                                            attempt->only_run, &attempt->plan, &attempt->count, err)
+                      : mtnt__plan_forward(&attempt->applied, attempt->chain, attempt->last, attempt->steps_limit,
+                                           &attempt->plan, &attempt->count, err);
     attempt->before = attempt->position;
     attempt->from_version = attempt->position.version;
     attempt->positioned = rc == 0;
@@ -131,12 +137,17 @@ static int plan(mtnt__attempt *attempt, mtnt_error *err)
 static int check_entry(const mtnt__attempt *attempt, const mtnt__chain_entry *entry, mtnt_error *err)
 {
     if ((entry->flags & MTNT_OPERATION_NO_TRANSACTION) != 0)
+        mtnt_error_set(
+            err, MTNT_E_REFUSED,
+            "operation %" PRId64
+            " `%s` runs outside a transaction (transaction: none): this version cannot keep both databases in step "
+            "then. Write it so that it may run inside one, or disable it. Nothing was changed",
+            entry->order, entry->name);
+    else if (attempt->claim->backward && entry->operation_class->rollback == NULL &&
+             entry->writes != MTNT_WRITES_NOTHING)
         mtnt_error_set(err, MTNT_E_REFUSED,
-                       "operation %" PRId64 " `%s` runs outside a transaction (transaction: none): this version cannot keep both databases in step "
-                       "then. Write it so that it may run inside one, or disable it. Nothing was changed",
-                       entry->order, entry->name);
-    else if (attempt->claim->backward && entry->operation_class->rollback == NULL && entry->writes != MTNT_WRITES_NOTHING)
-        mtnt_error_set(err, MTNT_E_REFUSED, "operation %" PRId64 " `%s` has no rollback (no `down`), so it cannot be taken back. Nothing was changed",
+                       "operation %" PRId64
+                       " `%s` has no rollback (no `down`), so it cannot be taken back. Nothing was changed",
                        entry->order, entry->name);
     else
         return 0;
@@ -162,7 +173,8 @@ static int make_steps(mtnt__attempt *attempt, mtnt_error *err)
     for (size_t i = 0; i < attempt->count; i++) {
         const mtnt__record *record = mtnt__applied_find(&attempt->applied, attempt->steps[i].entry->name);
 
-        attempt->steps[i].in_controller = attempt->claim->backward ? record->in_controller : attempt->writes == MTNT_WRITES_CONTROLLER;
+        attempt->steps[i].in_controller =
+            attempt->claim->backward ? record->in_controller : attempt->writes == MTNT_WRITES_CONTROLLER;
         needs |= attempt->steps[i].in_controller ? MTNT_WRITES_CONTROLLER : MTNT_WRITES_MODEL;
     }
     if (rc == 0 && (needs & ~mtnt__mode_covers(attempt->mode)) != 0)
@@ -175,7 +187,8 @@ static int make_steps(mtnt__attempt *attempt, mtnt_error *err)
 /* What was applied before, for a controller that has lost it or never knew. */
 static int tell_recorded(mtnt__attempt *attempt, mtnt_error *err)
 {
-    if (!attempt->positioned || strcmp(attempt->position.digest, attempt->known.digest) == 0 || attempt->applied.count == 0)
+    if (!attempt->positioned || strcmp(attempt->position.digest, attempt->known.digest) == 0 ||
+        attempt->applied.count == 0)
         return 0;
     attempt->recorded = calloc(attempt->applied.count, sizeof(*attempt->recorded));
     if (attempt->recorded == NULL)
@@ -304,7 +317,8 @@ int mtnt__attempt_run(mtnt__attempt *attempt, mtnt_error *err)
     else
         mtnt__sides_rollback(attempt);
     /* A model without our tables says nothing, unless the controller has records of its own. */
-    if (attempt->verdict == MTNT__VERDICT_NOTHING && (!attempt->identity.known || attempt->identity.fresh) && attempt->applied.count == 0)
+    if (attempt->verdict == MTNT__VERDICT_NOTHING && (!attempt->identity.known || attempt->identity.fresh) &&
+        attempt->applied.count == 0)
         attempt->positioned = false;
     mtnt__operations_release(attempt);
     mtnt__sides_close(attempt);

@@ -19,12 +19,12 @@ typedef struct mtnt__link {
 void mtnt__link_release(mtnt__link *link);
 
 typedef enum mtnt__verdict {
-    MTNT__VERDICT_FAILED = 0,          /* aborted: nothing of it is left; err says why */
+    MTNT__VERDICT_FAILED = 0, /* aborted: nothing of it is left; err says why */
     MTNT__VERDICT_COMMITTED,
-    MTNT__VERDICT_NOTHING,             /* nothing to do, and nothing was written */
-    MTNT__VERDICT_IN_DOUBT,            /* decided or not: recovery will tell */
-    MTNT__VERDICT_BLOCKED,             /* committed, but a foreign object stands at the model's name */
-    MTNT__VERDICT_OTHER_MODE           /* nothing was done: the model asks for `needs`, which the claim's mode does not cover */
+    MTNT__VERDICT_NOTHING,   /* nothing to do, and nothing was written */
+    MTNT__VERDICT_IN_DOUBT,  /* decided or not: recovery will tell */
+    MTNT__VERDICT_BLOCKED,   /* committed, but a foreign object stands at the model's name */
+    MTNT__VERDICT_OTHER_MODE /* nothing was done: the model asks for `needs`, which the claim's mode does not cover */
 } mtnt__verdict;
 
 typedef struct mtnt__attempt {
@@ -35,10 +35,10 @@ typedef struct mtnt__attempt {
     mtnt__claim *claim;
     mtnt__mode mode;
     mtnt__known known;
-    ptrdiff_t last;                    /* chain index of options->to, -1 = none */
-    int64_t steps_limit;               /* 0 = none */
-    int64_t only_run;                  /* rewind: 0 = any */
-    atomic_bool *cancelled;            /* set by another thread; handles are cancelled too */
+    ptrdiff_t last;         /* chain index of options->to, -1 = none */
+    int64_t steps_limit;    /* 0 = none */
+    int64_t only_run;       /* rewind: 0 = any */
+    atomic_bool *cancelled; /* set by another thread; handles are cancelled too */
     /* where databases that a cancel must reach are shown, under the owner's lock */
     void (*publish)(void *data, mtnt_db *controller, mtnt_db *model);
     void *publish_data;
@@ -48,8 +48,8 @@ typedef struct mtnt__attempt {
 
     /* at work */
     mtnt_scope scope;
-    mtnt_db *controller, *model;       /* owned, but for the reader */
-    mtnt_db *model_reader;             /* for compensation; NULL = nothing may survive */
+    mtnt_db *controller, *model; /* owned, but for the reader */
+    mtnt_db *model_reader;       /* for compensation; NULL = nothing may survive */
     bool controller_is_reader, gated;
     mtnt__deadline_ms deadline;
     mtnt__identity identity;
@@ -57,24 +57,24 @@ typedef struct mtnt__attempt {
     size_t *plan;
     mtnt__step *steps;
     mtnt_operation *operations;
-    size_t count, reached;             /* reached: operations whose setup or execute was begun */
+    size_t count, reached; /* reached: operations whose setup or execute was begun */
     uint32_t writes;
-    size_t prepared_maximum;           /* two-phase: max_prepared_transactions of the prepared side */
-    char *provisional;                 /* provisional: path or database name */
+    size_t prepared_maximum; /* two-phase: max_prepared_transactions of the prepared side */
+    char *provisional;       /* provisional: path or database name */
     bool model_missing, created;
 
     /* how it went */
     mtnt__verdict verdict;
     uint32_t needs;
     bool needs_provisional;
-    mtnt__position before, position;   /* of the model; valid when `positioned` */
+    mtnt__position before, position; /* of the model; valid when `positioned` */
     bool positioned, made_model;
     int64_t from_version;
-    mtnt__step *recorded;              /* malloc'ed: applied before this attempt, and unknown to the controller */
+    mtnt__step *recorded; /* malloc'ed: applied before this attempt, and unknown to the controller */
     size_t recorded_count;
-    ptrdiff_t failed;                  /* index into steps; -1 = no operation's failure */
+    ptrdiff_t failed; /* index into steps; -1 = no operation's failure */
     const char *failed_phase;
-    char failed_text[1024];            /* the failed operation's own error */
+    char failed_text[1024]; /* the failed operation's own error */
 } mtnt__attempt;
 
 /* Everything under "what to do" is set, the rest zero. Returns 0 for COMMITTED, NOTHING and OTHER_MODE; the verdict says which. */
@@ -109,12 +109,14 @@ int mtnt__provision_delete(void *data, mtnt_error *err);
 /* Provisional names: <file>.mtnt-new-<migration>, database mtnt_new_<migration>. malloc'ed path, or DSN of the database. */
 char *mtnt__provision_dsn(const mtnt_model *model, const char *migration);
 /* Removes the provisional object only; one that is not there is fine. */
-int mtnt__provision_remove(const mtnt_controller *controller, const mtnt_model *model, const char *migration, mtnt_error *err);
+int mtnt__provision_remove(const mtnt_controller *controller, const mtnt_model *model, const char *migration,
+                           mtnt_error *err);
 /* Durable before the decision: the file's folder is synced (its content is by the commit). */
 int mtnt__provision_sync(const mtnt_model *model, mtnt_error *err);
 /* After a commit decision: rename without overwrite, look whose model is at the name (its created_by), make the name durable. BLOCKED when
  * it is not this migration's. Safe to repeat, by several recoverers at once. */
-int mtnt__provision_finish(const mtnt_controller *controller, const mtnt_model *model, const char *migration, mtnt_error *err);
+int mtnt__provision_finish(const mtnt_controller *controller, const mtnt_model *model, const char *migration,
+                           mtnt_error *err);
 
 /* commit.c: prepare → decide → finish; sets the verdict. _check, before any work: REFUSED when it could not be done at the end. */
 int mtnt__commit_check(mtnt__attempt *attempt, mtnt_error *err);
@@ -126,13 +128,14 @@ typedef struct mtnt__settlement {
     const mtnt_model *model;
     const char *migration;
     mtnt__mode mode;
-    const char *decider;               /* "controller" or "model" */
+    const char *decider; /* "controller" or "model" */
     const mtnt_migration_options *options;
     mtnt__gate *gate;
 } mtnt__settlement;
 /* 0: settled, *ret_state COMMITTED or ABORTED, or BLOCKED. Not 0: not settled; the state stays unended. */
 int mtnt__settle(const mtnt__settlement *settlement, mtnt__migration_state *ret_state, mtnt_error *err);
 #define MTNT__GID_SIZE 200
-void mtnt__gid(const mtnt_controller *controller, const mtnt_model *model, const char *migration, char ret_gid[MTNT__GID_SIZE]);
+void mtnt__gid(const mtnt_controller *controller, const mtnt_model *model, const char *migration,
+               char ret_gid[MTNT__GID_SIZE]);
 
 #endif

@@ -35,7 +35,8 @@ static int record(mtnt__attempt *attempt, mtnt_error *err)
     int rc = 0;
 
     if (records_in_model(attempt))
-        rc = mtnt__model_state_record(attempt->model, attempt->chain, claim->migration, claim->run, attempt->steps, attempt->count, err);
+        rc = mtnt__model_state_record(attempt->model, attempt->chain, claim->migration, claim->run, attempt->steps,
+                                      attempt->count, err);
     if (rc == 0 && records_in_controller(attempt))
         rc = mtnt__store_record(attempt->controller, mtnt_chain_name(attempt->chain), &end, err);
     return rc == 0 ? 0 : mtnt_error_wrap(err, "cannot record what was done");
@@ -70,7 +71,8 @@ static int settle(mtnt__attempt *attempt, mtnt_error *err)
         attempt->created = false;
         attempt->verdict = MTNT__VERDICT_FAILED;
         if (first.code == MTNT_E_IN_DOUBT)
-            return mtnt_error_set(err, MTNT_E_DATABASE, "%s (and the register says that it was not committed)", first.message);
+            return mtnt_error_set(err, MTNT_E_DATABASE, "%s (and the register says that it was not committed)",
+                                  first.message);
         return first.code;
     }
     attempt->verdict = state == MTNT__STATE_BLOCKED ? MTNT__VERDICT_BLOCKED : MTNT__VERDICT_IN_DOUBT;
@@ -127,15 +129,17 @@ int mtnt__commit_check(mtnt__attempt *attempt, mtnt_error *err)
     if (attempt->mode != MTNT__MODE_TWO_PHASE)
         return 0;
     prepared = model_decides(attempt) ? attempt->controller : attempt->model;
-    rc = mtnt__db_run(prepared, read_maximum, &attempt->prepared_maximum, err, "SELECT current_setting('max_prepared_transactions')::bigint", NULL);
+    rc = mtnt__db_run(prepared, read_maximum, &attempt->prepared_maximum, err,
+                      "SELECT current_setting('max_prepared_transactions')::bigint", NULL);
     if (rc != 0 || attempt->prepared_maximum > 0)
         return rc;
     mtnt__dsn_redact(prepared_dsn(attempt), shown);
-    return mtnt_error_set(err, MTNT_E_REFUSED,
-                          "its operations write controller and model, and the server of %s has max_prepared_transactions = 0, so the two could not be "
-                          "kept in step. Set it to at least the number of workers and restart that server. (`mode: saga`, the other way, is not "
-                          "in this version yet.) Nothing was changed",
-                          shown);
+    return mtnt_error_set(
+        err, MTNT_E_REFUSED,
+        "its operations write controller and model, and the server of %s has max_prepared_transactions = 0, so the two could not be "
+        "kept in step. Set it to at least the number of workers and restart that server. (`mode: saga`, the other way, is not "
+        "in this version yet.) Nothing was changed",
+        shown);
 }
 
 static int prepare_and_decide(mtnt__attempt *attempt, mtnt_error *err)
@@ -184,7 +188,8 @@ static int target_is_free(mtnt__attempt *attempt, mtnt_error *err)
     int rc = mtnt__db_exists(mtnt__model_dsn(attempt->claim->model), &options, &exists, err);
 
     if (rc == MTNT_E_CORRUPT || (rc == 0 && exists))
-        rc = mtnt_error_set(err, MTNT_E_EXISTS, "something has appeared at %s while the model was being made", attempt->claim->model->shown);
+        rc = mtnt_error_set(err, MTNT_E_EXISTS, "something has appeared at %s while the model was being made",
+                            attempt->claim->model->shown);
     return rc;
 }
 

@@ -12,15 +12,15 @@ struct mtnt_coordinator {
     const mtnt_chain *chain;
     mtnt_migration_options options;
     mtnt__link link;
-    mtnt__task task;                   /* of the last perform or rewind */
+    mtnt__task task; /* of the last perform or rewind */
     mtnt__job job;
     bool recovered, recovered_committed;
-    pthread_mutex_t mutex;             /* over `active` */
+    pthread_mutex_t mutex; /* over `active` */
     mtnt__task *active;
 };
 
-int mtnt_coordinator_new(mtnt_coordinator **ret_coordinator, mtnt_controller *controller, const mtnt_model *model, const mtnt_chain *chain,
-                         const mtnt_migration_options *options, mtnt_error *err)
+int mtnt_coordinator_new(mtnt_coordinator **ret_coordinator, mtnt_controller *controller, const mtnt_model *model,
+                         const mtnt_chain *chain, const mtnt_migration_options *options, mtnt_error *err)
 {
     static const mtnt_migration_options defaults = MTNT_MIGRATION_OPTIONS_INIT;
     mtnt_coordinator *coordinator;
@@ -117,8 +117,8 @@ static int exchange(mtnt_coordinator *coordinator, const mtnt__end *end, mtnt__c
 
     for (int tries = 1;; tries++) {
         mtnt_error_clear(&own);
-        rc = mtnt__store_exchange(coordinator->controller, mtnt_chain_name(coordinator->chain), end, end != NULL, claims, claim != NULL,
-                                  mtnt__lease_ms(&coordinator->options), &own);
+        rc = mtnt__store_exchange(coordinator->controller, mtnt_chain_name(coordinator->chain), end, end != NULL,
+                                  claims, claim != NULL, mtnt__lease_ms(&coordinator->options), &own);
         if (tries == STORE_TRIES || !worth_repeating(rc, &own, end != NULL))
             break;
         mtnt__db_disconnect(coordinator->controller->db);
@@ -159,7 +159,8 @@ static int look(mtnt_coordinator *coordinator, mtnt__known *ret_known, mtnt_erro
 {
     const mtnt_model *model = coordinator->model;
 
-    int rc = mtnt__store_select(coordinator->controller, mtnt_chain_name(coordinator->chain), &model, 1, ret_known, err);
+    int rc =
+        mtnt__store_select(coordinator->controller, mtnt_chain_name(coordinator->chain), &model, 1, ret_known, err);
 
     if (rc != MTNT_E_CONNECT)
         return rc;
@@ -176,11 +177,13 @@ static int recover(mtnt_coordinator *coordinator, mtnt__known *known, mtnt_error
 
     if (mtnt__known_idle(known))
         return 0;
-    rc = mtnt__recover(coordinator->controller, coordinator->chain, coordinator->model, &coordinator->options, NULL, known, &state, err);
+    rc = mtnt__recover(coordinator->controller, coordinator->chain, coordinator->model, &coordinator->options, NULL,
+                       known, &state, err);
     coordinator->recovered = rc == 0;
     coordinator->recovered_committed = rc == 0 && state == MTNT__STATE_COMMITTED;
     if (rc == 0 && !mtnt__migration_state_ended(state))
-        rc = mtnt_error_set(err, MTNT_E_BLOCKED, "tenant %s: %s", mtnt_model_id(coordinator->model), mtnt__migration_state_name(state));
+        rc = mtnt_error_set(err, MTNT_E_BLOCKED, "tenant %s: %s", mtnt_model_id(coordinator->model),
+                            mtnt__migration_state_name(state));
     return rc;
 }
 
@@ -193,13 +196,15 @@ static void set_active(mtnt_coordinator *coordinator, mtnt__task *task)
 
 static int go(mtnt_coordinator *coordinator, bool backward, mtnt_error *err)
 {
-    const mtnt__bookkeeping calls = {ensured, lock_database, ensure, unlock_database, abandon_database, claim, run, release, coordinator};
+    const mtnt__bookkeeping calls = {ensured, lock_database, ensure,  unlock_database, abandon_database,
+                                     claim,   run,           release, coordinator};
     mtnt__known known;
     int rc;
 
     forget_last(coordinator);
     mtnt__store_new_call(coordinator->controller);
-    rc = mtnt__job_init(&coordinator->job, coordinator->controller, coordinator->chain, backward, &coordinator->options, err);
+    rc = mtnt__job_init(&coordinator->job, coordinator->controller, coordinator->chain, backward, &coordinator->options,
+                        err);
     if (rc == 0)
         rc = mtnt__bookkeeping_ensure(&calls, err);
     if (rc == 0)

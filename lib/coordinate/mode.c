@@ -43,11 +43,13 @@ mtnt__mode mtnt__mode_parse(const char *name, const char *decider)
 {
     for (mtnt__mode mode = MTNT__MODE_SINGLE_CONTROLLER; mode <= MTNT__MODE_PROVISIONAL; mode++)
         if (strcmp(name, mtnt__mode_name(mode)) == 0)
-            return mode == MTNT__MODE_SINGLE_CONTROLLER && strcmp(decider, "model") == 0 ? MTNT__MODE_SINGLE_MODEL : mode;
+            return mode == MTNT__MODE_SINGLE_CONTROLLER && strcmp(decider, "model") == 0 ? MTNT__MODE_SINGLE_MODEL
+                                                                                         : mode;
     return 0;
 }
 
-mtnt__mode mtnt__mode_choose(const mtnt_controller *controller, const mtnt_model *model, uint32_t writes, bool provisional)
+mtnt__mode mtnt__mode_choose(const mtnt_controller *controller, const mtnt_model *model, uint32_t writes,
+                             bool provisional)
 {
     const uint32_t both = MTNT_WRITES_MODEL | MTNT_WRITES_CONTROLLER;
 
@@ -57,7 +59,8 @@ mtnt__mode mtnt__mode_choose(const mtnt_controller *controller, const mtnt_model
         return (writes & MTNT_WRITES_CONTROLLER) != 0 ? MTNT__MODE_SINGLE_CONTROLLER : MTNT__MODE_SINGLE_MODEL;
     if (controller->backend == MTNT_SQLITE && model->backend == MTNT_SQLITE)
         return MTNT__MODE_SUPER_JOURNAL;
-    if (controller->backend == MTNT_POSTGRES && model->schema != NULL && mtnt__dsn_same_database(controller->dsn, mtnt__model_dsn(model)))
+    if (controller->backend == MTNT_POSTGRES && model->schema != NULL &&
+        mtnt__dsn_same_database(controller->dsn, mtnt__model_dsn(model)))
         return MTNT__MODE_SINGLE_TRANSACTION;
     return MTNT__MODE_TWO_PHASE;
 }
@@ -73,5 +76,6 @@ uint32_t mtnt__mode_covers(mtnt__mode mode)
 
 bool mtnt__mode_writes_controller(mtnt__mode mode, uint32_t writes)
 {
-    return mode != MTNT__MODE_SINGLE_MODEL && (mode != MTNT__MODE_PROVISIONAL || (writes & MTNT_WRITES_CONTROLLER) != 0);
+    return mode != MTNT__MODE_SINGLE_MODEL &&
+           (mode != MTNT__MODE_PROVISIONAL || (writes & MTNT_WRITES_CONTROLLER) != 0);
 }

@@ -20,7 +20,8 @@ const char *mtnt__mode_decider(mtnt__mode mode, mtnt_backend controller, mtnt_ba
 mtnt__mode mtnt__mode_parse(const char *name, const char *decider);
 
 /* writes: MTNT_WRITES_… of all operations at hand; provisional: the model is to be created, and is no schema. */
-mtnt__mode mtnt__mode_choose(const mtnt_controller *controller, const mtnt_model *model, uint32_t writes, bool provisional);
+mtnt__mode mtnt__mode_choose(const mtnt_controller *controller, const mtnt_model *model, uint32_t writes,
+                             bool provisional);
 /* What a mode lets operations write. */
 uint32_t mtnt__mode_covers(mtnt__mode mode);
 bool mtnt__mode_writes_controller(mtnt__mode mode, uint32_t writes);

@@ -35,8 +35,10 @@ int mtnt__operations_prepare(mtnt__attempt *attempt, mtnt_error *err)
         operation->entry = attempt->steps[i].entry;
         operation->previous = mtnt__previous_status(&attempt->claim->previous, operation->entry->name);
         if (size > 0 && (operation->state = calloc(1, size)) == NULL)
-            return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory for the state of operation %s", operation->entry->name);
-        external = external || (operation->entry->flags & (MTNT_OPERATION_EXTERNAL | MTNT_OPERATION_CREATES_MODEL)) != 0;
+            return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory for the state of operation %s",
+                                  operation->entry->name);
+        external =
+            external || (operation->entry->flags & (MTNT_OPERATION_EXTERNAL | MTNT_OPERATION_CREATES_MODEL)) != 0;
     }
     return external ? mtnt__sides_prepare_readers(attempt, err) : 0;
 }
@@ -97,33 +99,44 @@ static int execute(mtnt__attempt *attempt, mtnt_operation *operation, mtnt_error
 {
     const mtnt_operation_class *operation_class = operation->entry->operation_class;
 
-    return operation_class->execute == NULL ? 0 : operation_class->execute(operation, &attempt->scope, attempt->claim->model, err);
+    return operation_class->execute == NULL
+               ? 0
+               : operation_class->execute(operation, &attempt->scope, attempt->claim->model, err);
 }
 
 static int verify(mtnt__attempt *attempt, mtnt_operation *operation, mtnt_error *err)
 {
     const mtnt_operation_class *operation_class = operation->entry->operation_class;
 
-    return operation_class->verify == NULL ? 0 : operation_class->verify(operation, &attempt->scope, attempt->claim->model, err);
+    return operation_class->verify == NULL
+               ? 0
+               : operation_class->verify(operation, &attempt->scope, attempt->claim->model, err);
 }
 
 static int rollback(mtnt__attempt *attempt, mtnt_operation *operation, mtnt_error *err)
 {
     const mtnt_operation_class *operation_class = operation->entry->operation_class;
 
-    return operation_class->rollback == NULL ? 0 : operation_class->rollback(operation, &attempt->scope, attempt->claim->model, err);
+    return operation_class->rollback == NULL
+               ? 0
+               : operation_class->rollback(operation, &attempt->scope, attempt->claim->model, err);
 }
 
 static const struct phase {
     const char *name;
     body_fn body;
-} forward_phases[] = {{"before hook", before_hook}, {"setup", setup}, {"execute", execute}, {"verify", verify}, {"after hook", after_hook}},
+} forward_phases[] = {{"before hook", before_hook},
+                      {"setup", setup},
+                      {"execute", execute},
+                      {"verify", verify},
+                      {"after hook", after_hook}},
   backward_phases[] = {{"rollback", rollback}};
 
 static int begin_operation(mtnt__attempt *attempt, mtnt_error *err)
 {
     const mtnt__system *system = attempt->link->controller->system;
-    mtnt__deadline_ms deadline = mtnt__deadline_earlier(attempt->deadline, mtnt__deadline_in(system, attempt->options->operation_timeout_ms));
+    mtnt__deadline_ms deadline =
+        mtnt__deadline_earlier(attempt->deadline, mtnt__deadline_in(system, attempt->options->operation_timeout_ms));
     int rc = 0;
 
     if (is_cancelled(attempt))
@@ -135,7 +148,8 @@ static int begin_operation(mtnt__attempt *attempt, mtnt_error *err)
     /* What the operation before may have left in the session. */
     if (attempt->reached > 0 && mtnt__db_in_transaction(attempt->model))
         rc = mtnt__db_operation_boundary(attempt->model, err);
-    if (rc == 0 && attempt->reached > 0 && !attempt->controller_is_reader && mtnt__db_in_transaction(attempt->controller))
+    if (rc == 0 && attempt->reached > 0 && !attempt->controller_is_reader &&
+        mtnt__db_in_transaction(attempt->controller))
         rc = mtnt__db_operation_boundary(attempt->controller, err);
     return rc;
 }
@@ -158,7 +172,8 @@ static int run_one(mtnt__attempt *attempt, size_t index, mtnt_error *err)
         rc = mtnt_error_set(err, MTNT_E_CANCELLED, "cancelled");
     step->finished_ms = wall_ms(attempt);
     if (rc == 0) {
-        mtnt__operations_status(attempt, step, attempt->claim->backward ? MTNT_STATUS_ROLLED_BACK : MTNT_STATUS_COMPLETED);
+        mtnt__operations_status(attempt, step,
+                                attempt->claim->backward ? MTNT_STATUS_ROLLED_BACK : MTNT_STATUS_COMPLETED);
         return 0;
     }
     mtnt__operations_status(attempt, step, MTNT_STATUS_FAILED);
@@ -190,7 +205,8 @@ static bool survives(const mtnt__attempt *attempt, const mtnt__chain_entry *entr
 void mtnt__operations_compensate(mtnt__attempt *attempt, mtnt_error *err)
 {
     const mtnt__system *system = attempt->link->controller->system;
-    int64_t unlock_ms = attempt->options->unlock_deadline_ms > 0 ? attempt->options->unlock_deadline_ms : DEFAULT_UNLOCK_MS;
+    int64_t unlock_ms =
+        attempt->options->unlock_deadline_ms > 0 ? attempt->options->unlock_deadline_ms : DEFAULT_UNLOCK_MS;
     mtnt__deadline_ms deadline = mtnt__deadline_in(system, unlock_ms);
     mtnt_error other;
 

@@ -39,7 +39,8 @@ static int mark_created(mtnt__attempt *attempt, mtnt_error *err)
 {
     const mtnt__expected expected = mtnt__attempt_expects(attempt);
     mtnt__applied none = {0};
-    int rc = mtnt__model_state_take(attempt->model, attempt->chain, &expected, attempt->link->controller->system, &attempt->identity, &none, err);
+    int rc = mtnt__model_state_take(attempt->model, attempt->chain, &expected, attempt->link->controller->system,
+                                    &attempt->identity, &none, err);
 
     if (rc == 0)
         rc = mtnt__meta_set(attempt->model, "created_by", attempt->claim->migration, err);
@@ -56,8 +57,9 @@ static int create_database(mtnt__attempt *attempt, mtnt_error *err)
 {
     mtnt__db_options options = mtnt__side_options(attempt->link->controller, NULL);
     char *database = provisional_database(attempt->claim->migration);
-    int rc = database == NULL ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory")
-                              : mtnt__postgres_create_database(mtnt__model_dsn(attempt->claim->model), database, &options, err);
+    int rc = database == NULL
+                 ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory")
+                 : mtnt__postgres_create_database(mtnt__model_dsn(attempt->claim->model), database, &options, err);
 
     free(database);
     return rc;
@@ -110,10 +112,12 @@ static int remove_sqlite(const char *path, mtnt_error *err)
     return rc;
 }
 
-int mtnt__provision_remove(const mtnt_controller *controller, const mtnt_model *model, const char *migration, mtnt_error *err)
+int mtnt__provision_remove(const mtnt_controller *controller, const mtnt_model *model, const char *migration,
+                           mtnt_error *err)
 {
     mtnt__db_options options = mtnt__side_options(controller, NULL);
-    char *name = model->backend == MTNT_SQLITE ? mtnt__provision_dsn(model, migration) : provisional_database(migration);
+    char *name =
+        model->backend == MTNT_SQLITE ? mtnt__provision_dsn(model, migration) : provisional_database(migration);
     int rc;
 
     if (name == NULL)
@@ -144,11 +148,13 @@ int mtnt__provision_sync(const mtnt_model *model, mtnt_error *err)
     return model->backend == MTNT_SQLITE ? mtnt__folder_sync_of(mtnt__dsn_sqlite_path(mtnt__model_dsn(model)), err) : 0;
 }
 
-static int rename_provisional(const mtnt_controller *controller, const mtnt_model *model, const char *migration, mtnt_error *err)
+static int rename_provisional(const mtnt_controller *controller, const mtnt_model *model, const char *migration,
+                              mtnt_error *err)
 {
     mtnt__db_options options = mtnt__side_options(controller, NULL);
     const char *dsn = mtnt__model_dsn(model);
-    char *from = model->backend == MTNT_SQLITE ? mtnt__provision_dsn(model, migration) : provisional_database(migration);
+    char *from =
+        model->backend == MTNT_SQLITE ? mtnt__provision_dsn(model, migration) : provisional_database(migration);
     char *to = model->backend == MTNT_SQLITE ? strdup(dsn) : mtnt__dsn_database(dsn);
     int rc;
 
@@ -163,7 +169,8 @@ static int rename_provisional(const mtnt_controller *controller, const mtnt_mode
     return rc;
 }
 
-static int read_creator(const mtnt_controller *controller, const mtnt_model *model, char ret_migration[MTNT__ID_SIZE], mtnt_error *err)
+static int read_creator(const mtnt_controller *controller, const mtnt_model *model, char ret_migration[MTNT__ID_SIZE],
+                        mtnt_error *err)
 {
     mtnt__db_options options = mtnt__side_options(controller, NULL);
     mtnt_db *db = NULL;
@@ -185,7 +192,8 @@ static int read_creator(const mtnt_controller *controller, const mtnt_model *mod
     return rc;
 }
 
-int mtnt__provision_finish(const mtnt_controller *controller, const mtnt_model *model, const char *migration, mtnt_error *err)
+int mtnt__provision_finish(const mtnt_controller *controller, const mtnt_model *model, const char *migration,
+                           mtnt_error *err)
 {
     char found[MTNT__ID_SIZE];
     mtnt_error own = MTNT_ERROR_INIT;
@@ -199,10 +207,11 @@ int mtnt__provision_finish(const mtnt_controller *controller, const mtnt_model *
     }
     rc = read_creator(controller, model, found, err);
     if (rc == MTNT_E_CORRUPT || (rc == 0 && strcmp(found, migration) != 0))
-        return mtnt_error_set(err, MTNT_E_BLOCKED,
-                              "the model has been made and committed, but something else has appeared at %s meanwhile. Both are kept (ours beside it, "
-                              "with the ending mtnt-new-%s): move the other one away, then   mtnt-model recover",
-                              model->shown, migration);
+        return mtnt_error_set(
+            err, MTNT_E_BLOCKED,
+            "the model has been made and committed, but something else has appeared at %s meanwhile. Both are kept (ours beside it, "
+            "with the ending mtnt-new-%s): move the other one away, then   mtnt-model recover",
+            model->shown, migration);
     if (rc == 0)
         rc = mtnt__provision_sync(model, err);
     return rc;

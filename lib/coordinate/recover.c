@@ -4,8 +4,8 @@
 #include "coordinate/task.h"
 
 /* Where the model stands once it has been settled, so that the controller's row is true again. */
-static int read_position(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model, const char *uuid, mtnt__position *ret_position,
-                         mtnt__identity *ret_identity, mtnt_error *err)
+static int read_position(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model,
+                         const char *uuid, mtnt__position *ret_position, mtnt__identity *ret_identity, mtnt_error *err)
 {
     const mtnt__expected expected = {mtnt_model_id(model), controller->id, uuid};
     mtnt__previous previous = {0};
@@ -36,14 +36,15 @@ static int check_place(const mtnt__unended *unended, const mtnt_model *model, mt
 {
     if (strcmp(unended->placed, mtnt__model_key(model)) == 0)
         return 0;
-    return mtnt_error_set(err, MTNT_E_BLOCKED,
-                          "tenant %s: a migration of it was interrupted while its model was somewhere else than %s. Point the tenant back to where it "
-                          "was, so that it can be settled first",
-                          mtnt_model_id(model), model->shown);
+    return mtnt_error_set(
+        err, MTNT_E_BLOCKED,
+        "tenant %s: a migration of it was interrupted while its model was somewhere else than %s. Point the tenant back to where it "
+        "was, so that it can be settled first",
+        mtnt_model_id(model), model->shown);
 }
 
-static int end_it(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model, mtnt__known *known, mtnt__migration_state state,
-                  mtnt_error *err)
+static int end_it(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model, mtnt__known *known,
+                  mtnt__migration_state state, mtnt_error *err)
 {
     mtnt__identity identity = {0};
     mtnt__end end = {.tenant = mtnt_model_id(model),
@@ -55,13 +56,15 @@ static int end_it(mtnt_controller *controller, const mtnt_chain *chain, const mt
     int rc;
 
     /* Controller-only migrations leave a model without our tables; then the controller's own records tell all. */
-    if (state == MTNT__STATE_COMMITTED && read_position(controller, chain, model, known->uuid, &end.position, &identity, NULL) == 0) {
+    if (state == MTNT__STATE_COMMITTED &&
+        read_position(controller, chain, model, known->uuid, &end.position, &identity, NULL) == 0) {
         end.moved = identity.known || end.position.version > 0;
         end.uuid = identity.uuid[0] == '\0' ? NULL : identity.uuid;
     }
     if (state != MTNT__STATE_COMMITTED) {
-        mtnt_error_set(&interrupted, MTNT_E_CANCELLED, state == MTNT__STATE_ABORTED ? "interrupted, and rolled back by recovery"
-                                                                                    : "interrupted, and not settled yet");
+        mtnt_error_set(&interrupted, MTNT_E_CANCELLED,
+                       state == MTNT__STATE_ABORTED ? "interrupted, and rolled back by recovery"
+                                                    : "interrupted, and not settled yet");
         end.error = &interrupted;
     }
     rc = mtnt__store_finish(controller, mtnt_chain_name(chain), &end, 1, err);
@@ -78,16 +81,18 @@ static int end_it(mtnt_controller *controller, const mtnt_chain *chain, const mt
     return rc;
 }
 
-int mtnt__recover(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model, const mtnt_migration_options *options, mtnt__gate *gate,
-                  mtnt__known *known, mtnt__migration_state *ret_state, mtnt_error *err)
+int mtnt__recover(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model,
+                  const mtnt_migration_options *options, mtnt__gate *gate, mtnt__known *known,
+                  mtnt__migration_state *ret_state, mtnt_error *err)
 {
-    mtnt__settlement settlement = {.controller = controller, .model = model, .migration = known->migration, .options = options, .gate = gate};
+    mtnt__settlement settlement = {
+        .controller = controller, .model = model, .migration = known->migration, .options = options, .gate = gate};
     mtnt__unended unended;
     int rc;
 
     if (!mtnt__known_takeable(controller, known)) {
-        mtnt_error_set(err, MTNT_E_BUSY, "tenant %s: another process is migrating it (%.*s)", mtnt_model_id(model), (int)strcspn(known->owner, "#"),
-                       known->owner);
+        mtnt_error_set(err, MTNT_E_BUSY, "tenant %s: another process is migrating it (%.*s)", mtnt_model_id(model),
+                       (int)strcspn(known->owner, "#"), known->owner);
         if (err != NULL)
             err->retryable = true;
         return MTNT_E_BUSY;
@@ -98,14 +103,16 @@ int mtnt__recover(mtnt_controller *controller, const mtnt_chain *chain, const mt
     if (rc == 0)
         rc = check_place(&unended, model, err);
     if (rc == 0)
-        rc = mtnt__store_take_lease(controller, mtnt_chain_name(chain), mtnt_model_id(model), known, mtnt__lease_ms(options), err);
+        rc = mtnt__store_take_lease(controller, mtnt_chain_name(chain), mtnt_model_id(model), known,
+                                    mtnt__lease_ms(options), err);
     mtnt__gate_leave(gate);
     if (rc != 0)
         return rc;
     settlement.mode = mtnt__mode_parse(unended.mode, unended.decider);
     settlement.decider = unended.decider;
     if (settlement.mode == 0)
-        return mtnt_error_set(err, MTNT_E_NEWER, "tenant %s: its interrupted migration was of mode `%s`, which only a newer release knows",
+        return mtnt_error_set(err, MTNT_E_NEWER,
+                              "tenant %s: its interrupted migration was of mode `%s`, which only a newer release knows",
                               mtnt_model_id(model), unended.mode);
     rc = mtnt__settle(&settlement, ret_state, err);
     if (rc != 0)

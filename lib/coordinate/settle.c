@@ -9,7 +9,8 @@
 #define DEFAULT_UNLOCK_MS (2 * 60 * 1000)
 #define FINISH_TRIES 5
 
-void mtnt__gid(const mtnt_controller *controller, const mtnt_model *model, const char *migration, char ret_gid[MTNT__GID_SIZE])
+void mtnt__gid(const mtnt_controller *controller, const mtnt_model *model, const char *migration,
+               char ret_gid[MTNT__GID_SIZE])
 {
     char tenant[100];
 
@@ -20,8 +21,9 @@ void mtnt__gid(const mtnt_controller *controller, const mtnt_model *model, const
 
 static mtnt__deadline_ms fresh_deadline(const mtnt__settlement *settlement)
 {
-    int64_t unlock_ms = settlement->options != NULL && settlement->options->unlock_deadline_ms > 0 ? settlement->options->unlock_deadline_ms
-                                                                                                     : DEFAULT_UNLOCK_MS;
+    int64_t unlock_ms = settlement->options != NULL && settlement->options->unlock_deadline_ms > 0
+                            ? settlement->options->unlock_deadline_ms
+                            : DEFAULT_UNLOCK_MS;
 
     return mtnt__deadline_in(settlement->controller->system, unlock_ms);
 }
@@ -34,7 +36,8 @@ static bool on_model(const mtnt__settlement *settlement)
 static int open_side(const mtnt__settlement *settlement, bool model, mtnt_db **ret_db, mtnt_error *err)
 {
     mtnt__db_options options = mtnt__side_options(settlement->controller, model ? settlement->model : NULL);
-    int rc = mtnt__db_open(ret_db, model ? mtnt__model_dsn(settlement->model) : settlement->controller->dsn, &options, err);
+    int rc =
+        mtnt__db_open(ret_db, model ? mtnt__model_dsn(settlement->model) : settlement->controller->dsn, &options, err);
 
     if (rc == 0)
         mtnt__db_set_deadline(*ret_db, fresh_deadline(settlement));
@@ -137,7 +140,8 @@ int mtnt__settle(const mtnt__settlement *settlement, mtnt__migration_state *ret_
         return 0;
     }
     if (rc != 0)
-        return mtnt_error_wrap(err, "tenant %s: its interrupted migration could not be settled", mtnt_model_id(settlement->model));
+        return mtnt_error_wrap(err, "tenant %s: its interrupted migration could not be settled",
+                               mtnt_model_id(settlement->model));
     *ret_state = outcome == MTNT__OUTCOME_COMMIT ? MTNT__STATE_COMMITTED : MTNT__STATE_ABORTED;
     return 0;
 }

@@ -94,7 +94,8 @@ static int open_both(mtnt__attempt *attempt, mtnt_error *err)
     const mtnt_controller *controller = attempt->link->controller;
     mtnt__db_options options = mtnt__side_options(controller, attempt->claim->model);
 
-    return mtnt__db_open_pair(&attempt->controller, &attempt->model, controller->dsn, mtnt__model_dsn(attempt->claim->model), &options, err);
+    return mtnt__db_open_pair(&attempt->controller, &attempt->model, controller->dsn,
+                              mtnt__model_dsn(attempt->claim->model), &options, err);
 }
 
 int mtnt__sides_open(mtnt__attempt *attempt, mtnt_error *err)
@@ -114,9 +115,7 @@ int mtnt__sides_open(mtnt__attempt *attempt, mtnt_error *err)
             rc = open_model(attempt, err);
         break;
     case MTNT__MODE_SINGLE_TRANSACTION:
-    case MTNT__MODE_SUPER_JOURNAL:
-        rc = open_both(attempt, err);
-        break;
+    case MTNT__MODE_SUPER_JOURNAL: rc = open_both(attempt, err); break;
     case MTNT__MODE_PROVISIONAL:
         /* Which controller handle it takes is known once the plan is. */
         rc = open_provisional(attempt, err);

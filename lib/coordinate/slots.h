@@ -11,9 +11,9 @@ typedef struct mtnt__slots {
     pthread_mutex_t mutex;
     pthread_cond_t freed;
     struct mtnt__slots_server {
-        char *server;                  /* as mtnt__dsn_server names it */
+        char *server; /* as mtnt__dsn_server names it */
         size_t used;
-    } *servers;
+    } * servers;
     size_t count;
 } mtnt__slots;
 

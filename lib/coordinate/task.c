@@ -20,20 +20,26 @@ int64_t mtnt__lease_ms(const mtnt_migration_options *options)
 static int check_options(const mtnt_migration_options *options, mtnt_error *err)
 {
     if (options->version != MTNT_MIGRATION_OPTIONS_VERSION)
-        return mtnt_error_set(err, MTNT_E_INVALID, "mtnt_migration_options of version %u; initialise them with MTNT_MIGRATION_OPTIONS_INIT",
+        return mtnt_error_set(err, MTNT_E_INVALID,
+                              "mtnt_migration_options of version %u; initialise them with MTNT_MIGRATION_OPTIONS_INIT",
                               (unsigned)options->version);
-    if (options->steps < 0 || options->deadline_ms < 0 || options->operation_timeout_ms < 0 || options->unlock_deadline_ms < 0)
+    if (options->steps < 0 || options->deadline_ms < 0 || options->operation_timeout_ms < 0 ||
+        options->unlock_deadline_ms < 0)
         return mtnt_error_set(err, MTNT_E_INVALID, "negative steps or times in mtnt_migration_options");
     return 0;
 }
 
-int mtnt__job_init(mtnt__job *job, const mtnt_controller *controller, const mtnt_chain *chain, bool backward, const mtnt_migration_options *options,
-                   mtnt_error *err)
+int mtnt__job_init(mtnt__job *job, const mtnt_controller *controller, const mtnt_chain *chain, bool backward,
+                   const mtnt_migration_options *options, mtnt_error *err)
 {
     static const mtnt_migration_options defaults = MTNT_MIGRATION_OPTIONS_INIT;
     int rc;
 
-    *job = (mtnt__job){.controller = controller, .chain = chain, .options = options == NULL ? defaults : *options, .last = -1, .backward = backward};
+    *job = (mtnt__job){.controller = controller,
+                       .chain = chain,
+                       .options = options == NULL ? defaults : *options,
+                       .last = -1,
+                       .backward = backward};
     rc = check_options(&job->options, err);
     if (rc == 0 && job->options.to != NULL && (job->last = mtnt_chain_find(chain, job->options.to)) < 0)
         rc = mtnt_error_set(err, MTNT_E_NOT_FOUND, "the chain %s has no operation `%s`", chain->name, job->options.to);
@@ -64,12 +70,14 @@ bool mtnt__job_current(const mtnt__job *job, const mtnt_model *model, const mtnt
         return (size_t)rung == job->ladder.count - 1;
     /* At or beyond the operation asked for: migrating never takes anything back. */
     return job->ladder.entries[rung] >= job->last ||
-           ((size_t)rung + 1 < job->ladder.count && job->ladder.entries[rung + 1] > job->last) || (size_t)rung == job->ladder.count - 1;
+           ((size_t)rung + 1 < job->ladder.count && job->ladder.entries[rung + 1] > job->last) ||
+           (size_t)rung == job->ladder.count - 1;
 }
 
 /* ---- tasks ---- */
 
-int mtnt__task_init(mtnt__task *task, const mtnt__job *job, mtnt_model *model, const mtnt__known *known, mtnt_error *err)
+int mtnt__task_init(mtnt__task *task, const mtnt__job *job, mtnt_model *model, const mtnt__known *known,
+                    mtnt_error *err)
 {
     *task = (mtnt__task){.job = job, .known = *known, .steps_left = job->options.steps};
     atomic_init(&task->cancelled, false);
@@ -124,7 +132,8 @@ static const mtnt__chain_entry *creator(const mtnt_chain *chain)
 
 static bool may_create(const mtnt__task *task)
 {
-    return !task->job->backward && task->phase != MTNT__TASK_BACK && task->known.uuid[0] == '\0' && creator(task->job->chain) != NULL;
+    return !task->job->backward && task->phase != MTNT__TASK_BACK && task->known.uuid[0] == '\0' &&
+           creator(task->job->chain) != NULL;
 }
 
 /* What the operations that are probably pending write. The model has the last word: see MTNT__VERDICT_OTHER_MODE. */
@@ -153,7 +162,8 @@ static bool expects_creation(const mtnt__task *task)
     if (task->model->schema != NULL || !may_create(task))
         return false;
     /* A file is looked for at once; a database's answer costs a connection, which its worker pays. */
-    if (task->model->backend == MTNT_SQLITE && mtnt__db_exists(mtnt__model_dsn(task->model), &options, &exists, NULL) == 0)
+    if (task->model->backend == MTNT_SQLITE &&
+        mtnt__db_exists(mtnt__model_dsn(task->model), &options, &exists, NULL) == 0)
         return !exists;
     return task->model->backend == MTNT_POSTGRES;
 }
@@ -232,7 +242,8 @@ static mtnt__migration_state state_of(mtnt__verdict verdict)
 static void gather_steps(mtnt__task *task)
 {
     const mtnt__attempt *attempt = &task->attempt;
-    bool tells = attempt->verdict == MTNT__VERDICT_COMMITTED || (attempt->verdict == MTNT__VERDICT_FAILED && !task->claim.backward);
+    bool tells = attempt->verdict == MTNT__VERDICT_COMMITTED ||
+                 (attempt->verdict == MTNT__VERDICT_FAILED && !task->claim.backward);
     size_t own = tells ? attempt->count : 0, count = 0;
 
     free(task->end_steps);
@@ -262,7 +273,8 @@ static void make_end(mtnt__task *task, const mtnt_error *error)
     task->end = (mtnt__end){.tenant = mtnt_model_id(task->model),
                             .migration = task->claim.migration,
                             .state = state_of(attempt->verdict),
-                            .moved = attempt->positioned && attempt->verdict != MTNT__VERDICT_IN_DOUBT && attempt->verdict != MTNT__VERDICT_BLOCKED,
+                            .moved = attempt->positioned && attempt->verdict != MTNT__VERDICT_IN_DOUBT &&
+                                     attempt->verdict != MTNT__VERDICT_BLOCKED,
                             .position = attempt->position,
                             .placed = mtnt__model_key(task->model),
                             .uuid = attempt->identity.uuid[0] == '\0' ? NULL : attempt->identity.uuid,
@@ -283,7 +295,8 @@ static void note_failure(mtnt__task *task, const mtnt_error *error)
     } else {
         task->error = *error;
         if (attempt->failed >= 0) {
-            mtnt__text_copy(task->failed_operation, sizeof(task->failed_operation), attempt->steps[attempt->failed].entry->name);
+            mtnt__text_copy(task->failed_operation, sizeof(task->failed_operation),
+                            attempt->steps[attempt->failed].entry->name);
             task->outcome.failed_operation = task->failed_operation;
             task->outcome.failed_order = attempt->steps[attempt->failed].entry->order;
         }
@@ -328,7 +341,8 @@ static size_t undone(const mtnt__attempt *attempt)
 /* A model that comes and goes under our eyes. */
 static void give_up_looking(mtnt__task *task)
 {
-    mtnt_error_set(&task->error, MTNT_E_BUSY, "the model changes while it is being looked at; somebody else is working on it");
+    mtnt_error_set(&task->error, MTNT_E_BUSY,
+                   "the model changes while it is being looked at; somebody else is working on it");
     task->error.retryable = true;
     task->result_code = MTNT_E_BUSY;
     task->phase = MTNT__TASK_DONE;
@@ -343,17 +357,20 @@ static void move(mtnt__task *task, bool steps_wanted)
     if (attempt->verdict == MTNT__VERDICT_OTHER_MODE) {
         task->looked = true;
         /* A model that turned out to exist says what it needs at the next look; till then, all that the chain writes. */
-        task->needs = attempt->mode == MTNT__MODE_PROVISIONAL || attempt->needs_provisional ? task->job->ladder.writes_after[0] : attempt->needs;
+        task->needs = attempt->mode == MTNT__MODE_PROVISIONAL || attempt->needs_provisional
+                          ? task->job->ladder.writes_after[0]
+                          : attempt->needs;
         task->provisional = attempt->needs_provisional;
         if (++task->looks > MAX_LOOKS)
             give_up_looking(task);
     } else if (task->phase == MTNT__TASK_BACK) {
-        task->phase = attempt->verdict == MTNT__VERDICT_COMMITTED && task->done_here > 0 ? MTNT__TASK_BACK : MTNT__TASK_DONE;
+        task->phase =
+            attempt->verdict == MTNT__VERDICT_COMMITTED && task->done_here > 0 ? MTNT__TASK_BACK : MTNT__TASK_DONE;
     } else if (more) {
         task->phase = MTNT__TASK_RUN;
     } else {
-        bool back = by_operation && attempt->verdict == MTNT__VERDICT_FAILED && task->done_here > 0 && !task->job->backward &&
-                    task->job->options.on_failure == MTNT_ON_FAILURE_ROLLBACK;
+        bool back = by_operation && attempt->verdict == MTNT__VERDICT_FAILED && task->done_here > 0 &&
+                    !task->job->backward && task->job->options.on_failure == MTNT_ON_FAILURE_ROLLBACK;
 
         task->phase = back ? MTNT__TASK_BACK : MTNT__TASK_DONE;
         /* Compensation runs although the run was cancelled. */
@@ -412,7 +429,9 @@ void mtnt__task_fail(mtnt__task *task, const mtnt_error *error)
 {
     task->error = *error;
     task->result_code = error->code;
-    task->verdict = error->code == MTNT_E_IN_DOUBT ? MTNT__VERDICT_IN_DOUBT : error->code == MTNT_E_BLOCKED ? MTNT__VERDICT_BLOCKED : MTNT__VERDICT_FAILED;
+    task->verdict = error->code == MTNT_E_IN_DOUBT  ? MTNT__VERDICT_IN_DOUBT
+                    : error->code == MTNT_E_BLOCKED ? MTNT__VERDICT_BLOCKED
+                                                    : MTNT__VERDICT_FAILED;
     task->phase = MTNT__TASK_DONE;
     task->end_due = false;
 }

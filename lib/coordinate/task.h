@@ -10,7 +10,7 @@
 typedef struct mtnt__job {
     const mtnt_controller *controller;
     const mtnt_chain *chain;
-    mtnt_migration_options options;    /* `to` resolved into `last` */
+    mtnt_migration_options options; /* `to` resolved into `last` */
     mtnt__ladder ladder;
     ptrdiff_t last;
     int64_t only_run;
@@ -18,8 +18,8 @@ typedef struct mtnt__job {
     int64_t run;
 } mtnt__job;
 /* NOT_FOUND: options->to is no operation of the chain; INVALID: bad options. */
-int mtnt__job_init(mtnt__job *job, const mtnt_controller *controller, const mtnt_chain *chain, bool backward, const mtnt_migration_options *options,
-                   mtnt_error *err);
+int mtnt__job_init(mtnt__job *job, const mtnt_controller *controller, const mtnt_chain *chain, bool backward,
+                   const mtnt_migration_options *options, mtnt_error *err);
 void mtnt__job_release(mtnt__job *job);
 /* Answered by the controller alone: there is nothing to do for this tenant. */
 bool mtnt__job_current(const mtnt__job *job, const mtnt_model *model, const mtnt__known *known);
@@ -28,39 +28,40 @@ typedef enum mtnt__task_phase { MTNT__TASK_RUN = 0, MTNT__TASK_BACK, MTNT__TASK_
 
 typedef struct mtnt__task {
     const mtnt__job *job;
-    mtnt_model *model;                 /* owned */
+    mtnt_model *model; /* owned */
     mtnt__known known;
     mtnt__task_phase phase;
-    mtnt__claim claim;                 /* of the attempt at hand */
+    mtnt__claim claim; /* of the attempt at hand */
     mtnt__attempt attempt;
-    int64_t steps_left;                /* 0 = no limit */
-    uint32_t needs;                    /* what an earlier look at the model has shown; 0 = as the chain says */
+    int64_t steps_left; /* 0 = no limit */
+    uint32_t needs;     /* what an earlier look at the model has shown; 0 = as the chain says */
     bool provisional, looked;
     int looks;
     atomic_bool cancelled;
-    pthread_mutex_t mutex;             /* over the two handles below */
+    pthread_mutex_t mutex; /* over the two handles below */
     mtnt_db *live_controller, *live_model;
     void (*status)(void *data, const mtnt__step *step); /* as in the attempt */
     void *status_data;
 
     /* for its end */
-    mtnt__end end;                     /* of the attempt at hand, for the store; borrowed texts are the task's */
+    mtnt__end end; /* of the attempt at hand, for the store; borrowed texts are the task's */
     mtnt__step *end_steps;
     bool end_due;
-    mtnt_error error;                  /* the first failure with all that followed it */
+    mtnt_error error; /* the first failure with all that followed it */
     mtnt_outcome outcome;
-    int result_code;                   /* 0, or error.code */
-    mtnt__verdict verdict;             /* of the task: COMMITTED, NOTHING, FAILED, IN_DOUBT, BLOCKED */
+    int result_code;       /* 0, or error.code */
+    mtnt__verdict verdict; /* of the task: COMMITTED, NOTHING, FAILED, IN_DOUBT, BLOCKED */
     char failed_operation[256];
     char migration[MTNT__ID_SIZE];
-    bool announced;                    /* the dispatcher's: its start has been reported */
-    size_t done_here;                  /* operations this task has applied and may have to take back */
-    mtnt__step *history;               /* every step that ended, in order, for reporters */
+    bool announced;      /* the dispatcher's: its start has been reported */
+    size_t done_here;    /* operations this task has applied and may have to take back */
+    mtnt__step *history; /* every step that ended, in order, for reporters */
     size_t history_count;
 } mtnt__task;
 
 /* Takes a reference of the model. */
-int mtnt__task_init(mtnt__task *task, const mtnt__job *job, mtnt_model *model, const mtnt__known *known, mtnt_error *err);
+int mtnt__task_init(mtnt__task *task, const mtnt__job *job, mtnt_model *model, const mtnt__known *known,
+                    mtnt_error *err);
 void mtnt__task_release(mtnt__task *task);
 
 /* Fills task->claim for the next attempt; it has to be claimed in the store before _run. */
@@ -73,8 +74,9 @@ void mtnt__task_cancel(mtnt__task *task); /* any thread */
 
 /* Settles the unended migration that `known` shows, if its lease may be taken. 0: *ret_state is where it stands now, and known->state is
  * idle when it has ended. BUSY: its worker is alive, or another recovers it. */
-int mtnt__recover(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model, const mtnt_migration_options *options, mtnt__gate *gate,
-                  mtnt__known *known, mtnt__migration_state *ret_state, mtnt_error *err);
+int mtnt__recover(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model,
+                  const mtnt_migration_options *options, mtnt__gate *gate, mtnt__known *known,
+                  mtnt__migration_state *ret_state, mtnt_error *err);
 
 #define MTNT__LEASE_MARGIN_MS (5 * 60 * 1000)
 /* Long enough for an attempt and its rollback: nobody renews it. */

@@ -10,20 +10,20 @@
 #include "db/sql_text.h"
 
 #define MTNT__NO_OFFSET SIZE_MAX
-#define MTNT__FAREWELL_MS 5000 /* for rollback and disconnect, whatever the deadline was */
+#define MTNT__FAREWELL_MS 5000     /* for rollback and disconnect, whatever the deadline was */
 #define MTNT__POSTGRES_NAME_MAX 63 /* bytes; the server cuts what is longer, without a word */
 
 /* The circumstances of one call. */
 typedef struct mtnt__call {
     const mtnt__system *system;
-    mtnt__deadline_ms deadline;        /* 0 = none */
-    const atomic_bool *cancelled;      /* NULL: cannot be cancelled (rollback, disconnect) */
-    int64_t connect_timeout_ms;        /* > 0; for a connection over the network */
-    int64_t lock_timeout_ms;           /* > 0 */
-    int64_t statement_timeout_ms;      /* 0 = none */
-    mtnt__side side;                   /* of the handle that was used */
-    bool operation;                    /* a public call: its sides, settings and transaction control are enforced */
-    size_t error_offset;               /* set on failure: where in the SQL, or MTNT__NO_OFFSET */
+    mtnt__deadline_ms deadline;   /* 0 = none */
+    const atomic_bool *cancelled; /* NULL: cannot be cancelled (rollback, disconnect) */
+    int64_t connect_timeout_ms;   /* > 0; for a connection over the network */
+    int64_t lock_timeout_ms;      /* > 0 */
+    int64_t statement_timeout_ms; /* 0 = none */
+    mtnt__side side;              /* of the handle that was used */
+    bool operation;               /* a public call: its sides, settings and transaction control are enforced */
+    size_t error_offset;          /* set on failure: where in the SQL, or MTNT__NO_OFFSET */
 } mtnt__call;
 
 /* 0, or the code to end with: CANCELLED or DEADLINE. */
@@ -72,9 +72,10 @@ typedef struct mtnt__backend {
     int (*begin)(void *state, mtnt__call *call, mtnt_error *err);
     bool (*in_transaction)(const void *state); /* as the engine sees it */
     int (*commit)(void *state, mtnt__call *call, mtnt_error *err);
-    int (*rollback)(void *state, mtnt__call *call); /* not 0: database.c disconnects */
-    int (*prepare)(void *state, mtnt__call *call, const char *gid, mtnt_error *err);                      /* may be NULL */
-    int (*finish_prepared)(void *state, mtnt__call *call, const char *gid, bool commit, mtnt_error *err); /* may be NULL */
+    int (*rollback)(void *state, mtnt__call *call);                                  /* not 0: database.c disconnects */
+    int (*prepare)(void *state, mtnt__call *call, const char *gid, mtnt_error *err); /* may be NULL */
+    int (*finish_prepared)(void *state, mtnt__call *call, const char *gid, bool commit,
+                           mtnt_error *err); /* may be NULL */
 
     /* What the last operation left in the session ends here; may be put off until the next call. */
     int (*boundary)(void *state, mtnt__call *call, mtnt_error *err);

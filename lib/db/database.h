@@ -8,11 +8,12 @@
 
 /* DSNs: "sqlite:PATH" or a libpq URI ("postgresql://…", "postgres://…"). */
 int mtnt__dsn_backend(const char *dsn, mtnt_backend *ret_backend, mtnt_error *err); /* INVALID, text redacted */
-const char *mtnt__dsn_sqlite_path(const char *dsn);                                 /* borrowed from dsn; NULL if not SQLite */
+const char *mtnt__dsn_sqlite_path(const char *dsn); /* borrowed from dsn; NULL if not SQLite */
 /* The DSN as it may be shown: no password (userinfo, password=, sslpassword= …). Cut to size. The only place that does it. */
 #define MTNT__DSN_SHOWN_SIZE 256
 void mtnt__dsn_redact(const char *dsn, char ret_text[MTNT__DSN_SHOWN_SIZE]);
-bool mtnt__dsn_same_database(const char *a, const char *b);                         /* same host, port, database after libpq's defaults; same file */
+bool mtnt__dsn_same_database(const char *a,
+                             const char *b); /* same host, port, database after libpq's defaults; same file */
 /* PostgreSQL: database name in the DSN (libpq's defaults applied), and the DSN with another one. malloc'ed; NULL = out of memory or bad. */
 char *mtnt__dsn_database(const char *dsn);
 char *mtnt__dsn_with_database(const char *dsn, const char *database);
@@ -23,17 +24,19 @@ char *mtnt__dsn_server(const char *dsn);
 typedef enum mtnt__side { MTNT__SIDE_ALONE = 0, MTNT__SIDE_CONTROLLER, MTNT__SIDE_MODEL } mtnt__side;
 
 typedef struct mtnt__db_options {
-    const mtnt__system *system;      /* NULL = the default */
-    int64_t connect_timeout_ms;      /* 0 = 10 s */
-    int64_t lock_timeout_ms;         /* SQLite busy timeout, PostgreSQL lock_timeout; 0 = 10 s (never infinite) */
-    int64_t statement_timeout_ms;    /* one statement; 0 = none */
-    const char *schema;              /* PostgreSQL: the only schema on search_path (plus pg_catalog); NULL = the role's own. Copied */
-    bool read_only;                  /* PG: READ ONLY transactions; SQLite: query_only (and no write lock at begin) */
-    bool create;                     /* SQLite: make the file when it is not there (else NOT_FOUND, and a zero-length file is CORRUPT) */
-    bool building;                   /* SQLite: a provisional file that nobody else sees and that a crash throws away: no journal,
-                                        synced once by each COMMIT */
-    mtnt__side side;                 /* SQLite: the schema name of the only file is then "controller" or "model", as in a pair ("main" works
-                                        everywhere); ALONE = "main". Not looked at for a pair */
+    const mtnt__system *system;   /* NULL = the default */
+    int64_t connect_timeout_ms;   /* 0 = 10 s */
+    int64_t lock_timeout_ms;      /* SQLite busy timeout, PostgreSQL lock_timeout; 0 = 10 s (never infinite) */
+    int64_t statement_timeout_ms; /* one statement; 0 = none */
+    const char *schema;           /* PostgreSQL: the only one on search_path; NULL = the role's own. Copied */
+    bool read_only;               /* PG: READ ONLY transactions; SQLite: query_only (and no write lock at begin) */
+    bool create; /* SQLite: make the file when it is not there (else NOT_FOUND, and a zero-length file is CORRUPT) */
+    /* SQLite: a provisional file that nobody else sees and that a crash throws away: no journal, synced once by each
+     * COMMIT. */
+    bool building;
+    /* SQLite: the schema name of the only file is then "controller" or "model", as in a pair ("main" works everywhere);
+     * ALONE = "main". Not looked at for a pair. */
+    mtnt__side side;
 } mtnt__db_options;
 
 /* Parses the DSN and makes a handle that connects at its first use (or at _connect). Errors: INVALID, NOMEM. */
@@ -88,13 +91,14 @@ int64_t mtnt__db_changes(const mtnt_db *db);
 /* What the database can promise, read back from it. */
 typedef struct mtnt__db_facts {
     mtnt_backend backend;
-    bool durable;                    /* as a decider: PG fsync = on (and synchronous_commit is set by us); SQLite WAL + FULL or rollback journal + EXTRA */
-    bool wal;                        /* SQLite in WAL mode */
-    int max_prepared_transactions;   /* PostgreSQL */
+    bool
+        durable; /* as a decider: PG fsync = on (and synchronous_commit is set by us); SQLite WAL + FULL or rollback journal + EXTRA */
+    bool wal;                      /* SQLite in WAL mode */
+    int max_prepared_transactions; /* PostgreSQL */
     int prepared_in_use;
-    int version;                     /* 150018, 3040001 */
-    bool standby;                    /* PostgreSQL: in recovery, not writable */
-    char detail[160];                /* "wal, synchronous=full" / "fsync=off" */
+    int version;      /* 150018, 3040001 */
+    bool standby;     /* PostgreSQL: in recovery, not writable */
+    char detail[160]; /* "wal, synchronous=full" / "fsync=off" */
 } mtnt__db_facts;
 int mtnt__db_facts_read(mtnt_db *db, mtnt__db_facts *ret_facts, mtnt_error *err);
 
@@ -106,6 +110,7 @@ int mtnt__db_exists(const char *dsn, const mtnt__db_options *options, bool *ret_
  * create: EXISTS; drop: a missing one is fine; rename: EXISTS / NOT_FOUND, BUSY when sessions are connected. */
 int mtnt__postgres_create_database(const char *dsn, const char *name, const mtnt__db_options *options, mtnt_error *err);
 int mtnt__postgres_drop_database(const char *dsn, const char *name, const mtnt__db_options *options, mtnt_error *err);
-int mtnt__postgres_rename_database(const char *dsn, const char *from, const char *to, const mtnt__db_options *options, mtnt_error *err);
+int mtnt__postgres_rename_database(const char *dsn, const char *from, const char *to, const mtnt__db_options *options,
+                                   mtnt_error *err);
 
 #endif

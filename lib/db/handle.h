@@ -13,7 +13,7 @@ typedef struct mtnt__connection {
     atomic_bool cancelled;
     bool transaction; /* begun by us, and not ended by us: while the engine disagrees, every call is refused */
     bool read_only;
-    bool in_call;     /* a row callback is at work */
+    bool in_call; /* a row callback is at work */
     int64_t changes;
     int handles;
 } mtnt__connection;

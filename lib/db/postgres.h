@@ -8,23 +8,23 @@
 #include "db/backend.h"
 
 typedef struct mtnt__postgres {
-    PGconn *raw;            /* NULL = not connected */
-    PGcancel *cancel;       /* comes and goes with raw */
-    pthread_mutex_t mutex;  /* held where another thread may look at cancel, and where it changes */
-    atomic_bool lent;       /* an operation has the raw handle */
+    PGconn *raw;           /* NULL = not connected */
+    PGcancel *cancel;      /* comes and goes with raw */
+    pthread_mutex_t mutex; /* held where another thread may look at cancel, and where it changes */
+    atomic_bool lent;      /* an operation has the raw handle */
     char *dsn;
-    char *schema;           /* the only one on search_path; in a pair the model's; NULL = the role's own */
+    char *schema; /* the only one on search_path; in a pair the model's; NULL = the role's own */
     bool pair, read_only;
 
-    char *home_path;        /* search_path as the session began, every name quoted, once it is known; "" = empty */
-    char *home_schema;      /* where unqualified names go then; "" = there is none */
-    bool home_elsewhere;    /* our tables are not there, but further along the path */
+    char *home_path;     /* search_path as the session began, every name quoted, once it is known; "" = empty */
+    char *home_schema;   /* where unqualified names go then; "" = there is none */
+    bool home_elsewhere; /* our tables are not there, but further along the path */
 
-    bool touched;           /* a statement of an operation has run since the settings were last put right … */
-    bool unsettled;         /* … and that operation is over: they are put right before the next one's statement */
-    mtnt__side settled;     /* the side that search_path is set for */
-    bool dismissed;         /* the server has said that it ends the session */
-    bool not_replicated;    /* a notice said that a commit was not waited for by its standby */
+    bool touched;        /* a statement of an operation has run since the settings were last put right … */
+    bool unsettled;      /* … and that operation is over: they are put right before the next one's statement */
+    mtnt__side settled;  /* the side that search_path is set for */
+    bool dismissed;      /* the server has said that it ends the session */
+    bool not_replicated; /* a notice said that a commit was not waited for by its standby */
 } mtnt__postgres;
 
 /* What goes back and forth for one message to the server. */
@@ -32,21 +32,21 @@ typedef struct mtnt__exchange {
     mtnt__postgres *s;
     mtnt__call *call;
     mtnt_error *err;
-    mtnt_row_fn each;       /* NULL = rows are ignored */
+    mtnt_row_fn each; /* NULL = rows are ignored */
     void *data;
 
-    size_t prefix;          /* bytes of our own before the SQL of the caller, in the text that was sent … */
-    int prefix_statements;  /* … and how many statements that is */
-    const char *text;       /* the whole text */
+    size_t prefix;         /* bytes of our own before the SQL of the caller, in the text that was sent … */
+    int prefix_statements; /* … and how many statements that is */
+    const char *text;      /* the whole text */
 
     int64_t started_ms;
-    int statements;         /* that have ended */
+    int statements; /* that have ended */
     int64_t changes;
-    char tag[32];           /* of the last statement */
-    bool transaction_tag;   /* one of the caller's statements began or ended a transaction */
-    bool from_callback;     /* the error is the row callback's */
-    bool fatal;             /* the error ended the session, or came from libpq */
-    int ending;             /* CANCELLED or DEADLINE once that was noticed, and the statement cancelled */
+    char tag[32];         /* of the last statement */
+    bool transaction_tag; /* one of the caller's statements began or ended a transaction */
+    bool from_callback;   /* the error is the row callback's */
+    bool fatal;           /* the error ended the session, or came from libpq */
+    int ending;           /* CANCELLED or DEADLINE once that was noticed, and the statement cancelled */
     mtnt__deadline_ms patience, next_cancel;
 } mtnt__exchange;
 
@@ -61,8 +61,8 @@ int mtnt__postgres_await(mtnt__exchange *x);
 /* postgres_statement.c */
 /* Sends the text and takes its results; the transaction status is not looked at. */
 int mtnt__postgres_simple(mtnt__exchange *x, const char *text);
-int mtnt__postgres_query(void *state, mtnt__call *call, const char *sql, const mtnt_value *values, mtnt_row_fn each, void *data,
-                         int64_t *ret_changes, mtnt_error *err);
+int mtnt__postgres_query(void *state, mtnt__call *call, const char *sql, const mtnt_value *values, mtnt_row_fn each,
+                         void *data, int64_t *ret_changes, mtnt_error *err);
 int mtnt__postgres_script(void *state, mtnt__call *call, const mtnt__sql *sql, mtnt_error *err);
 int mtnt__postgres_command(void *state, mtnt__call *call, const char *sql, mtnt_error *err);
 /* What the server has said while nothing ran: notices take effect, notifications are forgotten. */
@@ -101,9 +101,9 @@ bool mtnt__postgres_speaks_utf8(const mtnt__postgres *s);
 /* Statements that make the session fit for `side`, and how many they are. With `reset` what operations have changed goes first. */
 int mtnt__postgres_add_settings(mtnt__postgres *s, const mtnt__call *call, bool reset, mtnt__buffer *buffer);
 /* Learns home_path and home_schema from a result of the statement that asks for them. */
-#define MTNT__HOME_QUERY                                                                                     \
-    "SELECT pg_catalog.current_setting('search_path'), pg_catalog.current_schema(), "                        \
-    "pg_catalog.to_regclass('mtnt_meta') IS DISTINCT FROM "                                                  \
+#define MTNT__HOME_QUERY                                                              \
+    "SELECT pg_catalog.current_setting('search_path'), pg_catalog.current_schema(), " \
+    "pg_catalog.to_regclass('mtnt_meta') IS DISTINCT FROM "                           \
     "pg_catalog.to_regclass(pg_catalog.quote_ident(pg_catalog.current_schema()) || '.mtnt_meta')"
 int mtnt__postgres_learn_home(void *data, const mtnt_row *row, mtnt_error *err);
 /* After it: when our tables stand in another schema of the path than the first, that one is home. Asked for only then, because a young session

@@ -33,16 +33,16 @@ typedef struct mtnt__sql_walk {
 
     /* the statement that the last token belongs to */
     size_t statement_start;
-    bool starts;             /* the last token is its first */
-    const char *control;     /* it begins or ends a transaction or attaches a database: its name; set once that is known */
+    bool starts;         /* the last token is its first */
+    const char *control; /* it begins or ends a transaction or attaches a database: its name; set once that is known */
 
     /* inside */
-    bool ended;              /* the last token is the semicolon that ends it */
-    int words;               /* how many tokens it has */
+    bool ended; /* the last token is the semicolon that ends it */
+    int words;  /* how many tokens it has */
     int parentheses;
-    int bodies;              /* PostgreSQL: depth of BEGIN ATOMIC and CASE */
-    int shape;               /* what its first words are so far */
-    int before[2];           /* the last two tokens */
+    int bodies;    /* PostgreSQL: depth of BEGIN ATOMIC and CASE */
+    int shape;     /* what its first words are so far */
+    int before[2]; /* the last two tokens */
 } mtnt__sql_walk;
 
 void mtnt__sql_walk_init(mtnt__sql_walk *walk, const char *text, mtnt_backend backend);

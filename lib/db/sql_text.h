@@ -20,13 +20,14 @@ typedef struct mtnt__sql {
     size_t length;
     mtnt__sql_piece *pieces; /* in order */
     size_t piece_count, piece_size;
-    size_t *statements;      /* where each statement starts in `text`; empty ones (";;") are none */
+    size_t *statements; /* where each statement starts in `text`; empty ones (";;") are none */
     size_t statement_count, statement_size;
 } mtnt__sql;
 
 /* Expands names and finds the statements. Errors: CONFIG (unknown name, unended quote) and control_code (transaction control;
  * 0 = not looked for), both with their position; NOMEM. */
-int mtnt__sql_init(mtnt__sql *ret_sql, const mtnt_script *script, mtnt_backend backend, int control_code, mtnt_error *err);
+int mtnt__sql_init(mtnt__sql *ret_sql, const mtnt_script *script, mtnt_backend backend, int control_code,
+                   mtnt_error *err);
 void mtnt__sql_release(mtnt__sql *sql);
 
 /* Offset in the source of the script for one in the expanded text. */

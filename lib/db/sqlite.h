@@ -18,21 +18,21 @@ typedef struct mtnt__sqlite_kept {
 } mtnt__sqlite_kept;
 
 typedef struct mtnt__sqlite {
-    sqlite3 *raw;             /* NULL = not connected */
-    pthread_mutex_t mutex;    /* held where another thread may look at raw (cancel), and where raw changes */
-    char *path;               /* of main; never one that SQLite would read as a URI */
-    char *controller_path;    /* of the attached controller in a pair; NULL = no pair */
-    const char *main_schema;  /* "main", "controller" or "model"; static */
+    sqlite3 *raw;            /* NULL = not connected */
+    pthread_mutex_t mutex;   /* held where another thread may look at raw (cancel), and where raw changes */
+    char *path;              /* of main; never one that SQLite would read as a URI */
+    char *controller_path;   /* of the attached controller in a pair; NULL = no pair */
+    const char *main_schema; /* "main", "controller" or "model"; static */
     bool read_only, create, building;
 
-    mtnt__call call;          /* the last call; its deadline and flag also hold while an operation uses the raw handle */
+    mtnt__call call; /* the last call; its deadline and flag also hold while an operation uses the raw handle */
     int64_t waiting_since_ms; /* start of the present wait for a lock */
 
-    bool guarded;             /* statements are an operation's: see sqlite_guard.c */
-    bool settings_touched;    /* an operation has changed a setting of the connection */
-    bool written;             /* an operation may have written in this transaction */
-    char denial[256];         /* why the guard refused, "" = it did not */
-    char denied_name[128];    /* the table in question, when it may exist on the other side too; "" = none */
+    bool guarded;          /* statements are an operation's: see sqlite_guard.c */
+    bool settings_touched; /* an operation has changed a setting of the connection */
+    bool written;          /* an operation may have written in this transaction */
+    char denial[256];      /* why the guard refused, "" = it did not */
+    char denied_name[128]; /* the table in question, when it may exist on the other side too; "" = none */
 
     bool foreign_keys_saved, foreign_keys;
 
@@ -64,8 +64,8 @@ int mtnt__sqlite_look(const char *path, bool *ret_empty, mtnt_error *err);
 int mtnt__sqlite_refuse_wal(const char *path, mtnt_error *err);
 
 /* sqlite_statement.c */
-int mtnt__sqlite_query(void *state, mtnt__call *call, const char *sql, const mtnt_value *values, mtnt_row_fn each, void *data,
-                       int64_t *ret_changes, mtnt_error *err);
+int mtnt__sqlite_query(void *state, mtnt__call *call, const char *sql, const mtnt_value *values, mtnt_row_fn each,
+                       void *data, int64_t *ret_changes, mtnt_error *err);
 int mtnt__sqlite_script(void *state, mtnt__call *call, const mtnt__sql *sql, mtnt_error *err);
 /* Before the connection is closed. */
 void mtnt__sqlite_forget_kept(mtnt__sqlite *s);

@@ -9,10 +9,10 @@
 #include "fleet/tally.h"
 
 #define MAX_WORKERS 1024
-#define BATCH 128              /* tenants that one question to the controller is about */
-#define DEPTH 64               /* claimed tenants that should wait for a worker, so that none waits for a claim */
-#define LAZY_MS 200            /* how long an end may wait for company */
-#define FULL_BATCH 64          /* ends that are worth a commit of their own */
+#define BATCH 128     /* tenants that one question to the controller is about */
+#define DEPTH 64      /* claimed tenants that should wait for a worker, so that none waits for a claim */
+#define LAZY_MS 200   /* how long an end may wait for company */
+#define FULL_BATCH 64 /* ends that are worth a commit of their own */
 #define WAIT_MS 50
 #define EXCHANGE_TRIES 6
 
@@ -21,9 +21,9 @@ struct mtnt_executor {
     const mtnt_chain *chain;
     mtnt_executor_options options;
     size_t workers, window;
-    atomic_int cancel;                 /* mtnt_cancel */
-    pthread_mutex_t mutex;             /* over `pool` */
-    mtnt__pool *pool;                  /* while a run is on */
+    atomic_int cancel;     /* mtnt_cancel */
+    pthread_mutex_t mutex; /* over `pool` */
+    mtnt__pool *pool;      /* while a run is on */
 };
 
 /* A list of tasks, with room for the window. */
@@ -41,8 +41,8 @@ struct dispatch {
     mtnt__tally tally;
     mtnt__pool *pool;
     mtnt__pool_news news;
-    struct tasks wanting;              /* ask for a claim */
-    struct tasks ended;                /* ends to be written */
+    struct tasks wanting; /* ask for a claim */
+    struct tasks ended;   /* ends to be written */
     mtnt__end *ends;
     mtnt__claim **claims;
     mtnt_model **batch;
@@ -50,7 +50,7 @@ struct dispatch {
     size_t in_flight;
     int64_t oldest_end_ms;
     bool source_ended, announced, interrupted, lost;
-    mtnt_error error;                  /* the source's or the controller's */
+    mtnt_error error; /* the source's or the controller's */
 };
 
 static int64_t now_ms(const struct dispatch *d)
@@ -62,7 +62,8 @@ static int64_t now_ms(const struct dispatch *d)
 
 static bool draining(const struct dispatch *d)
 {
-    return d->lost || atomic_load(&d->executor->cancel) != 0 || (d->executor->options.stop_on_error && d->tally.counts.failed > 0);
+    return d->lost || atomic_load(&d->executor->cancel) != 0 ||
+           (d->executor->options.stop_on_error && d->tally.counts.failed > 0);
 }
 
 static void note_error(struct dispatch *d, const mtnt_error *error)
@@ -82,7 +83,8 @@ static void announce(struct dispatch *d, const mtnt_model *model)
     if (d->announced)
         return;
     if (model != NULL)
-        guarantee = mtnt__mode_guarantee(mtnt__mode_choose(d->executor->controller, model, d->job.ladder.writes_after[0], false));
+        guarantee = mtnt__mode_guarantee(
+            mtnt__mode_choose(d->executor->controller, model, d->job.ladder.writes_after[0], false));
     if (d->source->total != NULL)
         d->tally.counts.total = d->source->total(d->source->data);
     mtnt__tally_run_started(&d->tally, (int)d->executor->workers, guarantee);
@@ -130,14 +132,16 @@ static bool settle_first(struct dispatch *d, const mtnt_model *model, mtnt__know
     mtnt_executor *executor = d->executor;
     mtnt__migration_state state = MTNT__STATE_NONE;
     mtnt_error error = MTNT_ERROR_INIT;
-    int rc = mtnt__recover(executor->controller, executor->chain, model, &executor->options.migration, &d->gate, known, &state, &error);
+    int rc = mtnt__recover(executor->controller, executor->chain, model, &executor->options.migration, &d->gate, known,
+                           &state, &error);
 
     if (rc == 0 && mtnt__migration_state_ended(state)) {
         mtnt__tally_recovered(&d->tally, state == MTNT__STATE_COMMITTED);
         return true;
     }
     if (rc == 0)
-        mtnt_error_set(&error, MTNT_E_BLOCKED, "its interrupted migration is %s: something that is not ours stands at the model's name",
+        mtnt_error_set(&error, MTNT_E_BLOCKED,
+                       "its interrupted migration is %s: something that is not ours stands at the model's name",
                        mtnt__migration_state_name(state));
     mtnt__tally_failed(&d->tally, model, &error);
     return false;
@@ -175,7 +179,8 @@ static void take_in(struct dispatch *d)
     if (count == 0)
         return;
     mtnt__gate_enter(&d->gate);
-    rc = mtnt__store_select(d->executor->controller, mtnt_chain_name(d->executor->chain), (const mtnt_model *const *)d->batch, count, d->known, &error);
+    rc = mtnt__store_select(d->executor->controller, mtnt_chain_name(d->executor->chain),
+                            (const mtnt_model *const *)d->batch, count, d->known, &error);
     mtnt__gate_leave(&d->gate);
     if (rc != 0)
         lose_controller(d, &error);
@@ -204,7 +209,8 @@ static int begin_run(struct dispatch *d, mtnt_error *err)
     if (d->job.run != 0)
         return 0;
     return mtnt__store_run_begin(executor->controller, mtnt_chain_name(executor->chain),
-                                 executor->options.command == NULL ? "migrate" : executor->options.command, &d->job.run, err);
+                                 executor->options.command == NULL ? "migrate" : executor->options.command, &d->job.run,
+                                 err);
 }
 
 static int exchange_once(struct dispatch *d, mtnt_error *err)
@@ -221,8 +227,8 @@ static int exchange_once(struct dispatch *d, mtnt_error *err)
         d->claims[i] = &d->wanting.items[i]->claim;
     }
     if (rc == 0)
-        rc = mtnt__store_exchange(executor->controller, mtnt_chain_name(executor->chain), d->ends, d->ended.count, d->claims, d->wanting.count,
-                                  mtnt__lease_ms(&executor->options.migration), err);
+        rc = mtnt__store_exchange(executor->controller, mtnt_chain_name(executor->chain), d->ends, d->ended.count,
+                                  d->claims, d->wanting.count, mtnt__lease_ms(&executor->options.migration), err);
     mtnt__gate_leave(&d->gate);
     return rc;
 }
@@ -468,8 +474,8 @@ static int make_room(struct dispatch *d, mtnt_error *err)
     d->claims = calloc(window + BATCH, sizeof(mtnt__claim *));
     d->batch = calloc(BATCH, sizeof(mtnt_model *));
     d->known = calloc(BATCH, sizeof(*d->known));
-    if (d->wanting.items == NULL || d->ended.items == NULL || d->news.started == NULL || d->news.done == NULL || d->ends == NULL || d->claims == NULL ||
-        d->batch == NULL || d->known == NULL)
+    if (d->wanting.items == NULL || d->ended.items == NULL || d->news.started == NULL || d->news.done == NULL ||
+        d->ends == NULL || d->claims == NULL || d->batch == NULL || d->known == NULL)
         return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
     return 0;
 }
@@ -523,7 +529,8 @@ int mtnt_executor_migrate(mtnt_executor *executor, mtnt_tenant_source *source, m
     if (rc == 0)
         rc = make_room(&d, err);
     if (rc == 0)
-        rc = mtnt__pool_new(&d.pool, executor->controller, &d.gate, &d.slots, executor->workers, executor->window + BATCH, err);
+        rc = mtnt__pool_new(&d.pool, executor->controller, &d.gate, &d.slots, executor->workers,
+                            executor->window + BATCH, err);
     if (rc == 0) {
         show_pool(executor, d.pool);
         dispatch(&d);
@@ -550,7 +557,8 @@ static size_t default_workers(void)
     return processors < 1 ? 2 : processors > 8 ? 16 : (size_t)processors * 2;
 }
 
-int mtnt_executor_new(mtnt_executor **ret_executor, mtnt_controller *controller, const mtnt_chain *chain, const mtnt_executor_options *options, mtnt_error *err)
+int mtnt_executor_new(mtnt_executor **ret_executor, mtnt_controller *controller, const mtnt_chain *chain,
+                      const mtnt_executor_options *options, mtnt_error *err)
 {
     static const mtnt_executor_options defaults = MTNT_EXECUTOR_OPTIONS_INIT;
     mtnt_executor *executor;
@@ -562,7 +570,8 @@ int mtnt_executor_new(mtnt_executor **ret_executor, mtnt_controller *controller,
     if (options == NULL)
         options = &defaults;
     if (options->version != MTNT_EXECUTOR_OPTIONS_VERSION)
-        return mtnt_error_set(err, MTNT_E_INVALID, "mtnt_executor_options of version %u; initialise them with MTNT_EXECUTOR_OPTIONS_INIT",
+        return mtnt_error_set(err, MTNT_E_INVALID,
+                              "mtnt_executor_options of version %u; initialise them with MTNT_EXECUTOR_OPTIONS_INIT",
                               (unsigned)options->version);
     if (options->workers < 0 || options->workers > MAX_WORKERS)
         return mtnt_error_set(err, MTNT_E_INVALID, "%d workers: it takes 1 to %d", options->workers, MAX_WORKERS);

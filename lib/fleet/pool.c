@@ -8,7 +8,7 @@ struct worker {
     pthread_t thread;
     bool joinable;
     mtnt__link link;
-    mtnt__task *task;                  /* at work; NULL = idle */
+    mtnt__task *task; /* at work; NULL = idle */
 };
 
 struct mtnt__pool {
@@ -82,21 +82,23 @@ no_work:
     return rc;
 }
 
-static int start_workers(mtnt__pool *pool, const mtnt_controller *controller, mtnt__gate *gate, mtnt__slots *slots, mtnt_error *err)
+static int start_workers(mtnt__pool *pool, const mtnt_controller *controller, mtnt__gate *gate, mtnt__slots *slots,
+                         mtnt_error *err)
 {
     for (size_t i = 0; i < pool->worker_count; i++) {
         struct worker *worker = pool->workers + i;
 
         *worker = (struct worker){.pool = pool, .link = {.controller = controller, .gate = gate, .slots = slots}};
         if (pthread_create(&worker->thread, NULL, work, worker) != 0)
-            return mtnt_error_set(err, MTNT_E_NOMEM, "only %zu of %zu threads could be started; use fewer workers", i, pool->worker_count);
+            return mtnt_error_set(err, MTNT_E_NOMEM, "only %zu of %zu threads could be started; use fewer workers", i,
+                                  pool->worker_count);
         worker->joinable = true;
     }
     return 0;
 }
 
-int mtnt__pool_new(mtnt__pool **ret_pool, const mtnt_controller *controller, mtnt__gate *gate, mtnt__slots *slots, size_t workers,
-                   size_t capacity, mtnt_error *err)
+int mtnt__pool_new(mtnt__pool **ret_pool, const mtnt_controller *controller, mtnt__gate *gate, mtnt__slots *slots,
+                   size_t workers, size_t capacity, mtnt_error *err)
 {
     mtnt__pool *pool = calloc(1, sizeof(*pool));
     int rc;

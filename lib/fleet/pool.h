@@ -8,17 +8,17 @@
 typedef struct mtnt__pool mtnt__pool;
 
 /* capacity: how many tasks are in the pool at most. */
-int mtnt__pool_new(mtnt__pool **ret_pool, const mtnt_controller *controller, mtnt__gate *gate, mtnt__slots *slots, size_t workers,
-                   size_t capacity, mtnt_error *err);
+int mtnt__pool_new(mtnt__pool **ret_pool, const mtnt_controller *controller, mtnt__gate *gate, mtnt__slots *slots,
+                   size_t workers, size_t capacity, mtnt_error *err);
 /* Ends after the tasks that run; joins. Tasks that were pushed and not taken stay the caller's. */
 void mtnt__pool_free(mtnt__pool *pool);
 
 void mtnt__pool_push(mtnt__pool *pool, mtnt__task *task);
 
 typedef struct mtnt__pool_news {
-    mtnt__task **started, **done;      /* room for `capacity` each, the caller's */
+    mtnt__task **started, **done; /* room for `capacity` each, the caller's */
     size_t started_count, done_count;
-    size_t waiting, running;           /* after this */
+    size_t waiting, running; /* after this */
 } mtnt__pool_news;
 /* Waits until something is done, mtnt__pool_wake was called, or wait_ms have passed. */
 void mtnt__pool_take(mtnt__pool *pool, mtnt__pool_news *news, int64_t wait_ms);

@@ -23,7 +23,9 @@ static void emit(mtnt__tally *tally, mtnt_event event)
 
 void mtnt__tally_run_started(mtnt__tally *tally, int workers, const char *guarantee)
 {
-    emit(tally, (mtnt_event){.type = MTNT_EVENT_RUN_STARTED, .counts = &tally->counts, .workers = workers, .guarantee = guarantee});
+    emit(tally,
+         (mtnt_event){
+             .type = MTNT_EVENT_RUN_STARTED, .counts = &tally->counts, .workers = workers, .guarantee = guarantee});
 }
 
 void mtnt__tally_tenant_started(mtnt__tally *tally, const mtnt__task *task)
@@ -34,7 +36,10 @@ void mtnt__tally_tenant_started(mtnt__tally *tally, const mtnt__task *task)
 void mtnt__tally_current(mtnt__tally *tally, const mtnt_model *model)
 {
     tally->counts.current++;
-    emit(tally, (mtnt_event){.type = MTNT_EVENT_TENANT_FINISHED, .tenant = model, .result = MTNT_RESULT_CURRENT, .counts = &tally->counts});
+    emit(tally, (mtnt_event){.type = MTNT_EVENT_TENANT_FINISHED,
+                             .tenant = model,
+                             .result = MTNT_RESULT_CURRENT,
+                             .counts = &tally->counts});
 }
 
 void mtnt__tally_recovered(mtnt__tally *tally, bool committed)
@@ -62,7 +67,10 @@ void mtnt__tally_untouched(mtnt__tally *tally, const mtnt_model *model)
 {
     tally->counts.untouched++;
     if (model != NULL)
-        emit(tally, (mtnt_event){.type = MTNT_EVENT_TENANT_FINISHED, .tenant = model, .result = MTNT_RESULT_UNTOUCHED, .counts = &tally->counts});
+        emit(tally, (mtnt_event){.type = MTNT_EVENT_TENANT_FINISHED,
+                                 .tenant = model,
+                                 .result = MTNT_RESULT_UNTOUCHED,
+                                 .counts = &tally->counts});
 }
 
 static void operations(mtnt__tally *tally, const mtnt__task *task)
@@ -90,17 +98,14 @@ static mtnt_result count_result(mtnt__tally *tally, const mtnt__task *task)
         counts->migrated++;
         counts->operations += (int64_t)task->outcome.executed;
         return MTNT_RESULT_MIGRATED;
-    case MTNT__VERDICT_NOTHING:
-        counts->current++;
-        return MTNT_RESULT_CURRENT;
+    case MTNT__VERDICT_NOTHING: counts->current++; return MTNT_RESULT_CURRENT;
     case MTNT__VERDICT_IN_DOUBT:
     case MTNT__VERDICT_BLOCKED:
         counts->failed++;
         counts->in_doubt++;
         return MTNT_RESULT_IN_DOUBT;
     case MTNT__VERDICT_FAILED:
-    case MTNT__VERDICT_OTHER_MODE:
-        break;
+    case MTNT__VERDICT_OTHER_MODE: break;
     }
     counts->failed++;
     counts->operations += (int64_t)task->outcome.executed;

@@ -66,26 +66,31 @@ static const mtnt__chain_entry *entry_at(const mtnt_chain *chain, int64_t order)
     return NULL;
 }
 
-static int unknown_operation(const mtnt__applied *applied, const mtnt__record *record, const mtnt_chain *chain, const char *tenant, mtnt_error *err)
+static int unknown_operation(const mtnt__applied *applied, const mtnt__record *record, const mtnt_chain *chain,
+                             const char *tenant, mtnt_error *err)
 {
     const mtnt__chain_entry *other = entry_at(chain, record->position);
     const char *keep = NULL;
 
     if (other != NULL && mtnt__applied_find(applied, other->name) == NULL)
         return mtnt_error_set(err, MTNT_E_HISTORY,
-                              "tenant %s: operation %" PRId64 " of chain %s was renamed: expected \"%s\", found \"%s\". Give it its old name "
+                              "tenant %s: operation %" PRId64
+                              " of chain %s was renamed: expected \"%s\", found \"%s\". Give it its old name "
                               "back, or add the new one as a further operation. Nothing was changed",
                               tenant, record->position, chain->name, record->name, other->name);
     for (size_t i = 0; i < applied->count && applied->records[i].position < record->position; i++)
         if (mtnt_chain_find(chain, applied->records[i].name) >= 0)
             keep = applied->records[i].name;
-    return mtnt_error_set(err, MTNT_E_HISTORY,
-                          "tenant %s knows operation %" PRId64 " `%s`, which this chain lacks: a newer release has migrated it. Use that release's "
-                          "chain, or take it back with   mtnt-model rewind --tenant %s%s%s   from there. Nothing was changed",
-                          tenant, record->position, record->name, tenant, keep == NULL ? "" : " --to ", keep == NULL ? "" : keep);
+    return mtnt_error_set(
+        err, MTNT_E_HISTORY,
+        "tenant %s knows operation %" PRId64
+        " `%s`, which this chain lacks: a newer release has migrated it. Use that release's "
+        "chain, or take it back with   mtnt-model rewind --tenant %s%s%s   from there. Nothing was changed",
+        tenant, record->position, record->name, tenant, keep == NULL ? "" : " --to ", keep == NULL ? "" : keep);
 }
 
-static int check_record(const mtnt__applied *applied, const mtnt__record *record, const mtnt_chain *chain, const char *tenant, mtnt_error *err)
+static int check_record(const mtnt__applied *applied, const mtnt__record *record, const mtnt_chain *chain,
+                        const char *tenant, mtnt_error *err)
 {
     ptrdiff_t index = mtnt_chain_find(chain, record->name);
     const mtnt__chain_entry *entry;
@@ -95,14 +100,16 @@ static int check_record(const mtnt__applied *applied, const mtnt__record *record
     entry = chain->entries + index;
     if (entry->order != record->position) {
         mtnt_error_set(err, MTNT_E_HISTORY,
-                       "tenant %s: operation `%s` was applied as number %" PRId64 ", and the chain now has it as number %" PRId64
-                       ". Give it its old order back (order: %" PRId64 "). Nothing was changed",
+                       "tenant %s: operation `%s` was applied as number %" PRId64
+                       ", and the chain now has it as number %" PRId64 ". Give it its old order back (order: %" PRId64
+                       "). Nothing was changed",
                        tenant, record->name, record->position, entry->order, record->position);
         return mtnt_error_at(err, entry->file, entry->line, 0);
     }
     if (strcmp(entry->checksum, record->checksum) != 0) {
         mtnt_error_set(err, MTNT_E_HISTORY,
-                       "tenant %s: operation %" PRId64 " `%s` has been changed since it was applied (checksum %.12s, recorded %.12s). Restore it, and "
+                       "tenant %s: operation %" PRId64
+                       " `%s` has been changed since it was applied (checksum %.12s, recorded %.12s). Restore it, and "
                        "add a further operation for what is new. Nothing was changed",
                        tenant, record->position, record->name, entry->checksum, record->checksum);
         return mtnt_error_at(err, entry->file, entry->line, 0);
@@ -128,14 +135,17 @@ static int check_order(const mtnt__applied *applied, const mtnt_chain *chain, co
     }
     if (count > 0)
         rc = mtnt_error_set(err, MTNT_E_HISTORY,
-                            "tenant %s: out of order: %s%s would run after %" PRId64 " `%s`, which is applied already. Give what is late a "
+                            "tenant %s: out of order: %s%s would run after %" PRId64
+                            " `%s`, which is applied already. Give what is late a "
                             "higher order, or allow it with --allow-out-of-order. Nothing was changed",
-                            tenant, mtnt__buffer_text(&late), count > MAX_LISTED ? " and more" : "", last->position, last->name);
+                            tenant, mtnt__buffer_text(&late), count > MAX_LISTED ? " and more" : "", last->position,
+                            last->name);
     mtnt__buffer_release(&late);
     return rc;
 }
 
-int mtnt__applied_check(const mtnt__applied *applied, const mtnt_chain *chain, const char *tenant, bool allow_out_of_order, mtnt_error *err)
+int mtnt__applied_check(const mtnt__applied *applied, const mtnt_chain *chain, const char *tenant,
+                        bool allow_out_of_order, mtnt_error *err)
 {
     int rc = 0;
 
@@ -152,8 +162,8 @@ static int new_plan(const mtnt_chain *chain, size_t **ret_plan, mtnt_error *err)
     return *ret_plan == NULL ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory") : 0;
 }
 
-int mtnt__plan_forward(const mtnt__applied *applied, const mtnt_chain *chain, ptrdiff_t last, int64_t steps, size_t **ret_plan, size_t *ret_count,
-                       mtnt_error *err)
+int mtnt__plan_forward(const mtnt__applied *applied, const mtnt_chain *chain, ptrdiff_t last, int64_t steps,
+                       size_t **ret_plan, size_t *ret_count, mtnt_error *err)
 {
     size_t end = last < 0 ? chain->count : (size_t)last + 1, count = 0;
     size_t *plan;
@@ -168,8 +178,8 @@ int mtnt__plan_forward(const mtnt__applied *applied, const mtnt_chain *chain, pt
     return 0;
 }
 
-int mtnt__plan_backward(const mtnt__applied *applied, const mtnt_chain *chain, ptrdiff_t last, int64_t steps, int64_t run, size_t **ret_plan,
-                        size_t *ret_count, mtnt_error *err)
+int mtnt__plan_backward(const mtnt__applied *applied, const mtnt_chain *chain, ptrdiff_t last, int64_t steps,
+                        int64_t run, size_t **ret_plan, size_t *ret_count, mtnt_error *err)
 {
     size_t *plan, count = 0;
 
@@ -197,7 +207,8 @@ static int next_digest(mtnt__position *position, const mtnt__chain_entry *entry,
     return mtnt__checksum(position->digest, parts, err);
 }
 
-int mtnt__position_of(const mtnt__applied *applied, const mtnt_chain *chain, mtnt__position *ret_position, mtnt_error *err)
+int mtnt__position_of(const mtnt__applied *applied, const mtnt_chain *chain, mtnt__position *ret_position,
+                      mtnt_error *err)
 {
     mtnt__position position = {0, ""};
     int rc = 0;
@@ -220,7 +231,8 @@ void mtnt__ladder_release(mtnt__ladder *ladder)
 
 int mtnt__ladder_new(mtnt__ladder *ret_ladder, const mtnt_chain *chain, mtnt_error *err)
 {
-    mtnt__ladder ladder = {calloc(chain->count + 1, sizeof(*ladder.rungs)), calloc(chain->count + 1, sizeof(*ladder.entries)),
+    mtnt__ladder ladder = {calloc(chain->count + 1, sizeof(*ladder.rungs)),
+                           calloc(chain->count + 1, sizeof(*ladder.entries)),
                            calloc(chain->count + 1, sizeof(*ladder.writes_after)), 1};
     int rc = 0;
 

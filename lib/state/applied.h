@@ -10,9 +10,9 @@ typedef struct mtnt__record {
     int64_t position;
     char checksum[MTNT__CHECKSUM_SIZE];
     char migration[MTNT__ID_SIZE];
-    int64_t run;                  /* 0 = unknown */
+    int64_t run;                     /* 0 = unknown */
     int64_t started_ms, finished_ms; /* 0 = unknown */
-    bool in_controller;           /* recorded there alone: nothing but the controller was written */
+    bool in_controller;              /* recorded there alone: nothing but the controller was written */
 } mtnt__record;
 
 /* The applied set of one tenant, by position. */
@@ -28,15 +28,16 @@ const mtnt__record *mtnt__applied_find(const mtnt__applied *applied, const char 
 
 /* HISTORY with a text that says what to do: an unknown, renamed, moved or changed operation, and (unless allowed) operations that come
  * before an applied one. */
-int mtnt__applied_check(const mtnt__applied *applied, const mtnt_chain *chain, const char *tenant, bool allow_out_of_order, mtnt_error *err);
+int mtnt__applied_check(const mtnt__applied *applied, const mtnt_chain *chain, const char *tenant,
+                        bool allow_out_of_order, mtnt_error *err);
 
 /* Indexes of chain entries to run, in the order of running. At most `steps` (0 = all).
  * forward: enabled and not applied, up to and with entry `last` (-1 = the end). backward: applied, latest first, down to but without
  * entry `last` (-1 = all), only those of `run` (0 = any). *ret_plan is malloc'ed (NULL when empty). */
-int mtnt__plan_forward(const mtnt__applied *applied, const mtnt_chain *chain, ptrdiff_t last, int64_t steps, size_t **ret_plan, size_t *ret_count,
-                       mtnt_error *err);
-int mtnt__plan_backward(const mtnt__applied *applied, const mtnt_chain *chain, ptrdiff_t last, int64_t steps, int64_t run, size_t **ret_plan,
-                        size_t *ret_count, mtnt_error *err);
+int mtnt__plan_forward(const mtnt__applied *applied, const mtnt_chain *chain, ptrdiff_t last, int64_t steps,
+                       size_t **ret_plan, size_t *ret_count, mtnt_error *err);
+int mtnt__plan_backward(const mtnt__applied *applied, const mtnt_chain *chain, ptrdiff_t last, int64_t steps,
+                        int64_t run, size_t **ret_plan, size_t *ret_count, mtnt_error *err);
 
 /* A name for a set of applied operations: equal digests, equal sets. Disabled operations do not count, so that switching one off does not
  * make a fleet look stale. */
@@ -44,13 +45,14 @@ typedef struct mtnt__position {
     int64_t version;                  /* order of the last applied, enabled operation; 0 = none */
     char digest[MTNT__CHECKSUM_SIZE]; /* "" for the empty set */
 } mtnt__position;
-int mtnt__position_of(const mtnt__applied *applied, const mtnt_chain *chain, mtnt__position *ret_position, mtnt_error *err);
+int mtnt__position_of(const mtnt__applied *applied, const mtnt_chain *chain, mtnt__position *ret_position,
+                      mtnt_error *err);
 
 /* The positions of a chain after each of its enabled operations, beginning with none: count = enabled + 1. */
 typedef struct mtnt__ladder {
     mtnt__position *rungs;
-    ptrdiff_t *entries;               /* the entry that leads to the rung; -1 for the first */
-    uint32_t *writes_after;           /* what the operations above the rung write, together */
+    ptrdiff_t *entries;     /* the entry that leads to the rung; -1 for the first */
+    uint32_t *writes_after; /* what the operations above the rung write, together */
     size_t count;
 } mtnt__ladder;
 int mtnt__ladder_new(mtnt__ladder *ret_ladder, const mtnt_chain *chain, mtnt_error *err);

@@ -36,10 +36,11 @@ int mtnt__controller_ensure(mtnt_controller *controller, mtnt_error *err)
     int rc = mtnt__db_facts_read(controller->db, &facts, err);
 
     if (rc == 0 && !facts.durable)
-        rc = mtnt_error_set(err, MTNT_E_REFUSED,
-                            "it runs with %s, so what it says is committed may be lost by a crash. Switch that on (for tests, on a throw-away "
-                            "server too: the promise rests on it)",
-                            facts.detail);
+        rc = mtnt_error_set(
+            err, MTNT_E_REFUSED,
+            "it runs with %s, so what it says is committed may be lost by a crash. Switch that on (for tests, on a throw-away "
+            "server too: the promise rests on it)",
+            facts.detail);
     if (rc == 0)
         rc = mtnt__tables_ensure(controller->db, &mtnt__tables_controller, &before, err);
     if (rc == 0)
@@ -92,8 +93,10 @@ static int look(mtnt_controller *controller, mtnt_error *err)
 static int check_options(const mtnt_controller_options *options, mtnt_error *err)
 {
     if (options != NULL && options->version != MTNT_CONTROLLER_OPTIONS_VERSION)
-        return mtnt_error_set(err, MTNT_E_INVALID, "mtnt_controller_options of version %u; initialise them with MTNT_CONTROLLER_OPTIONS_INIT",
-                              (unsigned)options->version);
+        return mtnt_error_set(
+            err, MTNT_E_INVALID,
+            "mtnt_controller_options of version %u; initialise them with MTNT_CONTROLLER_OPTIONS_INIT",
+            (unsigned)options->version);
     return 0;
 }
 
@@ -112,7 +115,8 @@ static int connect_controller(mtnt_controller *controller, mtnt_error *err)
     return rc == 0 ? 0 : mtnt_error_wrap(err, "controller %s", controller->shown);
 }
 
-int mtnt_controller_open(mtnt_controller **ret_controller, const char *dsn, const mtnt_controller_options *options, mtnt_error *err)
+int mtnt_controller_open(mtnt_controller **ret_controller, const char *dsn, const mtnt_controller_options *options,
+                         mtnt_error *err)
 {
     mtnt_controller *controller = NULL;
     int rc = check_options(options, err);

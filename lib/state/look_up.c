@@ -57,14 +57,16 @@ static int look_up_strangers(struct looking *looking, size_t count, mtnt_error *
     int rc = 0;
 
     for (size_t i = 0; i < count && rc == 0; i++) {
-        const mtnt_tenant_info info = {.tenant = mtnt_model_id(looking->models[i]), .pending = looking->ladder->count - 1};
+        const mtnt_tenant_info info = {.tenant = mtnt_model_id(looking->models[i]),
+                                       .pending = looking->ladder->count - 1};
 
         rc = looking->each(looking->data, &info, err);
     }
     return rc;
 }
 
-int mtnt_controller_tenants(mtnt_controller *controller, const mtnt_chain *chain, mtnt_tenant_info_fn each, void *data, mtnt_error *err)
+int mtnt_controller_tenants(mtnt_controller *controller, const mtnt_chain *chain, mtnt_tenant_info_fn each, void *data,
+                            mtnt_error *err)
 {
     const mtnt_value values[] = {mtnt_value_text(mtnt_chain_name(chain)), mtnt_value_end()};
     mtnt__ladder ladder = {0};
@@ -72,13 +74,14 @@ int mtnt_controller_tenants(mtnt_controller *controller, const mtnt_chain *chain
     int rc = mtnt__ladder_new(&ladder, chain, err);
 
     if (rc == 0 && controller->tables)
-        rc = mtnt__db_run(controller->db, show_tenant, &looking, err, MTNT__QUERY_FOR(controller->db, tenant_all), values);
+        rc = mtnt__db_run(controller->db, show_tenant, &looking, err, MTNT__QUERY_FOR(controller->db, tenant_all),
+                          values);
     mtnt__ladder_release(&ladder);
     return rc;
 }
 
-int mtnt_controller_look_up(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *const *models, size_t count,
-                            mtnt_tenant_info_fn each, void *data, mtnt_error *err)
+int mtnt_controller_look_up(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *const *models,
+                            size_t count, mtnt_tenant_info_fn each, void *data, mtnt_error *err)
 {
     const mtnt_value values[] = {mtnt_value_text(mtnt_chain_name(chain)), mtnt_value_end()};
     mtnt__ladder ladder = {0};
@@ -94,7 +97,8 @@ int mtnt_controller_look_up(mtnt_controller *controller, const mtnt_chain *chain
     if (rc == 0 && !controller->tables)
         rc = look_up_strangers(&looking, count, err);
     else if (rc == 0)
-        rc = mtnt__texts_run(controller->db, show_tenant, &looking, err, MTNT__QUERY_FOR(controller->db, tenant_select), ids, count, values);
+        rc = mtnt__texts_run(controller->db, show_tenant, &looking, err, MTNT__QUERY_FOR(controller->db, tenant_select),
+                             ids, count, values);
     free(ids);
     mtnt__ladder_release(&ladder);
     return rc;
@@ -104,8 +108,8 @@ int mtnt_controller_look_up(mtnt_controller *controller, const mtnt_chain *chain
 
 struct listing {
     const mtnt_chain *chain;
-    bool *shown;             /* by chain index */
-    size_t at;               /* entries before it have been given */
+    bool *shown; /* by chain index */
+    size_t at;   /* entries before it have been given */
     mtnt_operation_info_fn each;
     void *data;
 };
@@ -113,7 +117,8 @@ struct listing {
 static int show_entry(struct listing *listing, size_t index, mtnt_error *err)
 {
     const mtnt__chain_entry *entry = listing->chain->entries + index;
-    const mtnt_operation_info info = {.order = entry->order, .name = entry->name, .in_chain = true, .disabled = entry->disabled};
+    const mtnt_operation_info info = {
+        .order = entry->order, .name = entry->name, .in_chain = true, .disabled = entry->disabled};
 
     listing->shown[index] = true;
     return listing->each(listing->data, &info, err);
@@ -123,7 +128,8 @@ static int show_entries_before(struct listing *listing, int64_t order, mtnt_erro
 {
     int rc = 0;
 
-    for (; listing->at < listing->chain->count && listing->chain->entries[listing->at].order < order && rc == 0; listing->at++)
+    for (; listing->at < listing->chain->count && listing->chain->entries[listing->at].order < order && rc == 0;
+         listing->at++)
         if (!listing->shown[listing->at])
             rc = show_entry(listing, listing->at, err);
     return rc;
@@ -160,8 +166,8 @@ static int show_record(void *data, const mtnt_row *row, mtnt_error *err)
     return rc != 0 ? rc : listing->each(listing->data, &info, err);
 }
 
-int mtnt_controller_operations(mtnt_controller *controller, const mtnt_chain *chain, const char *tenant, mtnt_operation_info_fn each, void *data,
-                               mtnt_error *err)
+int mtnt_controller_operations(mtnt_controller *controller, const mtnt_chain *chain, const char *tenant,
+                               mtnt_operation_info_fn each, void *data, mtnt_error *err)
 {
     const mtnt_value values[] = {mtnt_value_text(mtnt_chain_name(chain)), mtnt_value_int(0), mtnt_value_end()};
     struct listing listing = {chain, calloc(chain->count + 1, sizeof(bool)), 0, each, data};
@@ -170,7 +176,8 @@ int mtnt_controller_operations(mtnt_controller *controller, const mtnt_chain *ch
     if (listing.shown == NULL)
         return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
     if (controller->tables)
-        rc = mtnt__texts_run(controller->db, show_record, &listing, err, MTNT__QUERY_FOR(controller->db, operation_select), &tenant, 1, values);
+        rc = mtnt__texts_run(controller->db, show_record, &listing, err,
+                             MTNT__QUERY_FOR(controller->db, operation_select), &tenant, 1, values);
     if (rc == 0)
         rc = show_entries_before(&listing, INT64_MAX, err);
     free(listing.shown);

@@ -9,10 +9,11 @@
 #include "state/tables.h"
 
 /* One round trip for identity and applied set. */
-static const char read_all[] = "SELECT 0, key, value, 0, '', '', 0, 0, 0 FROM {schema}.mtnt_meta UNION ALL "
-                               "SELECT 1, name, '', position, checksum, migration, coalesce(run, 0), started_ms, finished_ms "
-                               "FROM {schema}.mtnt_applied "
-                               "WHERE chain = $1";
+static const char read_all[] =
+    "SELECT 0, key, value, 0, '', '', 0, 0, 0 FROM {schema}.mtnt_meta UNION ALL "
+    "SELECT 1, name, '', position, checksum, migration, coalesce(run, 0), started_ms, finished_ms "
+    "FROM {schema}.mtnt_applied "
+    "WHERE chain = $1";
 
 struct reading {
     mtnt__identity identity;
@@ -53,17 +54,20 @@ static int check_identity(const struct reading *reading, const mtnt__expected *e
     const mtnt__identity *identity = &reading->identity;
 
     if (identity->controller[0] != '\0' && strcmp(identity->controller, expected->controller) != 0)
-        return mtnt_error_set(err, MTNT_E_FOREIGN,
-                              "its model was last written by another controller (%.8s…, this one is %.8s…). If you mean to take it over: "
-                              "mtnt-model adopt --tenant %s (which this version does not have yet). Nothing was changed",
-                              identity->controller, expected->controller, expected->tenant);
+        return mtnt_error_set(
+            err, MTNT_E_FOREIGN,
+            "its model was last written by another controller (%.8s…, this one is %.8s…). If you mean to take it over: "
+            "mtnt-model adopt --tenant %s (which this version does not have yet). Nothing was changed",
+            identity->controller, expected->controller, expected->tenant);
     if (expected->uuid != NULL && expected->uuid[0] != '\0' && strcmp(identity->uuid, expected->uuid) != 0)
-        return mtnt_error_set(err, MTNT_E_FOREIGN,
-                              "this is not the model that the controller knows for the tenant (it is %.8s…, expected %.8s…): swapped, or restored "
-                              "from another tenant's backup? Nothing was changed",
-                              identity->uuid[0] == '\0' ? "unmarked" : identity->uuid, expected->uuid);
+        return mtnt_error_set(
+            err, MTNT_E_FOREIGN,
+            "this is not the model that the controller knows for the tenant (it is %.8s…, expected %.8s…): swapped, or restored "
+            "from another tenant's backup? Nothing was changed",
+            identity->uuid[0] == '\0' ? "unmarked" : identity->uuid, expected->uuid);
     if (reading->tenant[0] != '\0' && strcmp(reading->tenant, expected->tenant) != 0)
-        return mtnt_error_set(err, MTNT_E_FOREIGN, "this model belongs to tenant %s. Nothing was changed", reading->tenant);
+        return mtnt_error_set(err, MTNT_E_FOREIGN, "this model belongs to tenant %s. Nothing was changed",
+                              reading->tenant);
     return 0;
 }
 
@@ -75,8 +79,8 @@ static int read_tables(mtnt_db *db, const mtnt_chain *chain, struct reading *rea
     return mtnt__db_run(db, read_row, reading, err, read_all, values);
 }
 
-int mtnt__model_state_read(mtnt_db *db, const mtnt_chain *chain, const mtnt__expected *expected, mtnt__identity *ret_identity,
-                           mtnt__applied *applied, mtnt_error *err)
+int mtnt__model_state_read(mtnt_db *db, const mtnt_chain *chain, const mtnt__expected *expected,
+                           mtnt__identity *ret_identity, mtnt__applied *applied, mtnt_error *err)
 {
     struct reading reading = {.applied = applied};
     size_t version = 0;
@@ -91,22 +95,26 @@ int mtnt__model_state_read(mtnt_db *db, const mtnt_chain *chain, const mtnt__exp
     return rc;
 }
 
-static int mark(mtnt_db *db, const mtnt__expected *expected, const mtnt__system *system, mtnt__identity *identity, mtnt_error *err)
+static int mark(mtnt_db *db, const mtnt__expected *expected, const mtnt__system *system, mtnt__identity *identity,
+                mtnt_error *err)
 {
     int rc = mtnt__random_id(system, identity->uuid, err);
-    const mtnt_value values[] = {mtnt_value_text(identity->uuid), mtnt_value_text(expected->tenant), mtnt_value_text(expected->controller),
-                                 mtnt_value_end()};
+    const mtnt_value values[] = {mtnt_value_text(identity->uuid), mtnt_value_text(expected->tenant),
+                                 mtnt_value_text(expected->controller), mtnt_value_end()};
 
     if (rc == 0)
-        rc = mtnt__db_run(db, NULL, NULL, err,
-                          "INSERT INTO {schema}.mtnt_meta (key, value) VALUES ('model_uuid', $1), ('tenant', $2), ('controller', $3)", values);
+        rc = mtnt__db_run(
+            db, NULL, NULL, err,
+            "INSERT INTO {schema}.mtnt_meta (key, value) VALUES ('model_uuid', $1), ('tenant', $2), ('controller', $3)",
+            values);
     identity->known = identity->fresh = true;
     mtnt__text_copy(identity->controller, sizeof(identity->controller), expected->controller);
     return rc;
 }
 
-int mtnt__model_state_take(mtnt_db *db, const mtnt_chain *chain, const mtnt__expected *expected, const mtnt__system *system,
-                           mtnt__identity *ret_identity, mtnt__applied *applied, mtnt_error *err)
+int mtnt__model_state_take(mtnt_db *db, const mtnt_chain *chain, const mtnt__expected *expected,
+                           const mtnt__system *system, mtnt__identity *ret_identity, mtnt__applied *applied,
+                           mtnt_error *err)
 {
     struct reading reading = {.applied = applied};
     size_t before = 0;
@@ -171,11 +179,11 @@ static mtnt__rows delete_rows(const mtnt__step *steps, size_t count, bool *faile
     return rows;
 }
 
-int mtnt__model_state_record(mtnt_db *db, const mtnt_chain *chain, const char *migration, int64_t run, const mtnt__step *steps, size_t count,
-                             mtnt_error *err)
+int mtnt__model_state_record(mtnt_db *db, const mtnt_chain *chain, const char *migration, int64_t run,
+                             const mtnt__step *steps, size_t count, mtnt_error *err)
 {
-    const mtnt_value insert[] = {mtnt_value_text(chain->name), mtnt_value_text(migration), run == 0 ? mtnt_value_null() : mtnt_value_int(run),
-                                 mtnt_value_end()};
+    const mtnt_value insert[] = {mtnt_value_text(chain->name), mtnt_value_text(migration),
+                                 run == 0 ? mtnt_value_null() : mtnt_value_int(run), mtnt_value_end()};
     const mtnt_value remove[] = {mtnt_value_text(chain->name), mtnt_value_end()};
     bool failed = false;
     mtnt__rows done = insert_rows(steps, count, &failed), undone = delete_rows(steps, count, &failed);

@@ -7,11 +7,14 @@
 int mtnt__register_commit(mtnt_db *db, const char *migration, mtnt_error *err)
 {
     const mtnt_value values[] = {mtnt_value_text(migration), mtnt_value_end()};
-    int rc = mtnt__db_run(db, NULL, NULL, err,
-                          "INSERT INTO {schema}.mtnt_decision (migration, outcome) VALUES ($1, 'commit') ON CONFLICT (migration) DO NOTHING", values);
+    int rc = mtnt__db_run(
+        db, NULL, NULL, err,
+        "INSERT INTO {schema}.mtnt_decision (migration, outcome) VALUES ($1, 'commit') ON CONFLICT (migration) DO NOTHING",
+        values);
 
     if (rc == 0 && mtnt__db_changes(db) != 1)
-        rc = mtnt_error_set(err, MTNT_E_BLOCKED, "this migration has been given up by a recovery while it ran; nothing was changed");
+        rc = mtnt_error_set(err, MTNT_E_BLOCKED,
+                            "this migration has been given up by a recovery while it ran; nothing was changed");
     return rc;
 }
 

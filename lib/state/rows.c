@@ -68,7 +68,8 @@ static json_t *json_row(const mtnt__rows *rows, size_t row)
     json_t *object = json_object();
 
     for (size_t i = 0; object != NULL && i < rows->column_count; i++)
-        if (json_object_set_new_nocheck(object, rows->columns[i], json_cell(rows->cells + row * rows->column_count + i)) != 0) {
+        if (json_object_set_new_nocheck(object, rows->columns[i],
+                                        json_cell(rows->cells + row * rows->column_count + i)) != 0) {
             json_decref(object);
             return NULL;
         }
@@ -95,7 +96,8 @@ static size_t append(mtnt_value *values, size_t count, const mtnt_value *more)
     return count;
 }
 
-static int run_json(mtnt_db *db, mtnt_row_fn each, void *data, mtnt_error *err, const char *sql, json_t *json, const mtnt_value *more)
+static int run_json(mtnt_db *db, mtnt_row_fn each, void *data, mtnt_error *err, const char *sql, json_t *json,
+                    const mtnt_value *more)
 {
     mtnt_value values[MAX_MORE + 2];
     char *text = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
@@ -111,7 +113,8 @@ static int run_json(mtnt_db *db, mtnt_row_fn each, void *data, mtnt_error *err, 
     return rc;
 }
 
-static int run_each(mtnt_db *db, mtnt_row_fn each, void *data, mtnt_error *err, const char *sql, const mtnt__rows *rows, const mtnt_value *more)
+static int run_each(mtnt_db *db, mtnt_row_fn each, void *data, mtnt_error *err, const char *sql, const mtnt__rows *rows,
+                    const mtnt_value *more)
 {
     mtnt_value values[MAX_COLUMNS + MAX_MORE + 1];
     int rc = 0;
@@ -124,7 +127,8 @@ static int run_each(mtnt_db *db, mtnt_row_fn each, void *data, mtnt_error *err, 
     return rc;
 }
 
-int mtnt__rows_run(mtnt_db *db, mtnt_row_fn each, void *data, mtnt_error *err, const char *sql, const mtnt__rows *rows, const mtnt_value *more)
+int mtnt__rows_run(mtnt_db *db, mtnt_row_fn each, void *data, mtnt_error *err, const char *sql, const mtnt__rows *rows,
+                   const mtnt_value *more)
 {
     if (rows->count == 0)
         return 0;
@@ -134,8 +138,8 @@ int mtnt__rows_run(mtnt_db *db, mtnt_row_fn each, void *data, mtnt_error *err, c
                                               : run_json(db, each, data, err, sql, json_rows(rows), more);
 }
 
-int mtnt__texts_run(mtnt_db *db, mtnt_row_fn each, void *data, mtnt_error *err, const char *sql, const char *const *texts, size_t count,
-                    const mtnt_value *more)
+int mtnt__texts_run(mtnt_db *db, mtnt_row_fn each, void *data, mtnt_error *err, const char *sql,
+                    const char *const *texts, size_t count, const mtnt_value *more)
 {
     json_t *array = json_array();
 

@@ -23,7 +23,8 @@ bool mtnt__known_idle(const mtnt__known *known)
 void mtnt__store_new_call(mtnt_controller *controller)
 {
     controller->call++;
-    snprintf(controller->owner, sizeof(controller->owner), "%s#%s.%" PRId64, controller->process, controller->handle, controller->call);
+    snprintf(controller->owner, sizeof(controller->owner), "%s#%s.%" PRId64, controller->process, controller->handle,
+             controller->call);
 }
 
 static bool left_by_an_earlier_call(const mtnt_controller *controller, const char *owner)
@@ -32,7 +33,8 @@ static bool left_by_an_earlier_call(const mtnt_controller *controller, const cha
     size_t length = dot == NULL ? 0 : (size_t)(dot - controller->owner) + 1;
     int64_t call;
 
-    return length > 0 && strncmp(owner, controller->owner, length) == 0 && mtnt__parse_int(owner + length, 1, controller->call - 1, &call);
+    return length > 0 && strncmp(owner, controller->owner, length) == 0 &&
+           mtnt__parse_int(owner + length, 1, controller->call - 1, &call);
 }
 
 bool mtnt__known_takeable(const mtnt_controller *controller, const mtnt__known *known)
@@ -116,8 +118,8 @@ static int read_known(void *data, const mtnt_row *row, mtnt_error *err)
     return 0;
 }
 
-int mtnt__store_select(mtnt_controller *controller, const char *chain, const mtnt_model *const *models, size_t count, mtnt__known *ret_known,
-                       mtnt_error *err)
+int mtnt__store_select(mtnt_controller *controller, const char *chain, const mtnt_model *const *models, size_t count,
+                       mtnt__known *ret_known, mtnt_error *err)
 {
     const mtnt_value values[] = {mtnt_value_text(chain), mtnt_value_end()};
     struct selecting selecting = {ret_known, count, 0};
@@ -128,8 +130,8 @@ int mtnt__store_select(mtnt_controller *controller, const char *chain, const mtn
         return no_memory(err);
     for (size_t i = 0; i < count; i++)
         ids[i] = mtnt_model_id(models[i]);
-    rc = mtnt__texts_run(controller->db, read_known, &selecting, err, MTNT__QUERY_FOR(controller->db, tenant_select), ids,
-                         count, values);
+    rc = mtnt__texts_run(controller->db, read_known, &selecting, err, MTNT__QUERY_FOR(controller->db, tenant_select),
+                         ids, count, values);
     free(ids);
     if (rc == 0 && selecting.at != count)
         rc = mtnt_error_set(err, MTNT_E_CORRUPT, "the controller answered for %zu of %zu tenants", selecting.at, count);
@@ -190,7 +192,8 @@ static int add_previous(mtnt__previous *previous, const mtnt_row *row, mtnt_erro
         previous->size = size;
     }
     operation = previous->operations + previous->count;
-    *operation = (struct mtnt__previous_operation){.name = strdup(name == NULL ? "" : name), .status = status_of(mtnt_row_text(row, 4))};
+    *operation = (struct mtnt__previous_operation){.name = strdup(name == NULL ? "" : name),
+                                                   .status = status_of(mtnt_row_text(row, 4))};
     if (operation->name == NULL)
         return no_memory(err);
     operation->record.position = mtnt_row_int(row, 2);
@@ -211,7 +214,8 @@ static int read_previous(void *data, const mtnt_row *row, mtnt_error *err)
     return claim == NULL ? 0 : add_previous(&claim->previous, row, err);
 }
 
-static int fill_claims(mtnt__rows *tenants, mtnt__rows *migrations, mtnt__claim *const *claims, size_t count, mtnt_error *err)
+static int fill_claims(mtnt__rows *tenants, mtnt__rows *migrations, mtnt__claim *const *claims, size_t count,
+                       mtnt_error *err)
 {
     for (size_t i = 0; i < count; i++) {
         const mtnt__claim *claim = claims[i];
@@ -241,12 +245,14 @@ static int read_all_previous(mtnt_controller *controller, const char *chain, str
     for (size_t i = 0; i < claiming->count; i++)
         if (claiming->claims[i]->claimed)
             ids[count++] = mtnt_model_id(claiming->claims[i]->model);
-    rc = mtnt__texts_run(controller->db, read_previous, claiming, err, MTNT__QUERY_FOR(controller->db, operation_select), ids, count, values);
+    rc = mtnt__texts_run(controller->db, read_previous, claiming, err,
+                         MTNT__QUERY_FOR(controller->db, operation_select), ids, count, values);
     free(ids);
     return rc;
 }
 
-int mtnt__store_previous(mtnt_controller *controller, const char *chain, const mtnt_model *model, mtnt__previous *ret_previous, mtnt_error *err)
+int mtnt__store_previous(mtnt_controller *controller, const char *chain, const mtnt_model *model,
+                         mtnt__previous *ret_previous, mtnt_error *err)
 {
     mtnt__claim claim = {.model = model, .claimed = true}, *claims[] = {&claim};
     struct claiming claiming = {claims, 1, 0};
@@ -264,11 +270,13 @@ static mtnt_value run_or_null(int64_t run)
     return run == 0 ? mtnt_value_null() : mtnt_value_int(run);
 }
 
-static int claim_all(mtnt_controller *controller, const char *chain, mtnt__claim *const *claims, size_t count, int64_t lease_ms, mtnt_error *err)
+static int claim_all(mtnt_controller *controller, const char *chain, mtnt__claim *const *claims, size_t count,
+                     int64_t lease_ms, mtnt_error *err)
 {
     static const char *const tenant_columns[] = {"tenant", "migration"};
     static const char *const migration_columns[] = {"tenant", "migration", "direction", "mode", "decider", "placed"};
-    const mtnt_value tenant_more[] = {mtnt_value_text(chain), mtnt_value_text(controller->owner), mtnt_value_int(lease_ms), mtnt_value_end()};
+    const mtnt_value tenant_more[] = {mtnt_value_text(chain), mtnt_value_text(controller->owner),
+                                      mtnt_value_int(lease_ms), mtnt_value_end()};
     const mtnt_value migration_more[] = {mtnt_value_text(chain), run_or_null(claims[0]->run), mtnt_value_end()};
     mtnt__rows tenants = MTNT__ROWS(tenant_columns), migrations = MTNT__ROWS(migration_columns);
     struct claiming claiming = {claims, count, 0};
@@ -276,7 +284,8 @@ static int claim_all(mtnt_controller *controller, const char *chain, mtnt__claim
     int rc = fill_claims(&tenants, &migrations, claims, count, err);
 
     if (rc == 0)
-        rc = mtnt__rows_run(db, read_claimed, &claiming, err, MTNT__QUERY_FOR(db, claim_tenants), &tenants, tenant_more);
+        rc =
+            mtnt__rows_run(db, read_claimed, &claiming, err, MTNT__QUERY_FOR(db, claim_tenants), &tenants, tenant_more);
     if (rc == 0)
         rc = mtnt__rows_run(db, NULL, NULL, err, MTNT__QUERY_FOR(db, claim_migrations), &migrations, migration_more);
     if (rc == 0)
@@ -322,8 +331,8 @@ static int add_operations(mtnt__rows *rows, const mtnt__end *end, mtnt_error *er
 
 static int record_operations(mtnt_db *db, const char *chain, const mtnt__end *ends, size_t count, mtnt_error *err)
 {
-    static const char *const columns[] = {"tenant", "migration", "name", "position", "checksum", "status", "recorded_in", "started", "finished",
-                                          "error"};
+    static const char *const columns[] = {"tenant", "migration",   "name",    "position", "checksum",
+                                          "status", "recorded_in", "started", "finished", "error"};
     const mtnt_value more[] = {mtnt_value_text(chain), run_or_null(ends[0].run), mtnt_value_end()};
     mtnt__rows rows = MTNT__ROWS(columns);
     int rc = 0;
@@ -338,8 +347,8 @@ static int record_operations(mtnt_db *db, const char *chain, const mtnt__end *en
 
 static int finish_tenants(mtnt_db *db, const char *chain, const mtnt__end *ends, size_t count, mtnt_error *err)
 {
-    static const char *const columns[] = {"tenant",     "migration", "tenant_state",    "version",    "digest", "placed",
-                                          "model_uuid", "error",     "error_operation", "error_state"};
+    static const char *const columns[] = {"tenant", "migration",  "tenant_state", "version",         "digest",
+                                          "placed", "model_uuid", "error",        "error_operation", "error_state"};
     const mtnt_value more[] = {mtnt_value_text(chain), mtnt_value_end()};
     mtnt__rows rows = MTNT__ROWS(columns);
     int rc = 0;
@@ -354,7 +363,8 @@ static int finish_tenants(mtnt_db *db, const char *chain, const mtnt__end *ends,
         }
         cells[0] = mtnt_value_text(end->tenant);
         cells[1] = mtnt_value_text(end->migration);
-        cells[2] = mtnt_value_text(mtnt__migration_state_ended(end->state) ? "idle" : mtnt__migration_state_name(end->state));
+        cells[2] =
+            mtnt_value_text(mtnt__migration_state_ended(end->state) ? "idle" : mtnt__migration_state_name(end->state));
         cells[3] = int_or_null(end->position.version, end->moved);
         cells[4] = text_if(end->moved, end->position.digest);
         cells[5] = text_if(end->moved, end->placed);
@@ -394,7 +404,8 @@ static int finish_migrations(mtnt_db *db, const mtnt__end *ends, size_t count, m
 }
 
 /* Operations first, the migration's own row last: each looks whether the migration is still to be ended. */
-static int finish_all(mtnt_controller *controller, const char *chain, const mtnt__end *ends, size_t count, mtnt_error *err)
+static int finish_all(mtnt_controller *controller, const char *chain, const mtnt__end *ends, size_t count,
+                      mtnt_error *err)
 {
     int rc = record_operations(controller->db, chain, ends, count, err);
 
@@ -410,8 +421,8 @@ int mtnt__store_record(mtnt_db *db, const char *chain, const mtnt__end *end, mtn
     return record_operations(db, chain, end, 1, err);
 }
 
-int mtnt__store_exchange(mtnt_controller *controller, const char *chain, const mtnt__end *ends, size_t end_count, mtnt__claim *const *claims,
-                         size_t claim_count, int64_t lease_ms, mtnt_error *err)
+int mtnt__store_exchange(mtnt_controller *controller, const char *chain, const mtnt__end *ends, size_t end_count,
+                         mtnt__claim *const *claims, size_t claim_count, int64_t lease_ms, mtnt_error *err)
 {
     int rc = mtnt__db_begin(controller->db, err);
 
@@ -431,12 +442,14 @@ int mtnt__store_exchange(mtnt_controller *controller, const char *chain, const m
     return rc;
 }
 
-int mtnt__store_claim(mtnt_controller *controller, const char *chain, mtnt__claim *const *claims, size_t count, int64_t lease_ms, mtnt_error *err)
+int mtnt__store_claim(mtnt_controller *controller, const char *chain, mtnt__claim *const *claims, size_t count,
+                      int64_t lease_ms, mtnt_error *err)
 {
     return mtnt__store_exchange(controller, chain, NULL, 0, claims, count, lease_ms, err);
 }
 
-int mtnt__store_finish(mtnt_controller *controller, const char *chain, const mtnt__end *ends, size_t count, mtnt_error *err)
+int mtnt__store_finish(mtnt_controller *controller, const char *chain, const mtnt__end *ends, size_t count,
+                       mtnt_error *err)
 {
     return mtnt__store_exchange(controller, chain, ends, count, NULL, 0, 0, err);
 }
@@ -461,20 +474,29 @@ int mtnt__store_unended(mtnt_controller *controller, const char *migration, mtnt
 {
     const mtnt_value values[] = {mtnt_value_text(migration), mtnt_value_end()};
     mtnt__unended unended = {0};
-    int rc = mtnt__db_run(controller->db, read_unended, &unended, err,
-                          "SELECT migration, mode, decider, placed, direction, epoch FROM {schema}.mtnt_migration WHERE migration = $1", values);
+    int rc = mtnt__db_run(
+        controller->db, read_unended, &unended, err,
+        "SELECT migration, mode, decider, placed, direction, epoch FROM {schema}.mtnt_migration WHERE migration = $1",
+        values);
 
     if (rc == 0 && unended.migration[0] == '\0')
-        rc = mtnt_error_set(err, MTNT_E_CORRUPT, "the controller has a claim for migration %s and no row that describes it", migration);
+        rc = mtnt_error_set(err, MTNT_E_CORRUPT,
+                            "the controller has a claim for migration %s and no row that describes it", migration);
     if (rc == 0)
         *ret_unended = unended;
     return rc;
 }
 
-int mtnt__store_take_lease(mtnt_controller *controller, const char *chain, const char *tenant, const mtnt__known *known, int64_t lease_ms, mtnt_error *err)
+int mtnt__store_take_lease(mtnt_controller *controller, const char *chain, const char *tenant, const mtnt__known *known,
+                           int64_t lease_ms, mtnt_error *err)
 {
-    const mtnt_value values[] = {mtnt_value_text(chain),           mtnt_value_text(tenant),   mtnt_value_text(known->migration), mtnt_value_int(known->epoch),
-                                 mtnt_value_text(controller->owner), mtnt_value_int(lease_ms), mtnt_value_end()};
+    const mtnt_value values[] = {mtnt_value_text(chain),
+                                 mtnt_value_text(tenant),
+                                 mtnt_value_text(known->migration),
+                                 mtnt_value_int(known->epoch),
+                                 mtnt_value_text(controller->owner),
+                                 mtnt_value_int(lease_ms),
+                                 mtnt_value_end()};
     int rc = mtnt__db_begin(controller->db, err);
 
     if (rc == 0)
@@ -500,7 +522,8 @@ static int read_run(void *data, const mtnt_row *row, mtnt_error *err)
     return 0;
 }
 
-static int write_alone(mtnt_controller *controller, mtnt_row_fn each, void *data, mtnt_error *err, const char *sql, const mtnt_value *values)
+static int write_alone(mtnt_controller *controller, mtnt_row_fn each, void *data, mtnt_error *err, const char *sql,
+                       const mtnt_value *values)
 {
     int rc = mtnt__db_begin(controller->db, err);
 
@@ -513,13 +536,17 @@ static int write_alone(mtnt_controller *controller, mtnt_row_fn each, void *data
     return rc;
 }
 
-int mtnt__store_run_begin(mtnt_controller *controller, const char *chain, const char *command, int64_t *ret_run, mtnt_error *err)
+int mtnt__store_run_begin(mtnt_controller *controller, const char *chain, const char *command, int64_t *ret_run,
+                          mtnt_error *err)
 {
     const mtnt_value values[] = {mtnt_value_text(chain), mtnt_value_text(command), mtnt_value_text(controller->process),
-                                 mtnt_value_int(controller->system->wall_ms(controller->system->data)), mtnt_value_end()};
+                                 mtnt_value_int(controller->system->wall_ms(controller->system->data)),
+                                 mtnt_value_end()};
     int64_t run = 0;
-    int rc = write_alone(controller, read_run, &run, err,
-                         "INSERT INTO {schema}.mtnt_run (chain, command, process, started_ms) VALUES ($1, $2, $3, $4) RETURNING run", values);
+    int rc = write_alone(
+        controller, read_run, &run, err,
+        "INSERT INTO {schema}.mtnt_run (chain, command, process, started_ms) VALUES ($1, $2, $3, $4) RETURNING run",
+        values);
 
     if (rc == 0)
         *ret_run = run;
@@ -536,7 +563,8 @@ int mtnt__store_run_end(mtnt_controller *controller, int64_t run, const mtnt__ru
                                  mtnt_value_int(counts->untouched),
                                  mtnt_value_end()};
 
-    return write_alone(controller, NULL, NULL, err,
-                       "UPDATE {schema}.mtnt_run SET finished_ms = $2, migrated = $3, already_current = $4, failed = $5, untouched = $6 WHERE run = $1",
-                       values);
+    return write_alone(
+        controller, NULL, NULL, err,
+        "UPDATE {schema}.mtnt_run SET finished_ms = $2, migrated = $3, already_current = $4, failed = $5, untouched = $6 WHERE run = $1",
+        values);
 }

@@ -20,11 +20,11 @@ struct mtnt_controller {
     char process[MTNT__PROCESS_SIZE];
     char handle[MTNT__ID_SIZE];
     int64_t call;
-    char owner[MTNT__OWNER_SIZE];      /* of this call */
+    char owner[MTNT__OWNER_SIZE]; /* of this call */
     mtnt_controller_options options;
     const mtnt__system *system;
     bool ensured;
-    bool tables;                       /* there are tables (a read-only controller may have none) */
+    bool tables; /* there are tables (a read-only controller may have none) */
 };
 
 /* What the controller's row says of a tenant, copied. */
@@ -38,8 +38,8 @@ typedef struct mtnt__known {
     char migration[MTNT__ID_SIZE];
     int64_t epoch;
     char owner[MTNT__OWNER_SIZE];
-    int64_t lease_until_ms, now_ms;    /* the controller's clock */
-    bool failed;                       /* the last attempt left an error */
+    int64_t lease_until_ms, now_ms; /* the controller's clock */
+    bool failed;                    /* the last attempt left an error */
 } mtnt__known;
 
 bool mtnt__known_idle(const mtnt__known *known);
@@ -53,8 +53,8 @@ typedef struct mtnt__previous {
     struct mtnt__previous_operation {
         char *name;
         mtnt_status status;
-        mtnt__record record;           /* name unset; for those recorded in the controller alone */
-    } *operations;
+        mtnt__record record; /* name unset; for those recorded in the controller alone */
+    } * operations;
     size_t count, size;
 } mtnt__previous;
 void mtnt__previous_release(mtnt__previous *previous);
@@ -62,36 +62,38 @@ mtnt_status mtnt__previous_status(const mtnt__previous *previous, const char *na
 /* Adds to *applied what is recorded in the controller alone. */
 int mtnt__previous_add_applied(const mtnt__previous *previous, mtnt__applied *applied, mtnt_error *err);
 /* Reads only; for who has no claim. */
-int mtnt__store_previous(mtnt_controller *controller, const char *chain, const mtnt_model *model, mtnt__previous *ret_previous, mtnt_error *err);
+int mtnt__store_previous(mtnt_controller *controller, const char *chain, const mtnt_model *model,
+                         mtnt__previous *ret_previous, mtnt_error *err);
 
 /* Reads only. One mtnt__known for each model, in order. */
-int mtnt__store_select(mtnt_controller *controller, const char *chain, const mtnt_model *const *models, size_t count, mtnt__known *ret_known,
-                       mtnt_error *err);
+int mtnt__store_select(mtnt_controller *controller, const char *chain, const mtnt_model *const *models, size_t count,
+                       mtnt__known *ret_known, mtnt_error *err);
 
 /* A claim on one tenant: everything that recovery must know is in it before any work. */
 typedef struct mtnt__claim {
     const mtnt_model *model;
     char migration[MTNT__ID_SIZE];
-    const char *mode;                  /* static text: MTNT__MODE_… */
-    const char *decider;               /* "controller" or "model" */
+    const char *mode;    /* static text: MTNT__MODE_… */
+    const char *decider; /* "controller" or "model" */
     bool backward;
     int64_t run;
-    int64_t epoch;                     /* of the claim */
-    bool claimed;                      /* false: somebody else was quicker */
+    int64_t epoch; /* of the claim */
+    bool claimed;  /* false: somebody else was quicker */
     mtnt__previous previous;
 } mtnt__claim;
 
 /* Claims what is idle, sets `claimed`, `epoch` and `previous`. */
-int mtnt__store_claim(mtnt_controller *controller, const char *chain, mtnt__claim *const *claims, size_t count, int64_t lease_ms, mtnt_error *err);
+int mtnt__store_claim(mtnt_controller *controller, const char *chain, mtnt__claim *const *claims, size_t count,
+                      int64_t lease_ms, mtnt_error *err);
 
 /* How one migration ended, or where it stands. */
 typedef struct mtnt__end {
     const char *tenant, *migration;
     mtnt__migration_state state;
-    bool moved;                        /* `position`, `placed` and `uuid` are to be written */
+    bool moved; /* `position`, `placed` and `uuid` are to be written */
     mtnt__position position;
     const char *placed, *uuid;
-    const mtnt_error *error;           /* NULL = none */
+    const mtnt_error *error; /* NULL = none */
     const char *error_operation;
     int64_t run, finished_ms;
     const mtnt__step *steps;
@@ -99,11 +101,12 @@ typedef struct mtnt__end {
 } mtnt__end;
 
 /* Writes them all by migration id; a row that has ended already stays as it is. */
-int mtnt__store_finish(mtnt_controller *controller, const char *chain, const mtnt__end *ends, size_t count, mtnt_error *err);
+int mtnt__store_finish(mtnt_controller *controller, const char *chain, const mtnt__end *ends, size_t count,
+                       mtnt_error *err);
 
 /* Ends and claims in one transaction, for the executor. Either count may be 0. */
-int mtnt__store_exchange(mtnt_controller *controller, const char *chain, const mtnt__end *ends, size_t end_count, mtnt__claim *const *claims,
-                         size_t claim_count, int64_t lease_ms, mtnt_error *err);
+int mtnt__store_exchange(mtnt_controller *controller, const char *chain, const mtnt__end *ends, size_t end_count,
+                         mtnt__claim *const *claims, size_t claim_count, int64_t lease_ms, mtnt_error *err);
 
 /* An unended migration, for its recovery. */
 typedef struct mtnt__unended {
@@ -112,12 +115,15 @@ typedef struct mtnt__unended {
     bool backward;
     int64_t epoch;
 } mtnt__unended;
-int mtnt__store_unended(mtnt_controller *controller, const char *migration, mtnt__unended *ret_unended, mtnt_error *err);
+int mtnt__store_unended(mtnt_controller *controller, const char *migration, mtnt__unended *ret_unended,
+                        mtnt_error *err);
 /* Takes the lease over from `known`; BUSY when somebody else moved first. */
-int mtnt__store_take_lease(mtnt_controller *controller, const char *chain, const char *tenant, const mtnt__known *known, int64_t lease_ms, mtnt_error *err);
+int mtnt__store_take_lease(mtnt_controller *controller, const char *chain, const char *tenant, const mtnt__known *known,
+                           int64_t lease_ms, mtnt_error *err);
 
 /* Runs. */
-int mtnt__store_run_begin(mtnt_controller *controller, const char *chain, const char *command, int64_t *ret_run, mtnt_error *err);
+int mtnt__store_run_begin(mtnt_controller *controller, const char *chain, const char *command, int64_t *ret_run,
+                          mtnt_error *err);
 typedef struct mtnt__run_counts {
     int64_t migrated, current, failed, untouched;
 } mtnt__run_counts;

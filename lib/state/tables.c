@@ -13,7 +13,8 @@ static const mtnt__tables_step model_steps[] = {
     {mtnt__sql_model_sqlite_0001_initial, mtnt__sql_model_postgres_0001_initial},
 };
 
-const mtnt__tables mtnt__tables_controller = {"controller", controller_steps, sizeof(controller_steps) / sizeof(*controller_steps)};
+const mtnt__tables mtnt__tables_controller = {"controller", controller_steps,
+                                              sizeof(controller_steps) / sizeof(*controller_steps)};
 const mtnt__tables mtnt__tables_model = {"model", model_steps, sizeof(model_steps) / sizeof(*model_steps)};
 
 static int check_fsync(void *data, const mtnt_row *row, mtnt_error *err)
@@ -22,10 +23,11 @@ static int check_fsync(void *data, const mtnt_row *row, mtnt_error *err)
     const char *fsync = mtnt_row_text(row, 0);
 
     if (fsync != NULL && strcmp(fsync, "off") == 0)
-        return mtnt_error_set(err, MTNT_E_REFUSED,
-                              "the %s's server runs with fsync = off: what it says is committed may be lost by a crash, and the two databases would "
-                              "disagree. Switch it on. Nothing was changed",
-                              tables->owner);
+        return mtnt_error_set(
+            err, MTNT_E_REFUSED,
+            "the %s's server runs with fsync = off: what it says is committed may be lost by a crash, and the two databases would "
+            "disagree. Switch it on. Nothing was changed",
+            tables->owner);
     return 0;
 }
 
@@ -36,10 +38,11 @@ int mtnt__tables_lock(mtnt_db *db, const mtnt__tables *tables, mtnt_error *err)
     if (mtnt_db_backend(db) == MTNT_SQLITE)
         return 0;
     /* The setting rides along, so that refusing a server that forgets costs no round trip. */
-    return mtnt__db_run(db, check_fsync, (void *)(uintptr_t)tables, err,
-                        "SELECT current_setting('fsync'), "
-                        "pg_advisory_xact_lock(hashtextextended('mtnt ' || $1 || ' ' || coalesce(current_schema(), ''), 0))",
-                        values);
+    return mtnt__db_run(
+        db, check_fsync, (void *)(uintptr_t)tables, err,
+        "SELECT current_setting('fsync'), "
+        "pg_advisory_xact_lock(hashtextextended('mtnt ' || $1 || ' ' || coalesce(current_schema(), ''), 0))",
+        values);
 }
 
 static int read_count(void *data, const mtnt_row *row, mtnt_error *err)
@@ -80,9 +83,10 @@ int mtnt__meta_set(mtnt_db *db, const char *key, const char *value, mtnt_error *
 {
     const mtnt_value values[] = {mtnt_value_text(key), mtnt_value_text(value), mtnt_value_end()};
 
-    return mtnt__db_run(db, NULL, NULL, err,
-                        "INSERT INTO {schema}.mtnt_meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-                        values);
+    return mtnt__db_run(
+        db, NULL, NULL, err,
+        "INSERT INTO {schema}.mtnt_meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        values);
 }
 
 int mtnt__tables_version(mtnt_db *db, const mtnt__tables *tables, size_t *ret_version, mtnt_error *err)
@@ -102,12 +106,14 @@ int mtnt__tables_version(mtnt_db *db, const mtnt__tables *tables, size_t *ret_ve
     if (rc != 0)
         return rc;
     if (!mtnt__parse_int(text, 1, INT32_MAX, &version))
-        return mtnt_error_set(err, MTNT_E_CORRUPT, "the %s's mtnt_meta has schema_version `%s`, which is no number", tables->owner, text);
+        return mtnt_error_set(err, MTNT_E_CORRUPT, "the %s's mtnt_meta has schema_version `%s`, which is no number",
+                              tables->owner, text);
     if ((uint64_t)version > tables->count)
-        return mtnt_error_set(err, MTNT_E_NEWER,
-                              "the %s's tables are of version %lld and this program knows version %zu: a newer release has written them. Use that "
-                              "release; nothing was changed",
-                              tables->owner, (long long)version, tables->count);
+        return mtnt_error_set(
+            err, MTNT_E_NEWER,
+            "the %s's tables are of version %lld and this program knows version %zu: a newer release has written them. Use that "
+            "release; nothing was changed",
+            tables->owner, (long long)version, tables->count);
     *ret_version = (size_t)version;
     return 0;
 }
@@ -120,7 +126,8 @@ int mtnt__tables_ensure(mtnt_db *db, const mtnt__tables *tables, size_t *ret_bef
     if (rc != 0)
         return rc;
     for (size_t i = version; i < tables->count && rc == 0; i++)
-        rc = mtnt__db_run_script(db, err, mtnt_db_backend(db) == MTNT_SQLITE ? tables->steps[i].sqlite : tables->steps[i].postgres);
+        rc = mtnt__db_run_script(
+            db, err, mtnt_db_backend(db) == MTNT_SQLITE ? tables->steps[i].sqlite : tables->steps[i].postgres);
     if (rc != 0)
         return mtnt_error_wrap(err, "cannot make the %s's own tables", tables->owner);
     *ret_before = version;

@@ -10,7 +10,7 @@ typedef struct mtnt__tables_step {
 } mtnt__tables_step;
 
 typedef struct mtnt__tables {
-    const char *owner;                /* "controller" or "model", for errors */
+    const char *owner; /* "controller" or "model", for errors */
     const mtnt__tables_step *steps;
     size_t count;
 } mtnt__tables;

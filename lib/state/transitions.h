@@ -15,18 +15,18 @@ typedef enum mtnt__migration_state {
 } mtnt__migration_state;
 
 typedef enum mtnt__migration_event {
-    MTNT__EVENT_CLAIM = 1,     /* a worker takes the tenant */
-    MTNT__EVENT_COMMIT,        /* the decider says commit, and the other side is finished */
-    MTNT__EVENT_ABORT,         /* nothing of it is left, or the decider says abort */
-    MTNT__EVENT_LOSE_ANSWER,   /* COMMIT or PREPARE was sent and its answer lost, or a side is out of reach after the decision */
-    MTNT__EVENT_MEET_FOREIGN   /* something that is not ours stands at the model's name */
+    MTNT__EVENT_CLAIM = 1, /* a worker takes the tenant */
+    MTNT__EVENT_COMMIT,    /* the decider says commit, and the other side is finished */
+    MTNT__EVENT_ABORT,     /* nothing of it is left, or the decider says abort */
+    MTNT__EVENT_LOSE_ANSWER, /* COMMIT or PREPARE was sent and its answer lost, or a side is out of reach after the decision */
+    MTNT__EVENT_MEET_FOREIGN /* something that is not ours stands at the model's name */
 } mtnt__migration_event;
 
 typedef struct mtnt__transition {
     mtnt__migration_state from;
     mtnt__migration_event event;
     mtnt__migration_state to;
-    const char *operator_text;  /* what it means to the person on call */
+    const char *operator_text; /* what it means to the person on call */
 } mtnt__transition;
 
 const mtnt__transition *mtnt__transitions(size_t *ret_count);

@@ -16,12 +16,12 @@
 enum { ON_SQLITE = 1, ON_POSTGRES = 2, ON_FAKE = 4, ON_ALL = 7 };
 
 typedef struct contract {
-    int on;             /* one of the above */
+    int on; /* one of the above */
     scratch *files;
     pg_database pg;
     fake_server *fake;
-    char dsn[600];      /* of a database that is there and empty; "" for the fake */
-    mtnt_db *db;        /* a handle on it, not yet connected */
+    char dsn[600]; /* of a database that is there and empty; "" for the fake */
+    mtnt_db *db;   /* a handle on it, not yet connected */
     mtnt_db *others[16];
     int other_count;
     mtnt_error err;
@@ -32,7 +32,10 @@ typedef struct contract_test {
     void (*function)(void **state);
     int on;
 } contract_test;
-#define CONTRACT(function_, on_) {#function_, function_, on_}
+#define CONTRACT(function_, on_)   \
+    {                              \
+#function_, function_, on_ \
+    }
 
 /* Runs each test once for each of its backends, as "sqlite.name" and so on. What main returns. */
 int contract_run(const contract_test *tests, size_t count);
@@ -47,10 +50,10 @@ void contract_close(contract *c, mtnt_db *db);
 #define expect_ok(c, rc) contract_expect((c), (rc), 0, __FILE__, __LINE__)
 #define expect_code(c, rc, code) contract_expect((c), (rc), (code), __FILE__, __LINE__)
 void contract_expect(contract *c, int rc, int expected, const char *file, int line);
-#define expect_message(c, part)                                                                                                  \
-    do {                                                                                                                         \
-        if (!strstr((c)->err.message, (part)))                                                                                   \
-            fail_msg("\"%s\" is not in: %s", (part), (c)->err.message);                                                          \
+#define expect_message(c, part)                                         \
+    do {                                                                \
+        if (!strstr((c)->err.message, (part)))                          \
+            fail_msg("\"%s\" is not in: %s", (part), (c)->err.message); \
     } while (0)
 
 /* What a query says, as a number; fails the test on an error. */

@@ -164,8 +164,7 @@ static const failure *due(session *s, fake_kind kind)
 static int lose(session *s, fake_kind kind, mtnt_error *err)
 {
     bool doubt = kind == FAKE_COMMIT || kind == FAKE_PREPARE || kind == FAKE_FINISH;
-    int rc =
-        mtnt_error_set(err, doubt ? MTNT_E_IN_DOUBT : MTNT_E_CONNECT, "the connection is lost (on purpose)");
+    int rc = mtnt_error_set(err, doubt ? MTNT_E_IN_DOUBT : MTNT_E_CONNECT, "the connection is lost (on purpose)");
 
     real->disconnect(s->inner);
     forget_transaction(take_transaction(s));
@@ -236,8 +235,8 @@ static void fake_free(void *state)
     free(s);
 }
 
-static int fake_query(void *state, mtnt__call *call, const char *sql, const mtnt_value *values,
-                      mtnt_row_fn each, void *data, int64_t *ret_changes, mtnt_error *err)
+static int fake_query(void *state, mtnt__call *call, const char *sql, const mtnt_value *values, mtnt_row_fn each,
+                      void *data, int64_t *ret_changes, mtnt_error *err)
 {
     session *s = state;
     const failure *f = due(s, FAKE_QUERY);
@@ -370,8 +369,7 @@ static int finish(session *s, mtnt__call *call, const char *gid, bool commit, mt
     int rc = MTNT_OK;
 
     if (!*place)
-        return mtnt_error_set(err, MTNT_E_NOT_FOUND,
-                              "prepared transaction with identifier \"%s\" does not exist", gid);
+        return mtnt_error_set(err, MTNT_E_NOT_FOUND, "prepared transaction with identifier \"%s\" does not exist", gid);
     if (commit) {
         rc = real->begin(s->inner, call, err);
         if (rc == 0)
@@ -444,14 +442,13 @@ static void *fake_native(void *state, mtnt_backend kind)
     return real->native(((session *)state)->inner, kind);
 }
 
-#define FAKE_BACKEND(kind_)                                                                           \
-    {                                                                                                 \
-        .kind = (kind_), .connect = fake_connect, .connected = fake_connected,                        \
-        .disconnect = fake_disconnect, .free = fake_free, .query = fake_query, .script = fake_script, \
-        .begin = fake_begin, .in_transaction = fake_in_transaction, .commit = fake_commit,            \
-        .rollback = fake_rollback, .prepare = fake_prepare, .finish_prepared = fake_finish,           \
-        .boundary = fake_boundary, .schema = fake_schema, .facts = fake_facts, .cancel = fake_cancel, \
-        .native = fake_native,                                                                        \
+#define FAKE_BACKEND(kind_)                                                                                        \
+    {                                                                                                              \
+        .kind = (kind_), .connect = fake_connect, .connected = fake_connected, .disconnect = fake_disconnect,      \
+        .free = fake_free, .query = fake_query, .script = fake_script, .begin = fake_begin,                        \
+        .in_transaction = fake_in_transaction, .commit = fake_commit, .rollback = fake_rollback,                   \
+        .prepare = fake_prepare, .finish_prepared = fake_finish, .boundary = fake_boundary, .schema = fake_schema, \
+        .facts = fake_facts, .cancel = fake_cancel, .native = fake_native,                                         \
     }
 
 /* ---- the server ---- */
@@ -497,17 +494,14 @@ static session *session_new(fake_server *server, const mtnt__db_options *options
     return s;
 }
 
-static void open_session(fake_server *server, mtnt_db **ret_db, mtnt_db **ret_model,
-                         const mtnt__db_options *options)
+static void open_session(fake_server *server, mtnt_db **ret_db, mtnt_db **ret_model, const mtnt__db_options *options)
 {
-    static const mtnt__backend as_sqlite = FAKE_BACKEND(MTNT_SQLITE),
-                               as_postgres = FAKE_BACKEND(MTNT_POSTGRES);
+    static const mtnt__backend as_sqlite = FAKE_BACKEND(MTNT_SQLITE), as_postgres = FAKE_BACKEND(MTNT_POSTGRES);
     mtnt__db_options inner;
     session *s = session_new(server, options, &inner);
 
-    assert_int_equal(mtnt__db_new_with(ret_db, ret_model,
-                                       server->backend == MTNT_SQLITE ? &as_sqlite : &as_postgres, s, &inner,
-                                       NULL),
+    assert_int_equal(mtnt__db_new_with(ret_db, ret_model, server->backend == MTNT_SQLITE ? &as_sqlite : &as_postgres, s,
+                                       &inner, NULL),
                      0);
 }
 

@@ -51,7 +51,8 @@ void fake_server_free(fake_server *server);
 /* Fails the test when it cannot. options may be NULL; `system`, timeouts and read_only count. */
 mtnt_db *fake_db_open(fake_server *server, const mtnt__db_options *options);
 /* Two handles on one session and one transaction; both see the same schema. */
-void fake_db_open_pair(fake_server *server, mtnt_db **ret_controller, mtnt_db **ret_model, const mtnt__db_options *options);
+void fake_db_open_pair(fake_server *server, mtnt_db **ret_controller, mtnt_db **ret_model,
+                       const mtnt__db_options *options);
 
 /* What mtnt_db_backend says of handles that are opened from now on. MTNT_SQLITE unless set; the SQL stays SQLite's. */
 void fake_set_backend(fake_server *server, mtnt_backend backend);

@@ -41,8 +41,7 @@ void fleet_report_event(void *data, const mtnt_event *event)
         break;
     case MTNT_EVENT_OPERATION:
         r->operations++;
-        r->mixed =
-            r->mixed || (r->in_block[0] != '\0' && strcmp(r->in_block, mtnt_model_id(event->tenant)) != 0);
+        r->mixed = r->mixed || (r->in_block[0] != '\0' && strcmp(r->in_block, mtnt_model_id(event->tenant)) != 0);
         snprintf(r->in_block, sizeof(r->in_block), "%s", mtnt_model_id(event->tenant));
         break;
     case MTNT_EVENT_TENANT_FINISHED:

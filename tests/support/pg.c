@@ -51,8 +51,7 @@ void pg_dsn(const char *name, char *ret_dsn, int size)
     PQconninfoOption *options = PQconninfo(connection);
 
     snprintf(ret_dsn, (size_t)size, "postgresql:///%s?host=%s&port=%s&user=%s&password=%s", name,
-             option(options, "host"), option(options, "port"), option(options, "user"),
-             option(options, "password"));
+             option(options, "host"), option(options, "port"), option(options, "user"), option(options, "password"));
     PQconninfoFree(options);
     PQfinish(connection);
 }
@@ -63,8 +62,8 @@ void pg_database_make(pg_database *ret_database)
     PGconn *connection = connect_to("postgres");
     char sql[256];
 
-    snprintf(ret_database->name, sizeof(ret_database->name), "mtnt_test_%ld_%lx_%d", (long)getpid(),
-             (long)time(NULL), atomic_fetch_add(&made, 1));
+    snprintf(ret_database->name, sizeof(ret_database->name), "mtnt_test_%ld_%lx_%d", (long)getpid(), (long)time(NULL),
+             atomic_fetch_add(&made, 1));
     snprintf(sql, sizeof(sql), "CREATE DATABASE \"%s\" STRATEGY file_copy", ret_database->name);
     if (PQserverVersion(connection) < 150000)
         snprintf(sql, sizeof(sql), "CREATE DATABASE \"%s\"", ret_database->name);
@@ -79,8 +78,7 @@ static void end_prepared(const pg_database *database)
     PGresult *gids = run(connection, "SELECT gid FROM pg_prepared_xacts WHERE database = current_database()");
 
     for (int i = 0; i < PQntuples(gids); i++) {
-        char *gid = PQescapeLiteral(connection, PQgetvalue(gids, i, 0), strlen(PQgetvalue(gids, i, 0))),
-             sql[512];
+        char *gid = PQescapeLiteral(connection, PQgetvalue(gids, i, 0), strlen(PQgetvalue(gids, i, 0))), sql[512];
 
         snprintf(sql, sizeof(sql), "ROLLBACK PREPARED %s", gid);
         PQfreemem(gid);

@@ -205,8 +205,8 @@ static void b11_disabled(void **state)
 
 /* ---- plans ---- */
 
-static void plan_is(const char *chain_text, const char *names, bool forward, ptrdiff_t last, int64_t steps,
-                    int64_t run, const char *expected)
+static void plan_is(const char *chain_text, const char *names, bool forward, ptrdiff_t last, int64_t steps, int64_t run,
+                    const char *expected)
 {
     mtnt_chain *chain = chain_of(chain_text);
     mtnt__applied applied = applied_of(chain, names);
@@ -294,10 +294,9 @@ static mtnt__position position(const char *chain_text, const char *names)
 
 static void positions(void **state)
 {
-    mtnt__position none = position("a b c", ""), ab = position("a b c", "a b"),
-                   again = position("a b c d", "b a"), ac = position("a b c", "a c"),
-                   changed = position("a b=x c", "a b"), moved = position("a b@4 c", "a b"),
-                   off = position("a b! c", "a b"), a = position("a b c", "a");
+    mtnt__position none = position("a b c", ""), ab = position("a b c", "a b"), again = position("a b c d", "b a"),
+                   ac = position("a b c", "a c"), changed = position("a b=x c", "a b"),
+                   moved = position("a b@4 c", "a b"), off = position("a b! c", "a b"), a = position("a b c", "a");
 
     (void)state;
     assert_int_equal(none.version, 0);
@@ -395,14 +394,11 @@ static void ladder_of_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(check_equal),       cmocka_unit_test(c4_unknown),
-        cmocka_unit_test(c4_renamed),        cmocka_unit_test(check_moved),
-        cmocka_unit_test(check_changed),     cmocka_unit_test(b7_out_of_order),
-        cmocka_unit_test(b11_disabled),      cmocka_unit_test(plans_forward),
-        cmocka_unit_test(plans_backward),    cmocka_unit_test(plan_of_one_run),
-        cmocka_unit_test(positions),         cmocka_unit_test(records_stay_in_order),
-        cmocka_unit_test(many_records),      cmocka_unit_test(ladder),
-        cmocka_unit_test(ladder_of_nothing),
+        cmocka_unit_test(check_equal),     cmocka_unit_test(c4_unknown),    cmocka_unit_test(c4_renamed),
+        cmocka_unit_test(check_moved),     cmocka_unit_test(check_changed), cmocka_unit_test(b7_out_of_order),
+        cmocka_unit_test(b11_disabled),    cmocka_unit_test(plans_forward), cmocka_unit_test(plans_backward),
+        cmocka_unit_test(plan_of_one_run), cmocka_unit_test(positions),     cmocka_unit_test(records_stay_in_order),
+        cmocka_unit_test(many_records),    cmocka_unit_test(ladder),        cmocka_unit_test(ladder_of_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

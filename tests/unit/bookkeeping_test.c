@@ -107,8 +107,7 @@ static int release(void *data, mtnt__task *task, mtnt_error *err)
     recorder *r = data;
     int rc = call(r, "unlock", err);
 
-    return rc == 0 && r->controller != NULL ? mtnt__store_finish(r->controller, "shop", &task->end, 1, err)
-                                            : rc;
+    return rc == 0 && r->controller != NULL ? mtnt__store_finish(r->controller, "shop", &task->end, 1, err) : rc;
 }
 
 static mtnt__bookkeeping calls_of(recorder *r)
@@ -129,8 +128,8 @@ static int body(mtnt_operation *operation, mtnt_context *context, const mtnt_mod
     return 0;
 }
 
-static const mtnt_operation_class step = {MTNT_OPERATION_CLASS_INIT, .name = "step",
-                                          .writes = MTNT_WRITES_MODEL, .execute = body};
+static const mtnt_operation_class step = {MTNT_OPERATION_CLASS_INIT, .name = "step", .writes = MTNT_WRITES_MODEL,
+                                          .execute = body};
 
 static mtnt_chain *chain_of(recorder *r, size_t enabled, size_t disabled)
 {
@@ -221,8 +220,8 @@ static void b1_order_of_calls(void **state)
 
     if (mtnt__bookkeeping_perform(&calls, &task, &err) != 0)
         fail_msg("%s", err.message);
-    assert_string_equal(
-        r.calls, "db lock, ensure, db unlock, lock, list, P1, P2, S1, run 1, C1, S2, run 2, C2, unlock");
+    assert_string_equal(r.calls,
+                        "db lock, ensure, db unlock, lock, list, P1, P2, S1, run 1, C1, S2, run 2, C2, unlock");
     models[0] = model;
     assert_int_equal(mtnt__store_select(r.controller, "shop", models, 1, &known, &err), 0);
     assert_string_equal(known.state, "idle");
@@ -311,9 +310,8 @@ static void b8_unlock_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(b1_order_of_calls), cmocka_unit_test(b2_database_lock),
-        cmocka_unit_test(b3_one_unlock),     cmocka_unit_test(b4_both_errors),
-        cmocka_unit_test(b8_unlock_fails),
+        cmocka_unit_test(b1_order_of_calls), cmocka_unit_test(b2_database_lock), cmocka_unit_test(b3_one_unlock),
+        cmocka_unit_test(b4_both_errors),    cmocka_unit_test(b8_unlock_fails),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -225,6 +225,34 @@ static void a_glob_gives_the_files(void **state)
     mtnt_tenant_source_close(&source);
 }
 
+static void a_query_is_asked_of_the_controller(void **state)
+{
+    mtnt_tenant_source source = {0};
+    mtnt_controller *controller = NULL;
+    mtnt_error err = MTNT_ERROR_INIT;
+    const char *path;
+    char dsn[512];
+
+    snprintf(dsn, sizeof(dsn), "sqlite:%s/controller.db", ((scratch *)*state)->folder);
+    if (mtnt_controller_open(&controller, dsn, NULL, &err))
+        fail_msg("%s", err.message);
+    path = scratch_write(*state, "tenants.yaml",
+                         "defaults: {model: \"sqlite:t/{id}.db\"}\nsource: {query: SELECT 'acme' AS id}\n");
+    assert_int_equal(mtnt_tenants_load(&source, path, NULL, controller, &err), 0);
+    mtnt_model_free(expect_next(state, &source, "acme", "t/acme.db"));
+    expect_next(state, &source, NULL, NULL);
+    mtnt_tenant_source_close(&source);
+    path = scratch_write(*state, "tenants.yaml", "source:\n  query: |\n    SELECT id\n      FROM nowhere\n");
+    assert_int_equal(mtnt_tenants_load(&source, path, NULL, controller, &err), MTNT_E_DATABASE);
+    assert_string_equal(err.file, scratch_path(*state, "tenants.yaml"));
+    assert_int_equal(err.line, 3);
+    path = scratch_write(*state, "tenants.yaml", "source:\n  query: SELECT 'a' AS id, 'x' AS modle\n");
+    assert_int_equal(mtnt_tenants_load(&source, path, NULL, controller, &err), MTNT_E_CONFIG);
+    assert_int_equal(err.line, 2);
+    assert_int_equal(err.column, 10);
+    mtnt_controller_close(controller);
+}
+
 static void a_hundred_thousand_tenants_are_read_in_order(void **state)
 {
     mtnt__buffer text = {0};
@@ -262,6 +290,7 @@ int main(void)
         CASE(addresses_are_refused_at_their_line),
         CASE(a_source_is_one_thing),
         CASE(a_glob_gives_the_files),
+        CASE(a_query_is_asked_of_the_controller),
         CASE(a_hundred_thousand_tenants_are_read_in_order),
     };
 

@@ -171,8 +171,7 @@ static void defaults_come_from_the_environment(void **state)
     expect_own(mtnt__dsn_server("postgresql://"), "from-environment:7777");
     expect_own(mtnt__dsn_database("postgresql://"), "base");
     clear_environment();
-    setenv("PGSERVICEFILE", scratch_write(s, "services", "[prod]\nhost=from-service\nport=99\ndbname=shop\n"),
-           1);
+    setenv("PGSERVICEFILE", scratch_write(s, "services", "[prod]\nhost=from-service\nport=99\ndbname=shop\n"), 1);
     expect_own(mtnt__dsn_server("postgresql://?service=prod"), "from-service:99");
     expect_own(mtnt__dsn_database("postgresql://?service=prod"), "shop");
     clear_environment();

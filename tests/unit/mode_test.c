@@ -28,45 +28,39 @@ static const struct row {
     {POSTGRES, "sqlite:/nowhere/acme.db", NULL, MODEL, false, MTNT__MODE_SINGLE_MODEL, "single", "model"},
     {POSTGRES, "postgresql://db-1/acme", NULL, MODEL, false, MTNT__MODE_SINGLE_MODEL, "single", "model"},
     {POSTGRES, POSTGRES, "acme", MODEL, false, MTNT__MODE_SINGLE_MODEL, "single", "model"},
-    {SQLITE, "sqlite:/nowhere/acme.db", NULL, CONTROLLER, false, MTNT__MODE_SINGLE_CONTROLLER, "single",
-     "controller"},
-    {SQLITE, "postgresql://db-1/acme", NULL, CONTROLLER, false, MTNT__MODE_SINGLE_CONTROLLER, "single",
-     "controller"},
+    {SQLITE, "sqlite:/nowhere/acme.db", NULL, CONTROLLER, false, MTNT__MODE_SINGLE_CONTROLLER, "single", "controller"},
+    {SQLITE, "postgresql://db-1/acme", NULL, CONTROLLER, false, MTNT__MODE_SINGLE_CONTROLLER, "single", "controller"},
     {POSTGRES, "sqlite:/nowhere/acme.db", NULL, CONTROLLER, false, MTNT__MODE_SINGLE_CONTROLLER, "single",
      "controller"},
-    {POSTGRES, "postgresql://db-1/acme", NULL, CONTROLLER, false, MTNT__MODE_SINGLE_CONTROLLER, "single",
-     "controller"},
+    {POSTGRES, "postgresql://db-1/acme", NULL, CONTROLLER, false, MTNT__MODE_SINGLE_CONTROLLER, "single", "controller"},
     {POSTGRES, POSTGRES, "acme", CONTROLLER, false, MTNT__MODE_SINGLE_CONTROLLER, "single", "controller"},
     /* Nothing but the record of it is written: that is the model's. */
     {SQLITE, "sqlite:/nowhere/acme.db", NULL, 0, false, MTNT__MODE_SINGLE_MODEL, "single", "model"},
     {POSTGRES, "postgresql://db-1/acme", NULL, 0, false, MTNT__MODE_SINGLE_MODEL, "single", "model"},
     /* Both. */
-    {SQLITE, "sqlite:/nowhere/acme.db", NULL, MODEL | CONTROLLER, false, MTNT__MODE_SUPER_JOURNAL,
-     "super-journal", "controller"},
-    {POSTGRES, "sqlite:/nowhere/acme.db", NULL, MODEL | CONTROLLER, false, MTNT__MODE_TWO_PHASE, "two-phase",
-     "model"},
+    {SQLITE, "sqlite:/nowhere/acme.db", NULL, MODEL | CONTROLLER, false, MTNT__MODE_SUPER_JOURNAL, "super-journal",
+     "controller"},
+    {POSTGRES, "sqlite:/nowhere/acme.db", NULL, MODEL | CONTROLLER, false, MTNT__MODE_TWO_PHASE, "two-phase", "model"},
     {SQLITE, "postgresql://db-1/acme", NULL, MODEL | CONTROLLER, false, MTNT__MODE_TWO_PHASE, "two-phase",
      "controller"},
     {SQLITE, "postgresql://db-1/fleet", "acme", MODEL | CONTROLLER, false, MTNT__MODE_TWO_PHASE, "two-phase",
      "controller"},
     {POSTGRES, "postgresql://db-1/acme", NULL, MODEL | CONTROLLER, false, MTNT__MODE_TWO_PHASE, "two-phase",
      "controller"},
-    {POSTGRES, POSTGRES, "acme", MODEL | CONTROLLER, false, MTNT__MODE_SINGLE_TRANSACTION,
-     "single transaction", "controller"},
-    /* A schema elsewhere is another database. */
-    {POSTGRES, "postgresql://app@db-1/other", "acme", MODEL | CONTROLLER, false, MTNT__MODE_TWO_PHASE,
-     "two-phase", "controller"},
-    {POSTGRES, "postgresql://app@db-2/fleet", "acme", MODEL | CONTROLLER, false, MTNT__MODE_TWO_PHASE,
-     "two-phase", "controller"},
-    /* A model that is made: whatever is written. */
-    {SQLITE, "sqlite:/nowhere/acme.db", NULL, MODEL, true, MTNT__MODE_PROVISIONAL, "provisional",
+    {POSTGRES, POSTGRES, "acme", MODEL | CONTROLLER, false, MTNT__MODE_SINGLE_TRANSACTION, "single transaction",
      "controller"},
+    /* A schema elsewhere is another database. */
+    {POSTGRES, "postgresql://app@db-1/other", "acme", MODEL | CONTROLLER, false, MTNT__MODE_TWO_PHASE, "two-phase",
+     "controller"},
+    {POSTGRES, "postgresql://app@db-2/fleet", "acme", MODEL | CONTROLLER, false, MTNT__MODE_TWO_PHASE, "two-phase",
+     "controller"},
+    /* A model that is made: whatever is written. */
+    {SQLITE, "sqlite:/nowhere/acme.db", NULL, MODEL, true, MTNT__MODE_PROVISIONAL, "provisional", "controller"},
     {SQLITE, "sqlite:/nowhere/acme.db", NULL, MODEL | CONTROLLER, true, MTNT__MODE_PROVISIONAL, "provisional",
      "controller"},
-    {POSTGRES, "postgresql://db-1/acme", NULL, MODEL, true, MTNT__MODE_PROVISIONAL, "provisional",
+    {POSTGRES, "postgresql://db-1/acme", NULL, MODEL, true, MTNT__MODE_PROVISIONAL, "provisional", "controller"},
+    {POSTGRES, "sqlite:/nowhere/acme.db", NULL, MODEL | CONTROLLER, true, MTNT__MODE_PROVISIONAL, "provisional",
      "controller"},
-    {POSTGRES, "sqlite:/nowhere/acme.db", NULL, MODEL | CONTROLLER, true, MTNT__MODE_PROVISIONAL,
-     "provisional", "controller"},
 };
 
 static void every_pair(void **state)
@@ -88,8 +82,8 @@ static void every_pair(void **state)
             fail_msg("row %zu: %s", i, err.message);
         mode = mtnt__mode_choose(&controller, model, row->writes, row->provisional);
         if (mode != row->mode)
-            fail_msg("row %zu: %s with %s: mode %s, expected %s", i, row->controller, row->model,
-                     mtnt__mode_name(mode), row->name);
+            fail_msg("row %zu: %s with %s: mode %s, expected %s", i, row->controller, row->model, mtnt__mode_name(mode),
+                     row->name);
         assert_string_equal(mtnt__mode_name(mode), row->name);
         assert_string_equal(mtnt__mode_decider(mode, controller.backend, model->backend), row->decider);
         /* What the claim says leads recovery to the same mode. */
@@ -122,8 +116,7 @@ static void texts(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_pair), cmocka_unit_test(covers),
-                                       cmocka_unit_test(texts)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_pair), cmocka_unit_test(covers), cmocka_unit_test(texts)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,8 +31,7 @@ static void every_pair(void **state)
             const mtnt__transition *edge =
                 mtnt__transition_find((mtnt__migration_state)from, (mtnt__migration_event)event);
 
-            assert_string_equal(edge == NULL ? "-" : mtnt__migration_state_name(edge->to),
-                                expected[from][event]);
+            assert_string_equal(edge == NULL ? "-" : mtnt__migration_state_name(edge->to), expected[from][event]);
             if (edge == NULL)
                 continue;
             assert_int_equal(edge->from, from);

@@ -18,28 +18,33 @@ MTNT_API int mtnt_chain_set_name(mtnt_chain *chain, const char *name, mtnt_error
 
 /* Adds an operation at `order` (> 0) under the class's name; `config` is borrowed and must outlive the chain.
  * CONFIG: duplicate name or order, no body at all, bad name; INVALID: unknown class version or flags. */
-MTNT_API int mtnt_chain_add(mtnt_chain *chain, const mtnt_operation_class *operation_class, int64_t order, const void *config, mtnt_error *err);
+MTNT_API int mtnt_chain_add(mtnt_chain *chain, const mtnt_operation_class *operation_class, int64_t order,
+                            const void *config, mtnt_error *err);
 
 /* The same with everything that an entry may say. Zero it first. Texts are copied. */
 typedef struct mtnt_entry {
-    uint32_t version;                 /* MTNT_ENTRY_VERSION */
-    const char *name;                 /* NULL = the class's */
-    int64_t order;                    /* 0 = one more than the highest so far */
+    uint32_t version; /* MTNT_ENTRY_VERSION */
+    const char *name; /* NULL = the class's */
+    int64_t order;    /* 0 = one more than the highest so far */
     const void *config;
     void (*config_free)(void *config); /* NULL = borrowed. Taken over by the chain, even when adding fails */
-    const char *checksum;             /* of what the entry does (SQL, parameters): any text; hashed. NULL = name of the class only */
-    bool disabled;                    /* known, never run */
-    uint32_t writes;                  /* instead of the class's when writes_set */
+    const char *checksum; /* any text that says what the entry does; hashed. NULL = name of the class only */
+    bool disabled;        /* known, never run */
+    uint32_t writes;      /* instead of the class's when writes_set */
     bool writes_set;
-    uint32_t flags;                   /* added to the class's */
-    const char *file;                 /* where it is defined, for errors; NULL = in C */
+    uint32_t flags;   /* added to the class's */
+    const char *file; /* where it is defined, for errors; NULL = in C */
     uint32_t line;
-    const char *model_up;             /* SQL that it runs, for `plan`; NULL = none or in C */
+    const char *model_up; /* SQL that it runs, for `plan`; NULL = none or in C */
     const char *controller_up;
 } mtnt_entry;
 #define MTNT_ENTRY_VERSION 1
-#define MTNT_ENTRY_INIT {MTNT_ENTRY_VERSION, NULL, 0, NULL, NULL, NULL, false, 0, false, 0, NULL, 0, NULL, NULL}
-MTNT_API int mtnt_chain_add_entry(mtnt_chain *chain, const mtnt_operation_class *operation_class, const mtnt_entry *entry, mtnt_error *err);
+#define MTNT_ENTRY_INIT                                                                        \
+    {                                                                                          \
+        MTNT_ENTRY_VERSION, NULL, 0, NULL, NULL, NULL, false, 0, false, 0, NULL, 0, NULL, NULL \
+    }
+MTNT_API int mtnt_chain_add_entry(mtnt_chain *chain, const mtnt_operation_class *operation_class,
+                                  const mtnt_entry *entry, mtnt_error *err);
 
 MTNT_API size_t mtnt_chain_len(const mtnt_chain *chain);
 
@@ -47,7 +52,7 @@ MTNT_API size_t mtnt_chain_len(const mtnt_chain *chain);
 typedef struct mtnt_entry_info {
     const char *name;
     int64_t order;
-    const char *checksum;             /* 64 hex digits: SHA-256 */
+    const char *checksum; /* 64 hex digits: SHA-256 */
     bool disabled;
     uint32_t writes, flags;
     const mtnt_operation_class *operation_class;
@@ -74,10 +79,10 @@ MTNT_API int mtnt_chain_load_plugin(mtnt_chain *chain, const char *path, mtnt_er
 #else
 #define MTNT__PLUGIN_LINKAGE extern
 #endif
-#define MTNT_CHAIN_PLUGIN(chain)                                                                     \
-    MTNT__PLUGIN_LINKAGE MTNT_API const unsigned int mtnt_plugin_abi_version;                        \
-    const unsigned int mtnt_plugin_abi_version = MTNT_ABI_VERSION;                                   \
-    MTNT__PLUGIN_LINKAGE MTNT_API int mtnt_plugin_load(mtnt_chain *chain, mtnt_error *err);          \
+#define MTNT_CHAIN_PLUGIN(chain)                                                            \
+    MTNT__PLUGIN_LINKAGE MTNT_API const unsigned int mtnt_plugin_abi_version;               \
+    const unsigned int mtnt_plugin_abi_version = MTNT_ABI_VERSION;                          \
+    MTNT__PLUGIN_LINKAGE MTNT_API int mtnt_plugin_load(mtnt_chain *chain, mtnt_error *err); \
     int mtnt_plugin_load(mtnt_chain *chain, mtnt_error *err)
 
 MTNT_END_DECLS

@@ -17,25 +17,30 @@ typedef int (*mtnt_hook_fn)(void *data, const mtnt_operation *operation, mtnt_sc
 
 /* Zero it first, or use the _INIT. Times in ms; 0 = the default given here. */
 typedef struct mtnt_migration_options {
-    uint32_t version;                  /* MTNT_MIGRATION_OPTIONS_VERSION */
-    mtnt_atomicity atomicity;          /* CHAIN: all pending operations commit together. OPERATION: each by itself */
-    mtnt_on_failure on_failure;        /* with OPERATION: take back what this migration did (to the starting version), or keep it */
-    const char *to;                    /* the last operation to apply; rewind: the last one that stays. NULL = the end / nothing stays */
-    int64_t steps;                     /* at most so many operations; 0 = no limit. `do` and `undo` are 1 */
-    const char *run;                   /* rewind: only operations that this run (its number) applied; NULL = any */
-    bool allow_out_of_order;           /* run operations that come before one that is applied */
-    int64_t deadline_ms;               /* one tenant's whole attempt: 1 h */
-    int64_t operation_timeout_ms;      /* one operation: none */
-    int64_t unlock_deadline_ms;        /* rollback and bookkeeping after a failure: 2 min, always a fresh one */
+    uint32_t version;           /* MTNT_MIGRATION_OPTIONS_VERSION */
+    mtnt_atomicity atomicity;   /* CHAIN: all pending operations commit together. OPERATION: each by itself */
+    mtnt_on_failure on_failure; /* with OPERATION: go back to the starting version, or keep what was done */
+    const char *to;  /* the last operation to apply; rewind: the last one that stays. NULL = the end / nothing stays */
+    int64_t steps;   /* at most so many operations; 0 = no limit. `do` and `undo` are 1 */
+    const char *run; /* rewind: only operations that this run (its number) applied; NULL = any */
+    bool allow_out_of_order;      /* run operations that come before one that is applied */
+    int64_t deadline_ms;          /* one tenant's whole attempt: 1 h */
+    int64_t operation_timeout_ms; /* one operation: none */
+    int64_t unlock_deadline_ms;   /* rollback and bookkeeping after a failure: 2 min, always a fresh one */
     mtnt_hook_fn before_each, after_each;
     void *hook_data;
 } mtnt_migration_options;
 #define MTNT_MIGRATION_OPTIONS_VERSION 1
-#define MTNT_MIGRATION_OPTIONS_INIT {MTNT_MIGRATION_OPTIONS_VERSION, MTNT_ATOMICITY_CHAIN, MTNT_ON_FAILURE_ROLLBACK, NULL, 0, NULL, false, 0, 0, 0, NULL, NULL, NULL}
+#define MTNT_MIGRATION_OPTIONS_INIT                                                                                    \
+    {                                                                                                                  \
+        MTNT_MIGRATION_OPTIONS_VERSION, MTNT_ATOMICITY_CHAIN, MTNT_ON_FAILURE_ROLLBACK, NULL, 0, NULL, false, 0, 0, 0, \
+            NULL, NULL, NULL                                                                                           \
+    }
 
 /* Borrows controller, model and chain until _free. INVALID, NOT_FOUND (options->to), NOMEM. Does not touch a database. */
-MTNT_API int mtnt_coordinator_new(mtnt_coordinator **ret_coordinator, mtnt_controller *controller, const mtnt_model *model,
-                                  const mtnt_chain *chain, const mtnt_migration_options *options, mtnt_error *err);
+MTNT_API int mtnt_coordinator_new(mtnt_coordinator **ret_coordinator, mtnt_controller *controller,
+                                  const mtnt_model *model, const mtnt_chain *chain,
+                                  const mtnt_migration_options *options, mtnt_error *err);
 MTNT_API void mtnt_coordinator_free(mtnt_coordinator *coordinator);
 MTNT_API size_t mtnt_coordinator_len(const mtnt_coordinator *coordinator);
 
@@ -55,17 +60,17 @@ MTNT_API void mtnt_coordinator_cancel(mtnt_coordinator *coordinator);
 
 /* How the last perform or rewind went. Borrowed until the next call. */
 typedef struct mtnt_outcome {
-    const char *tenant, *migration;    /* migration: NULL when none was begun */
-    const char *mode;                  /* "single", "single transaction", "super-journal", "two-phase", "provisional"; NULL = none was needed */
-    size_t executed, rolled_back;      /* operations whose effects are / that were taken back again */
+    const char *tenant, *migration; /* migration: NULL when none was begun */
+    const char *mode; /* "single", "single transaction", "super-journal", "two-phase", "provisional"; NULL = none */
+    size_t executed, rolled_back; /* operations whose effects are / that were taken back again */
     int64_t from_version, to_version;
     bool created_model;
-    bool recovered;                    /* an interrupted migration was settled first … */
-    bool recovered_committed;          /* … and turned out to be committed */
-    int64_t started_ms, finished_ms;   /* wall clock */
-    const char *failed_operation;      /* NULL = none, or not an operation's failure */
+    bool recovered;                  /* an interrupted migration was settled first … */
+    bool recovered_committed;        /* … and turned out to be committed */
+    int64_t started_ms, finished_ms; /* wall clock */
+    const char *failed_operation;    /* NULL = none, or not an operation's failure */
     int64_t failed_order;
-    const char *failed_phase;          /* "setup", "before hook", "execute", "after hook", "verify", "commit" */
+    const char *failed_phase; /* "setup", "before hook", "execute", "after hook", "verify", "commit" */
 } mtnt_outcome;
 MTNT_API void mtnt_coordinator_outcome(const mtnt_coordinator *coordinator, mtnt_outcome *ret_outcome);
 
@@ -73,15 +78,15 @@ MTNT_API void mtnt_coordinator_outcome(const mtnt_coordinator *coordinator, mtnt
 
 /* How a tenant's migration would commit that writes what `writes` says (MTNT_WRITES_…; creates: it makes the
  * model), in the words of mtnt_event.guarantee. Static text; touches no database. */
-MTNT_API const char *mtnt_coordinator_guarantee(const char *controller_dsn, const mtnt_model *model,
-                                                uint32_t writes, bool creates);
+MTNT_API const char *mtnt_coordinator_guarantee(const char *controller_dsn, const mtnt_model *model, uint32_t writes,
+                                                bool creates);
 
 /* What the whole chain on one tenant would rest on. */
 typedef struct mtnt_examination {
-    const char *mode, *guarantee;      /* static texts, as in mtnt_outcome and mtnt_event */
-    const char *decider;               /* "controller" or "model": whose commit decides */
-    bool model_exists;                 /* false: the chain creates it */
-    char controller[192], model[192];  /* engine, version, settings; "" = not reached */
+    const char *mode, *guarantee;     /* static texts, as in mtnt_outcome and mtnt_event */
+    const char *decider;              /* "controller" or "model": whose commit decides */
+    bool model_exists;                /* false: the chain creates it */
+    char controller[192], model[192]; /* engine, version, settings; "" = not reached */
 } mtnt_examination;
 /* Opens both databases and changes nothing; the controller may be read_only. Blocks. 0: the guarantee
  * holds. REFUSED: it does not, and err says what to do; CONNECT, CORRUPT, NOT_FOUND (no model, and the chain does

@@ -14,26 +14,34 @@ typedef enum mtnt_direction { MTNT_FORWARD = 0, MTNT_BACKWARD } mtnt_direction;
 
 /* Zero it first, or use the _INIT. */
 typedef struct mtnt_executor_options {
-    uint32_t version;                 /* MTNT_EXECUTOR_OPTIONS_VERSION */
-    int workers;                      /* 1 to 1024; 0 = twice the processors, at most 16 */
+    uint32_t version; /* MTNT_EXECUTOR_OPTIONS_VERSION */
+    int workers;      /* 1 to 1024; 0 = twice the processors, at most 16 */
     mtnt_direction direction;
     mtnt_migration_options migration;
-    bool stop_on_error;               /* no new tenant starts after the first failure; the rest count as untouched */
-    const char *command;              /* for the run's record: "migrate", "rewind" … */
-    mtnt_reporter reporter;           /* event NULL = none */
+    bool stop_on_error;     /* no new tenant starts after the first failure; the rest count as untouched */
+    const char *command;    /* for the run's record: "migrate", "rewind" … */
+    mtnt_reporter reporter; /* event NULL = none */
 } mtnt_executor_options;
 #define MTNT_EXECUTOR_OPTIONS_VERSION 1
-#define MTNT_EXECUTOR_OPTIONS_INIT {MTNT_EXECUTOR_OPTIONS_VERSION, 0, MTNT_FORWARD, MTNT_MIGRATION_OPTIONS_INIT, false, NULL, {NULL, NULL}}
+#define MTNT_EXECUTOR_OPTIONS_INIT                                                                \
+    {                                                                                             \
+        MTNT_EXECUTOR_OPTIONS_VERSION, 0, MTNT_FORWARD, MTNT_MIGRATION_OPTIONS_INIT, false, NULL, \
+        {                                                                                         \
+            NULL, NULL                                                                            \
+        }                                                                                         \
+    }
 
 /* Borrows controller and chain until _free; copies the options (texts in migration are borrowed too). INVALID, NOMEM. */
-MTNT_API int mtnt_executor_new(mtnt_executor **ret_executor, mtnt_controller *controller, const mtnt_chain *chain, const mtnt_executor_options *options, mtnt_error *err);
+MTNT_API int mtnt_executor_new(mtnt_executor **ret_executor, mtnt_controller *controller, const mtnt_chain *chain,
+                               const mtnt_executor_options *options, mtnt_error *err);
 MTNT_API void mtnt_executor_free(mtnt_executor *executor);
 
 /* Runs every tenant of the source; blocks until all threads that it started have been joined. Not closed: the source is the caller's.
  * 0: every tenant was tried or found current — look at the counts for failures of single tenants, which are no error here. Not 0: the source
  * failed midway (the tenants already given were finished first), or the controller was lost. Threads inherit the caller's signal mask:
  * block signals first. */
-MTNT_API int mtnt_executor_migrate(mtnt_executor *executor, mtnt_tenant_source *source, mtnt_counts *ret_counts, mtnt_error *err);
+MTNT_API int mtnt_executor_migrate(mtnt_executor *executor, mtnt_tenant_source *source, mtnt_counts *ret_counts,
+                                   mtnt_error *err);
 
 typedef enum mtnt_cancel { MTNT_CANCEL_DRAIN = 1, MTNT_CANCEL_INTERRUPT } mtnt_cancel;
 /* DRAIN: no new tenant starts, running ones finish or roll back. INTERRUPT: running bodies are cancelled and rolled back. Any thread; not

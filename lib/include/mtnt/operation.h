@@ -10,11 +10,7 @@ MTNT_BEGIN_DECLS
 typedef struct mtnt_operation mtnt_operation;
 
 /* What the operation writes. Declared, because the way to commit follows from it; enforced: the other side is read-only. */
-enum {
-    MTNT_WRITES_NOTHING = 0,
-    MTNT_WRITES_MODEL = 1,
-    MTNT_WRITES_CONTROLLER = 2
-};
+enum { MTNT_WRITES_NOTHING = 0, MTNT_WRITES_MODEL = 1, MTNT_WRITES_CONTROLLER = 2 };
 
 enum {
     /* Runs outside a transaction. Refused by this version wherever it is pending. */
@@ -43,22 +39,24 @@ MTNT_API const char *mtnt_status_name(mtnt_status status);
  * execute and rollback are also up and down: the same rollback compensates a failure and takes an applied operation back. It
  * is not called for effects that died with the database transaction. */
 typedef struct mtnt_operation_class {
-    uint32_t version;          /* MTNT_OPERATION_CLASS_INIT sets it */
-    const char *name;          /* default name of entries of this class; [A-Za-z0-9._-] recommended */
-    size_t state_size;         /* zeroed state for each migration; one thread only */
-    uint32_t writes;           /* MTNT_WRITES_… */
-    uint32_t flags;            /* MTNT_OPERATION_… */
+    uint32_t version;  /* MTNT_OPERATION_CLASS_INIT sets it */
+    const char *name;  /* default name of entries of this class; [A-Za-z0-9._-] recommended */
+    size_t state_size; /* zeroed state for each migration; one thread only */
+    uint32_t writes;   /* MTNT_WRITES_… */
+    uint32_t flags;    /* MTNT_OPERATION_… */
     int (*setup)(mtnt_operation *operation, mtnt_scope *scope, mtnt_error *err);
     int (*execute)(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model, mtnt_error *err);
     int (*rollback)(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model, mtnt_error *err);
-    int (*verify)(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model, mtnt_error *err); /* after execute, in the transaction */
-    void (*teardown)(mtnt_operation *operation); /* frees what setup and execute put into the state; called once per migration if setup was */
+    /* After execute, in the transaction. */
+    int (*verify)(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model, mtnt_error *err);
+    /* Frees what setup and execute put into the state; called once for each migration in which the operation began. */
+    void (*teardown)(mtnt_operation *operation);
 } mtnt_operation_class;
 #define MTNT_OPERATION_CLASS_VERSION 1
 #define MTNT_OPERATION_CLASS_INIT .version = MTNT_OPERATION_CLASS_VERSION
 
 /* For use inside callbacks. Borrowed; valid during the callback. */
-MTNT_API void *mtnt_operation_state(mtnt_operation *operation);         /* NULL when state_size is 0 */
+MTNT_API void *mtnt_operation_state(mtnt_operation *operation);              /* NULL when state_size is 0 */
 MTNT_API const void *mtnt_operation_config(const mtnt_operation *operation); /* what the chain entry was added with */
 MTNT_API const char *mtnt_operation_name(const mtnt_operation *operation);
 MTNT_API int64_t mtnt_operation_order(const mtnt_operation *operation);

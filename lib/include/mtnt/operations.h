@@ -11,8 +11,8 @@ MTNT_BEGIN_DECLS
 /* A piece of SQL and where it stands; sql NULL = none. */
 typedef struct mtnt_sql_text {
     const char *sql;
-    const char *file;            /* NULL = unknown */
-    uint32_t line, column;       /* of its first character; 0 = unknown */
+    const char *file;      /* NULL = unknown */
+    uint32_t line, column; /* of its first character; 0 = unknown */
 } mtnt_sql_text;
 
 /* sql: scripts for each side, up and down. `any` runs where there is none for the backend at hand. An operation that has SQL for
@@ -23,25 +23,28 @@ typedef struct mtnt_sql_side {
 typedef struct mtnt_sql_options {
     mtnt_sql_side model, controller;
 } mtnt_sql_options;
-MTNT_API int mtnt_operation_add_sql(mtnt_chain *chain, const mtnt_sql_options *options, const mtnt_entry *entry, mtnt_error *err);
+MTNT_API int mtnt_operation_add_sql(mtnt_chain *chain, const mtnt_sql_options *options, const mtnt_entry *entry,
+                                    mtnt_error *err);
 
 /* create_model: makes the model (SQLite file, PostgreSQL database or schema, as the tenant's DSN says) and runs the template
  * in it. Must be first in the chain. A model that is there already is recorded and left alone. */
 typedef struct mtnt_create_model_options {
     mtnt_sql_text template_any, template_sqlite, template_postgres;
 } mtnt_create_model_options;
-MTNT_API int mtnt_operation_add_create_model(mtnt_chain *chain, const mtnt_create_model_options *options, const mtnt_entry *entry, mtnt_error *err);
+MTNT_API int mtnt_operation_add_create_model(mtnt_chain *chain, const mtnt_create_model_options *options,
+                                             const mtnt_entry *entry, mtnt_error *err);
 
 /* tables: creates several tables ("name(column definitions)") in the model, drops them in reverse on rollback. */
 typedef struct mtnt_tables_options {
-    const char *const *tables;   /* "contacts(id INTEGER PRIMARY KEY, name TEXT NOT NULL)", NULL-terminated */
-    bool drop;                   /* the other way round: execute drops, rollback creates */
+    const char *const *tables; /* "contacts(id INTEGER PRIMARY KEY, name TEXT NOT NULL)", NULL-terminated */
+    bool drop;                 /* the other way round: execute drops, rollback creates */
 } mtnt_tables_options;
-MTNT_API int mtnt_operation_add_tables(mtnt_chain *chain, const mtnt_tables_options *options, const mtnt_entry *entry, mtnt_error *err);
+MTNT_API int mtnt_operation_add_tables(mtnt_chain *chain, const mtnt_tables_options *options, const mtnt_entry *entry,
+                                       mtnt_error *err);
 
 /* verify: queries whose first column of the first row must be the expected text (NULL = the SQL NULL or no row). */
 typedef struct mtnt_verify_check {
-    mtnt_sql_text sql;           /* one statement; :'name' as in sql */
+    mtnt_sql_text sql; /* one statement; :'name' as in sql */
     bool on_controller;
     const char *expect;
 } mtnt_verify_check;
@@ -49,20 +52,23 @@ typedef struct mtnt_verify_options {
     const mtnt_verify_check *checks;
     size_t count;
 } mtnt_verify_options;
-MTNT_API int mtnt_operation_add_verify(mtnt_chain *chain, const mtnt_verify_options *options, const mtnt_entry *entry, mtnt_error *err);
+MTNT_API int mtnt_operation_add_verify(mtnt_chain *chain, const mtnt_verify_options *options, const mtnt_entry *entry,
+                                       mtnt_error *err);
 
 /* exec: runs a program by posix_spawn (no shell), and a compensating program on rollback. Exit status 0 is success. Environment:
  * the caller's without its MTNT_…, plus MTNT_TENANT, MTNT_MIGRATION, MTNT_OPERATION, MTNT_VAR_<NAME> for vars; never a DSN. No standard
  * input; output goes to the error text (last lines) on failure. Killed (SIGTERM, then SIGKILL after 5 s, its process group) on deadline or
  * cancel. A program that fails takes what it has left running with it; one that succeeds may leave something running. */
 typedef struct mtnt_exec_options {
-    const char *const *command;  /* program and arguments, NULL-terminated; looked up in PATH. {tenant} in an argument is the id,
+    const char *const
+        *command; /* program and arguments, NULL-terminated; looked up in PATH. {tenant} in an argument is the id,
                                     when it is plain ([A-Za-z0-9._-], not beginning with `.` or `-`); for any
                                     other id the operation fails before it runs: use MTNT_TENANT there */
-    const char *const *undo;     /* NULL = nothing to undo */
-    const char *folder;          /* working directory; NULL = the caller's */
+    const char *const *undo; /* NULL = nothing to undo */
+    const char *folder;      /* working directory; NULL = the caller's */
 } mtnt_exec_options;
-MTNT_API int mtnt_operation_add_exec(mtnt_chain *chain, const mtnt_exec_options *options, const mtnt_entry *entry, mtnt_error *err);
+MTNT_API int mtnt_operation_add_exec(mtnt_chain *chain, const mtnt_exec_options *options, const mtnt_entry *entry,
+                                     mtnt_error *err);
 
 MTNT_END_DECLS
 

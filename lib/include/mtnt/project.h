@@ -8,8 +8,8 @@ MTNT_BEGIN_DECLS
 
 /* Paths are resolved: as seen from the project file's folder. Owned; NULL = not said; ints and times 0 = not said (-1 for line). */
 typedef struct mtnt_project {
-    char *file;                     /* NULL when there was no project file */
-    char *controller;               /* DSN; never NULL after _load: sqlite:mtnt-controller.db beside the file by default */
+    char *file;       /* NULL when there was no project file */
+    char *controller; /* DSN; never NULL after _load: sqlite:mtnt-controller.db beside the file by default */
     uint32_t controller_line;
     char *tenants, *chain, *plugin; /* paths */
     int workers;

@@ -8,50 +8,51 @@
 MTNT_BEGIN_DECLS
 
 typedef enum mtnt_event_type {
-    MTNT_EVENT_RUN_STARTED = 1,      /* run, total, workers, mode */
-    MTNT_EVENT_TENANT_STARTED,       /* tenant: a worker has taken it */
-    MTNT_EVENT_OPERATION,            /* one operation's end; comes with its tenant's end, in order; time = when it ended */
-    MTNT_EVENT_TENANT_FINISHED,      /* tenant, result, outcome, error */
-    MTNT_EVENT_PROGRESS,             /* counts, now and then and at least once a second while something happens */
-    MTNT_EVENT_WARNING,              /* error has the text */
-    MTNT_EVENT_RUN_FINISHED          /* counts, error when the source or the controller failed */
+    MTNT_EVENT_RUN_STARTED = 1, /* run, total, workers, mode */
+    MTNT_EVENT_TENANT_STARTED,  /* tenant: a worker has taken it */
+    MTNT_EVENT_OPERATION,       /* one operation's end; comes with its tenant's end, in order; time = when it ended */
+    MTNT_EVENT_TENANT_FINISHED, /* tenant, result, outcome, error */
+    MTNT_EVENT_PROGRESS,        /* counts, now and then and at least once a second while something happens */
+    MTNT_EVENT_WARNING,         /* error has the text */
+    MTNT_EVENT_RUN_FINISHED     /* counts, error when the source or the controller failed */
 } mtnt_event_type;
 
 typedef enum mtnt_result {
     MTNT_RESULT_NONE = 0,
-    MTNT_RESULT_MIGRATED,            /* something was executed (or rewound), and both databases hold all of it */
-    MTNT_RESULT_CURRENT,             /* nothing to do */
-    MTNT_RESULT_FAILED,              /* failed; rolled back unless outcome->executed says what was kept */
-    MTNT_RESULT_IN_DOUBT,            /* the answer to a commit was lost; counts as failed */
-    MTNT_RESULT_UNTOUCHED            /* not begun: drained, or the budget was spent */
+    MTNT_RESULT_MIGRATED, /* something was executed (or rewound), and both databases hold all of it */
+    MTNT_RESULT_CURRENT,  /* nothing to do */
+    MTNT_RESULT_FAILED,   /* failed; rolled back unless outcome->executed says what was kept */
+    MTNT_RESULT_IN_DOUBT, /* the answer to a commit was lost; counts as failed */
+    MTNT_RESULT_UNTOUCHED /* not begun: drained, or the budget was spent */
 } mtnt_result;
 
 /* total = migrated + current + failed + untouched once the run has finished; -1 before the source's end when it cannot tell. */
 typedef struct mtnt_counts {
     int64_t total, migrated, current, failed, untouched;
-    int64_t rolled_back, in_doubt, kept;     /* of the failed ones */
+    int64_t rolled_back, in_doubt, kept;            /* of the failed ones */
     int64_t recovered_committed, recovered_aborted; /* interrupted earlier, settled by this run */
-    int64_t running;                 /* now */
-    int64_t operations;              /* executed, and kept */
+    int64_t running;                                /* now */
+    int64_t operations;                             /* executed, and kept */
     int64_t elapsed_ms;
 } mtnt_counts;
 
 typedef struct mtnt_event {
     mtnt_event_type type;
     int64_t wall_ms;
-    int64_t run;                     /* its number in the controller; 0 = a run that changes nothing */
-    const mtnt_model *tenant;        /* NULL in the run's own events */
+    int64_t run;              /* its number in the controller; 0 = a run that changes nothing */
+    const mtnt_model *tenant; /* NULL in the run's own events */
     mtnt_result result;
-    const mtnt_outcome *outcome;     /* TENANT_FINISHED; NULL for tenants answered by the controller */
-    const char *operation;           /* OPERATION … */
+    const mtnt_outcome *outcome; /* TENANT_FINISHED; NULL for tenants answered by the controller */
+    const char *operation;       /* OPERATION … */
     int64_t order;
     mtnt_status status;
     int64_t duration_ms;
-    bool up;                         /* forward, or rollback */
-    const mtnt_error *error;         /* NULL = none */
-    const mtnt_counts *counts;       /* RUN_…, PROGRESS, TENANT_FINISHED */
-    int workers;                     /* RUN_STARTED */
-    const char *guarantee;           /* RUN_STARTED: "atomic per model (single)", "atomic across controller and model (super-journal)" … */
+    bool up;                   /* forward, or rollback */
+    const mtnt_error *error;   /* NULL = none */
+    const mtnt_counts *counts; /* RUN_…, PROGRESS, TENANT_FINISHED */
+    int workers;               /* RUN_STARTED */
+    const char *
+        guarantee; /* RUN_STARTED: "atomic per model (single)", "atomic across controller and model (super-journal)" … */
 } mtnt_event;
 
 typedef struct mtnt_reporter {

@@ -12,8 +12,8 @@ typedef struct mtnt_tenant_source {
     /* The next tenant, the caller's to free. *ret_model = NULL at the end. An error ends the stream: tenants that were given before are
      * finished, the failure is reported, and the exit is not 0. */
     int (*next)(void *data, mtnt_model **ret_model, mtnt_error *err);
-    int64_t (*total)(void *data);     /* how many there will be; -1 = not known. NULL = not known */
-    void (*close)(void *data);        /* NULL = nothing to free */
+    int64_t (*total)(void *data); /* how many there will be; -1 = not known. NULL = not known */
+    void (*close)(void *data);    /* NULL = nothing to free */
     void *data;
 } mtnt_tenant_source;
 
@@ -24,19 +24,22 @@ MTNT_API void mtnt_tenant_source_close(mtnt_tenant_source *source);
  * the library; pass its text as `text` with path as its name for errors. controller is used by `source: {query: …}` only (its connection reads the query when
  * the source is made); NULL refuses queries. Errors: CONFIG with file:line, NOT_FOUND, IO, DATABASE (query), NOMEM. Everything
  * in a list is checked here, before any tenant is given. */
-MTNT_API int mtnt_tenants_load(mtnt_tenant_source *ret_source, const char *path, const char *text, mtnt_controller *controller, mtnt_error *err);
+MTNT_API int mtnt_tenants_load(mtnt_tenant_source *ret_source, const char *path, const char *text,
+                               mtnt_controller *controller, mtnt_error *err);
 
 /* Rows of a query on the controller: columns id, model [, schema, description]; `default_model` (with {id}) where the column
  * model is missing or NULL; relative SQLite paths are seen from `base_file`'s folder. */
-MTNT_API int mtnt_tenants_query(mtnt_tenant_source *ret_source, mtnt_controller *controller, const char *sql, const char *default_model, const char *base_file, mtnt_error *err);
+MTNT_API int mtnt_tenants_query(mtnt_tenant_source *ret_source, mtnt_controller *controller, const char *sql,
+                                const char *default_model, const char *base_file, mtnt_error *err);
 /* Files by pattern, seen from base_file's folder; the id is the file name without its extension. */
-MTNT_API int mtnt_tenants_glob(mtnt_tenant_source *ret_source, const char *pattern, const char *base_file, mtnt_error *err);
+MTNT_API int mtnt_tenants_glob(mtnt_tenant_source *ret_source, const char *pattern, const char *base_file,
+                               mtnt_error *err);
 
 /* Passes on only the tenants selected. Takes *source over (zeroed), also on failure. All texts are copied.
  * only/exclude: ids, NULL-terminated or NULL; where: "key=value" labels that must all match. An id in `only` that the source never gave is
  * an error at the end of the stream (NOT_FOUND, naming it). */
-MTNT_API int mtnt_tenants_select(mtnt_tenant_source *ret_source, mtnt_tenant_source *source, const char *const *only, const char *const *exclude,
-                                 const char *const *where, mtnt_error *err);
+MTNT_API int mtnt_tenants_select(mtnt_tenant_source *ret_source, mtnt_tenant_source *source, const char *const *only,
+                                 const char *const *exclude, const char *const *where, mtnt_error *err);
 
 MTNT_END_DECLS
 
