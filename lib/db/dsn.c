@@ -22,12 +22,14 @@ const char *mtnt__dsn_sqlite_path(const char *dsn)
     return strncmp(dsn, SQLITE_PREFIX, length) == 0 ? dsn + length : NULL;
 }
 
-/* NULL: it cannot be parsed, or memory is out. What libpq says about it may repeat a password, and is not used. */
-static PQconninfoOption *parse(const char *dsn)
+/* NULL: it cannot be parsed, or memory is out. What libpq says about it may repeat a password, and is not shown. */
+static PQconninfoOption *parse(const char *dsn, bool *ret_memory)
 {
     char *text = NULL;
     PQconninfoOption *options = PQconninfoParse(dsn, &text);
 
+    if (ret_memory)
+        *ret_memory = !options && (!text || strstr(text, "out of memory"));
     PQfreemem(text);
     return options;
 }
@@ -65,10 +67,13 @@ static int check_sqlite(const char *path, mtnt_error *err)
 
 static int check_postgres(const char *dsn, mtnt_error *err)
 {
-    PQconninfoOption *options = parse(dsn);
+    bool memory;
+    PQconninfoOption *options = parse(dsn, &memory);
     int rc = MTNT_OK;
 
-    if (!options)
+    if (memory)
+        rc = mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    else if (!options)
         rc = mtnt_error_set(err, MTNT_E_INVALID,
                             "not a PostgreSQL URI that libpq understands (postgresql://user@host:port/database"
                             "?option=value; special characters are written %%40)");
@@ -108,7 +113,7 @@ static void append(char *text, size_t size, const char *part)
 /* Built up from the parts that hold no secret, instead of cutting the secret ones out. */
 static void show_postgres(const char *dsn, char *ret_text)
 {
-    PQconninfoOption *options = parse(dsn);
+    PQconninfoOption *options = parse(dsn, NULL);
     const char *part;
 
     mtnt__text_copy(ret_text, MTNT__DSN_SHOWN_SIZE, "postgresql://");
@@ -252,7 +257,7 @@ static void add_encoded(mtnt__buffer *buffer, const char *text)
 
 char *mtnt__dsn_with_database(const char *dsn, const char *database)
 {
-    PQconninfoOption *options = is_uri(dsn) ? parse(dsn) : NULL;
+    PQconninfoOption *options = is_uri(dsn) ? parse(dsn, NULL) : NULL;
     mtnt__buffer other = {0};
     char separator = '?';
 

@@ -204,6 +204,10 @@ int mtnt__postgres_fail_connecting(mtnt__postgres *s, const PGconn *connection, 
         judged = (judgement){MTNT_E_CONNECT, false};
     if (strcmp(state, "3D000") == 0)
         judged = (judgement){MTNT_E_NOT_FOUND, false};
+    if (!found && strstr(message, "out of memory")) {
+        judged = (judgement){MTNT_E_NOMEM, false};
+        state[0] = '\0';
+    }
     mtnt__dsn_redact(s->dsn, shown);
     mtnt_error_set(err, judged.code, "%s: %s", shown, message);
     set_state(err, state, judged.retryable);

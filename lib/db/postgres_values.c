@@ -102,6 +102,7 @@ void mtnt__postgres_parameters_release(mtnt__parameters *parameters)
 /* The row of a callback, with the bytes that it has asked for. */
 typedef struct source {
     PGresult *result;
+    bool failed; /* memory ran out for some */
     struct decoded {
         unsigned char *bytes;
         size_t length;
@@ -157,11 +158,14 @@ static const void *row_blob(const mtnt_row *row, int column, size_t *ret_length)
     }
     if (!from->decoded)
         from->decoded = calloc((size_t)row->columns, sizeof(*from->decoded));
-    if (!from->decoded)
+    if (!from->decoded) {
+        from->failed = true;
         return NULL;
+    }
     if (!from->decoded[column].bytes)
         from->decoded[column].bytes =
             PQunescapeBytea((const unsigned char *)row_text(row, column), &from->decoded[column].length);
+    from->failed = from->failed || !from->decoded[column].bytes;
     *ret_length = from->decoded[column].bytes ? from->decoded[column].length : 0;
     return from->decoded[column].bytes;
 }
@@ -176,5 +180,7 @@ int mtnt__postgres_give_row(PGresult *result, mtnt_row_fn each, void *data, mtnt
     for (int i = 0; from.decoded && i < row.columns; i++)
         PQfreemem(from.decoded[i].bytes);
     free(from.decoded);
+    if (rc == 0 && from.failed)
+        rc = mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
     return rc;
 }

@@ -151,6 +151,8 @@ static int step_through(mtnt__sqlite *s, sqlite3_stmt *statement, mtnt_row_fn ea
 
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
         rc = each ? each(data, &row, err) : MTNT_OK;
+        if (rc == 0 && sqlite3_errcode(s->raw) == SQLITE_NOMEM) /* a text that could not be made was read as NULL */
+            rc = mtnt__sqlite_fail(s, SQLITE_NOMEM, err);
         if (rc != 0) {
             s->call.error_offset = MTNT__NO_OFFSET;
             return rc;
@@ -359,6 +361,8 @@ int mtnt__sqlite_value(mtnt__sqlite *s, const char *sql, char *ret_text, mtnt_er
     if (code == SQLITE_ROW) {
         text = (const char *)sqlite3_column_text(statement, 0);
         mtnt__text_copy(ret_text, MTNT__SQLITE_VALUE, text ? text : "");
+        if (!text && sqlite3_errcode(s->raw) == SQLITE_NOMEM)
+            rc = mtnt__sqlite_fail(s, SQLITE_NOMEM, err);
     } else if (code == SQLITE_DONE) {
         ret_text[0] = '\0';
     } else {
