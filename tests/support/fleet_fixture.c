@@ -919,6 +919,35 @@ void fleet_reopen(fleet *f)
         fail_msg("%s", f->err.message);
 }
 
+static bool is_ours(const char *pid)
+{
+    for (struct database *d = databases; d < databases + DATABASES; d++)
+        if (d->connection != NULL && atoi(pid) == PQbackendPID(d->connection))
+            return true;
+    return false;
+}
+
+/* Sessions of a process that was killed end when the server comes to read from it. */
+static void wait_for_strangers(void)
+{
+    for (int tries = 0; maintenance != NULL && tries < 1000; tries++) {
+        char sql[300], *pids, *rest, *pid;
+        bool found = false;
+
+        snprintf(sql, sizeof(sql),
+                 "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND "
+                 "datname LIKE 'mtnt\\_test\\_%d\\_%%'",
+                 (int)getpid());
+        rest = pids = ask_postgres(maintenance, sql);
+        while ((pid = strtok_r(rest, ";", &rest)) != NULL)
+            found = found || !is_ours(pid);
+        free(pids);
+        if (!found)
+            return;
+        usleep(5000);
+    }
+}
+
 int fleet_in_child(fleet *f, void (*run)(fleet *f))
 {
     int status = -1;
@@ -940,6 +969,7 @@ int fleet_in_child(fleet *f, void (*run)(fleet *f))
     }
     assert_true(child > 0);
     assert_int_equal(waitpid(child, &status, 0), child);
+    wait_for_strangers();
     if (mtnt_controller_open(&f->controller, f->controller_dsn, NULL, &f->err) != 0)
         fail_msg("%s", f->err.message);
     return status;

@@ -85,7 +85,8 @@ void fleet_add_body(fleet *f, const char *name, uint32_t writes, body how);
 void fleet_new_chain(fleet *f);
 /* The controller is closed and opened again: another process, as far as a database can tell. */
 void fleet_reopen(fleet *f);
-/* Runs in a process of its own, with the controller opened there, and reopens it here. Returns the status of waitpid. */
+/* Runs in a process of its own, with the controller opened there, and reopens it here once the server has noticed that the process is gone.
+ * Returns the status of waitpid. */
 int fleet_in_child(fleet *f, void (*run)(fleet *f));
 /* A model at its usual place, with `precious` in it. */
 void fleet_make_model(fleet *f, size_t tenant);

@@ -1,0 +1,238 @@
+/* kill -9 at every point of a migration, in every mode, for every pair. A process performs, and dies before its n-th system call that changes
+ * a file or talks to a server; another one recovers. Then both sides hold all of it or nothing; what the dead process has said to be done is
+ * done; nothing stays prepared or provisional; and the next migration goes through.
+ * By default a sample of the points, most of them around the commit; MTNT_TEST_CRASH_ALL=1 takes every one. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "fleet_fixture.h"
+#include "points.h"
+
+typedef struct kind {
+    uint32_t writes;
+    bool creates, fails, backward;
+} kind;
+
+/* What the process that dies has got to, in memory that outlives it. */
+static struct story {
+    int kill_at;
+    int bodies_done; /* points passed when the last operation was through */
+    int all;         /* points passed when it was over; 0 = it did not get there */
+    int rc;
+} * story;
+
+static const kind *current; /* in the process that dies */
+
+static int note_last(fleet *f, mtnt_operation *operation, mtnt_context *context, mtnt_error *err)
+{
+    (void)f;
+    (void)operation;
+    (void)context;
+    (void)err;
+    if (current != NULL)
+        story->bodies_done = points_passed();
+    return 0;
+}
+
+static void add_chain(fleet *f, const kind *k)
+{
+    body last = {.during = note_last, .during_rollback = note_last};
+
+    if (k->creates)
+        fleet_add_body(f, "create", MTNT_WRITES_MODEL,
+                       (body){.flags = MTNT_OPERATION_CREATES_MODEL, .model_up = "CREATE TABLE precious (a INTEGER)"});
+    fleet_add_body(f, "a", k->writes, last);
+    if (k->fails)
+        last.model_up = "CREATE TABLE b (a INTEGER NOT NULL); INSERT INTO b VALUES (NULL)";
+    fleet_add_body(f, "b", k->writes, last);
+}
+
+static void perform_and_die(fleet *f)
+{
+    int rc;
+
+    points_arm(story->kill_at);
+    rc = current->backward ? fleet_rewind(f, 0, NULL) : fleet_perform(f, 0, NULL);
+    story->rc = rc;
+    story->all = points_passed();
+    points_arm(0);
+}
+
+static bool holds_all(fleet *f, const kind *k)
+{
+    return fleet_model_exists(f, 0) &&
+           ((k->writes & MTNT_WRITES_MODEL) == 0 || strcmp(fleet_tables(f, 0), "a;b;precious") == 0) &&
+           ((k->writes & MTNT_WRITES_CONTROLLER) == 0 || strcmp(fleet_notes(f, 0), "a;b") == 0);
+}
+
+static bool holds_nothing(fleet *f, const kind *k)
+{
+    return (k->creates ? !fleet_model_exists(f, 0) : strcmp(fleet_tables(f, 0), "precious") == 0) &&
+           strcmp(fleet_notes(f, 0), "") == 0;
+}
+
+static void complain(fleet *f, const char *what)
+{
+    fail_msg(
+        "killed at %d of about %d (bodies done at %d): %s. tables %s, notes %s, gids %s, %d provisional, tenant %s: %s",
+        story->kill_at, story->all, story->bodies_done, what,
+        fleet_model_exists(f, 0) ? fleet_tables(f, 0) : "(no model)", fleet_notes(f, 0), fleet_gids(f),
+        fleet_provisional(f), fleet_known(f, 0), f->err.message);
+}
+
+static void check(fleet *f, const kind *k, bool acknowledged)
+{
+    bool all = holds_all(f, k), nothing = holds_nothing(f, k);
+
+    if (all == nothing)
+        complain(f, "neither all nor nothing");
+    if (k->fails && !nothing)
+        complain(f, "it fails, and is there");
+    if (acknowledged && !k->fails && story->rc == 0 && (k->backward ? !nothing : !all))
+        complain(f, "it was said to be done, and is not");
+    if (fleet_gids(f)[0] != '\0' || fleet_provisional(f) != 0)
+        complain(f, "something is left");
+}
+
+/* Another process than the one that died settles it; half of the time a migration does that on its way. */
+static void recover(fleet *f, const kind *k, bool acknowledged)
+{
+    int rc = fleet_recover(f, 0);
+
+    if (rc != 0)
+        complain(f, "it cannot be recovered");
+    if (strncmp(fleet_known(f, 0), "idle|", 5) != 0 && strcmp(fleet_known(f, 0), "-") != 0)
+        complain(f, "it is recovered, and not idle");
+    check(f, k, acknowledged);
+}
+
+static int run_on(fleet *f, const kind *k)
+{
+    if (!k->fails)
+        return k->backward ? fleet_rewind(f, 0, NULL) : fleet_perform(f, 0, NULL);
+    return fleet_perform(f, 0, NULL) == MTNT_E_DATABASE ? 0 : MTNT_E_INVALID;
+}
+
+/* Returns false when the process got to the end alive. */
+static bool kill_once(pair which, const kind *k, int at)
+{
+    fleet *f = fleet_new(which, 1, !k->creates);
+    bool died, acknowledged;
+    int status;
+
+    add_chain(f, k);
+    if (k->backward)
+        fleet_must_perform(f, 0);
+    memset(story, 0, sizeof(*story));
+    story->kill_at = at;
+    current = k;
+    status = fleet_in_child(f, perform_and_die);
+    current = NULL;
+    died = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    if (!died && !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
+        fail_msg("killed at %d: ended with status %d", at, status);
+    acknowledged = story->all > 0;
+    if (at % 2 == 0)
+        recover(f, k, acknowledged);
+    if (run_on(f, k) != 0)
+        complain(f, "the next one fails");
+    check(f, k, true);
+    if (!k->fails && (k->backward ? !holds_nothing(f, k) : !holds_all(f, k)))
+        complain(f, "the next one has not done it");
+    fleet_free(f);
+    return died;
+}
+
+static void kill_range(pair which, const kind *k, int from, int to, int samples)
+{
+    int step = samples == 0 || to - from < samples ? 1 : (to - from) / samples;
+
+    for (int at = from; at < to; at += step)
+        kill_once(which, k, at);
+}
+
+static void kill_everywhere(pair which, kind k)
+{
+    bool every = getenv("MTNT_TEST_CRASH_ALL") != NULL;
+    int bodies_done, all;
+
+    story = mmap(NULL, sizeof(*story), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(story, MAP_FAILED);
+    assert_false(kill_once(which, &k, 0));
+    bodies_done = story->bodies_done;
+    all = story->all;
+    if (bodies_done <= 0 || all <= bodies_done)
+        fail_msg("%d points, bodies done at %d", all, bodies_done);
+    if (every) {
+        /* How often an answer comes in parts is not always the same: on until it survives, twice. */
+        for (int at = 1, survived = 0; survived < 2; at++)
+            survived += !kill_once(which, &k, at);
+    } else {
+        kill_range(which, &k, 1, bodies_done, 3);
+        kill_range(which, &k, bodies_done, all + 1, 10);
+    }
+    munmap(story, sizeof(*story));
+}
+
+static void model(pair which)
+{
+    kill_everywhere(which, (kind){.writes = MTNT_WRITES_MODEL});
+}
+
+static void controller(pair which)
+{
+    kill_everywhere(which, (kind){.writes = MTNT_WRITES_CONTROLLER});
+}
+
+static void both(pair which)
+{
+    kill_everywhere(which, (kind){.writes = WRITES_BOTH});
+}
+
+static void both_backward(pair which)
+{
+    kill_everywhere(which, (kind){.writes = WRITES_BOTH, .backward = true});
+}
+
+static void both_failing(pair which)
+{
+    kill_everywhere(which, (kind){.writes = WRITES_BOTH, .fails = true});
+}
+
+static void created(pair which)
+{
+    kill_everywhere(which, (kind){.writes = WRITES_BOTH, .creates = true});
+}
+
+static void created_model_only(pair which)
+{
+    kill_everywhere(which, (kind){.writes = MTNT_WRITES_MODEL, .creates = true});
+}
+
+static void created_failing(pair which)
+{
+    kill_everywhere(which, (kind){.writes = WRITES_BOTH, .creates = true, .fails = true});
+}
+
+int main(void)
+{
+    /* Every pair has its mode for `both`; of the rest, what differs from it. */
+    const unsigned int all = getenv("MTNT_TEST_CRASH_ALL") != NULL ? ON_ALL : 0,
+                       same = ON(PAIR_SQLITE) | ON(PAIR_POSTGRES);
+    const bare_test tests[] = {
+        {"model", model, all | same},
+        {"controller", controller, all | same},
+        {"both", both, ON_ALL},
+        {"both_backward", both_backward, all | ON(PAIR_SQLITE) | ON(PAIR_POSTGRES_SQLITE)},
+        {"both_failing", both_failing, all | ON(PAIR_SQLITE) | ON(PAIR_POSTGRES_SQLITE)},
+        {"created", created, all | same | ON(PAIR_SCHEMA) | ON(PAIR_POSTGRES_SQLITE)},
+        {"created_model_only", created_model_only, all | ON(PAIR_SQLITE) | ON(PAIR_SCHEMA)},
+        {"created_failing", created_failing, all | ON(PAIR_SQLITE)},
+    };
+
+    return run_bare_tests("crash", tests, sizeof(tests) / sizeof(*tests));
+}
