@@ -40,6 +40,6 @@ void mtnt__time_text(int64_t wall_ms, char ret_text[MTNT__TIME_SIZE]);
 int mtnt__process_self(char ret_text[MTNT__PROCESS_SIZE], mtnt_error *err);
 typedef enum mtnt__process_state { MTNT__PROCESS_UNKNOWN, MTNT__PROCESS_ALIVE, MTNT__PROCESS_DEAD } mtnt__process_state;
 /* UNKNOWN: of another host or pid namespace, or no such text. Same host with another boot id: DEAD. */
-mtnt__process_state mtnt__process_look(const char *process);
+mtnt__process_state mtnt__process_look(const char *text);
 
 #endif

@@ -157,12 +157,10 @@ static size_t after_escape_string(const mtnt__sql_walk *walk, size_t at)
     const char *text = walk->text;
 
     while (text[at]) {
-        if (text[at] == '\\' && text[at + 1]) {
+        if ((text[at] == '\\' && text[at + 1]) || (text[at] == '\'' && text[at + 1] == '\'')) {
             at += 2;
         } else if (text[at] != '\'') {
             at++;
-        } else if (text[at + 1] == '\'') {
-            at += 2;
         } else {
             size_t more = after_continuation(walk, at + 1);
 

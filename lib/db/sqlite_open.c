@@ -260,7 +260,7 @@ int mtnt__sqlite_connect(void *state, mtnt__call *call, mtnt_error *err)
     mtnt__sqlite *s = state;
     opening main = {s, s->main_schema, s->path, err},
             controller = {s, MTNT__CONTROLLER_SCHEMA, s->controller_path, err};
-    bool new, new_controller;
+    bool new = false, new_controller = false;
     int rc;
 
     mtnt__sqlite_enter(s, call);

@@ -180,19 +180,14 @@ int mtnt__sqlite_commit(void *state, mtnt__call *call, mtnt_error *err)
 int mtnt__sqlite_rollback(void *state, mtnt__call *call)
 {
     mtnt__sqlite *s = state;
-    int rc = MTNT_OK;
 
     mtnt__sqlite_enter(s, call);
     /* A cancel from another thread may interrupt even this. */
     for (int i = 0; i < ROLLBACK_ATTEMPTS && mtnt__sqlite_in_transaction(s); i++)
-        rc = mtnt__sqlite_exec(s, "ROLLBACK", NULL);
-    if (mtnt__sqlite_in_transaction(s))
-        rc = MTNT_E_DATABASE;
-    else
-        rc = MTNT_OK;
+        mtnt__sqlite_exec(s, "ROLLBACK", NULL);
     restore_foreign_keys(s);
     s->call.cancelled = NULL;
     s->call.deadline = 0;
     mtnt__sqlite_leave(s);
-    return rc;
+    return mtnt__sqlite_in_transaction(s) ? MTNT_E_DATABASE : MTNT_OK;
 }
