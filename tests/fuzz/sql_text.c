@@ -76,7 +76,7 @@ static void ask_sqlite(const mtnt__sql *sql)
         bool explained = statement && sqlite3_stmt_isexplain(statement);
 
         sqlite3_finalize(statement);
-        MUST(!control || explained);
+        MUST(!control || explained || code != SQLITE_OK); /* asked before the statement turned out to be none */
         if (code != SQLITE_OK || explained)
             break;
         if (statement) {
