@@ -47,14 +47,13 @@ static int open_side(const mtnt__settlement *settlement, bool model, mtnt_db **r
 /* The model may not have our tables yet: then no row of this migration can be there, and the abort row needs them. */
 static int decide(const mtnt__settlement *settlement, mtnt_db *db, mtnt__outcome *ret_outcome, mtnt_error *err)
 {
-    size_t before;
-    int rc = mtnt__db_begin(db, err);
+    size_t before = 0;
+    int rc = on_model(settlement)
+                 ? mtnt__db_begin_locked(db, mtnt__tables_lock_key(&mtnt__tables_model, settlement->model->schema), err)
+                 : mtnt__db_begin(db, err);
 
-    if (rc == 0 && on_model(settlement)) {
-        rc = mtnt__tables_lock(db, &mtnt__tables_model, err);
-        if (rc == 0)
-            rc = mtnt__tables_ensure(db, &mtnt__tables_model, &before, err);
-    }
+    if (rc == 0 && on_model(settlement))
+        rc = mtnt__tables_ensure(db, &mtnt__tables_model, &before, err);
     if (rc == 0)
         rc = mtnt__register_settle(db, settlement->migration, ret_outcome, err);
     if (rc == 0)

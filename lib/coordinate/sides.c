@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "coordinate/attempt.h"
+#include "state/tables.h"
 
 mtnt__db_options mtnt__side_options(const mtnt_controller *controller, const mtnt_model *model)
 {
@@ -152,7 +153,8 @@ int mtnt__sides_begin(mtnt__attempt *attempt, mtnt_error *err)
 {
     if (shares_connection(attempt))
         enter_gate(attempt);
-    return mtnt__db_begin(attempt->model, err);
+    return mtnt__db_begin_locked(attempt->model,
+                                 mtnt__tables_lock_key(&mtnt__tables_model, attempt->claim->model->schema), err);
 }
 
 int mtnt__sides_begin_controller(mtnt__attempt *attempt, mtnt_error *err)

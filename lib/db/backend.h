@@ -23,6 +23,7 @@ typedef struct mtnt__call {
     int64_t statement_timeout_ms; /* 0 = none */
     mtnt__side side;              /* of the handle that was used */
     bool operation;               /* a public call: its sides, settings and transaction control are enforced */
+    int64_t lock_key;             /* begin: an advisory lock to hold until the transaction's end; 0 = none */
     size_t error_offset;          /* set on failure: where in the SQL, or MTNT__NO_OFFSET */
 } mtnt__call;
 
@@ -91,7 +92,8 @@ typedef struct mtnt__backend {
 int mtnt__db_new_with(mtnt_db **ret_db, mtnt_db **ret_model, const mtnt__backend *backend, void *state,
                       const mtnt__db_options *options, mtnt_error *err);
 
-/* The two real ones. `attached_path` and the model's schema make a pair. */
+/* The two real ones. A pair: `path` is the model's and controller_path not NULL; on PostgreSQL `dsn` is the controller's and
+ * options->schema the model's. */
 extern const mtnt__backend mtnt__sqlite_backend;
 extern const mtnt__backend mtnt__postgres_backend;
 int mtnt__sqlite_new(void **ret_state, const char *path, const char *controller_path, const mtnt__db_options *options,

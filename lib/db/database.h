@@ -62,8 +62,11 @@ void mtnt__db_set_deadline(mtnt_db *db, mtnt__deadline_ms deadline);
 void mtnt__db_uncancel(mtnt_db *db);
 
 /* Transactions. begin: SQLite BEGIN IMMEDIATE (plain BEGIN when read_only) with foreign keys off, set before it; PostgreSQL BEGIN
- * READ WRITE/READ ONLY with SET LOCAL lock_timeout, statement_timeout, search_path, synchronous_commit = on in one round trip. */
+ * READ WRITE/READ ONLY (REFUSED when it would write and the server has fsync = off) with SET LOCAL lock_timeout, statement_timeout, search_path, synchronous_commit = on in one round trip. */
 int mtnt__db_begin(mtnt_db *db, mtnt_error *err);
+/* The same holding a lock on `key` (not 0) until the transaction's end, in the same round trip: PostgreSQL an advisory one, per database; SQLite
+ * has its one write lock anyway. BUSY after the lock timeout. */
+int mtnt__db_begin_locked(mtnt_db *db, int64_t key, mtnt_error *err);
 bool mtnt__db_in_transaction(const mtnt_db *db);
 /* SQLite: foreign_key_check of the handle's side(s) before COMMIT when the file has foreign keys (DATABASE, naming table, row and
  * parent). 0: durable. IN_DOUBT: the answer was lost, or an I/O error came back after commit was sent: ask the register on a new

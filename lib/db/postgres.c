@@ -175,12 +175,13 @@ int mtnt__postgres_learn_home(void *data, const mtnt_row *row, mtnt_error *err)
     mtnt__postgres *s = data;
     const char *path = mtnt_row_text(row, 0), *schema = mtnt_row_text(row, 1);
 
-    if (s->home_path || mtnt_row_columns(row) != 3)
+    if (s->home_path || mtnt_row_columns(row) != 4)
         return MTNT_OK;
     free(s->home_schema);
     s->home_schema = strdup(schema ? schema : "");
     s->home_path = s->home_schema ? quoted_path(path ? path : "") : NULL;
-    s->home_elsewhere = mtnt_row_text(row, 2) && *mtnt_row_text(row, 2) == 't';
+    s->forgets = mtnt_row_text(row, 2) && strcmp(mtnt_row_text(row, 2), "off") == 0;
+    s->home_elsewhere = mtnt_row_text(row, 3) && *mtnt_row_text(row, 3) == 't';
     if (!s->home_path)
         return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
     return MTNT_OK;

@@ -18,6 +18,7 @@ typedef struct mtnt__postgres {
 
     char *home_path;     /* search_path as the session began, every name quoted, once it is known; "" = empty */
     char *home_schema;   /* where unqualified names go then; "" = there is none */
+    bool forgets;        /* fsync = off: what it commits may be lost by a crash; known when home_path is */
     bool home_elsewhere; /* our tables are not there, but further along the path */
 
     bool touched;        /* a statement of an operation has run since the settings were last put right … */
@@ -103,6 +104,7 @@ int mtnt__postgres_add_settings(mtnt__postgres *s, const mtnt__call *call, bool 
 /* Learns home_path and home_schema from a result of the statement that asks for them. */
 #define MTNT__HOME_QUERY                                                              \
     "SELECT pg_catalog.current_setting('search_path'), pg_catalog.current_schema(), " \
+    "pg_catalog.current_setting('fsync'), "                                           \
     "pg_catalog.to_regclass('mtnt_meta') IS DISTINCT FROM "                           \
     "pg_catalog.to_regclass(pg_catalog.quote_ident(pg_catalog.current_schema()) || '.mtnt_meta')"
 int mtnt__postgres_learn_home(void *data, const mtnt_row *row, mtnt_error *err);

@@ -19,7 +19,8 @@ bool mtnt__postgres_in_transaction(const void *state)
 
 /* ---- begin ---- */
 
-/* One message: the answer to the question of where the session is at home comes with it. */
+/* One message: the answer to the questions of where the session is at home and whether it remembers come with it, and the
+ * lock is had. */
 int mtnt__postgres_begin(void *state, mtnt__call *call, mtnt_error *err)
 {
     mtnt__postgres *s = state;
@@ -35,12 +36,19 @@ int mtnt__postgres_begin(void *state, mtnt__call *call, mtnt_error *err)
     if (!s->home_path)
         mtnt__buffer_add_text(&text, MTNT__HOME_QUERY "; ");
     mtnt__postgres_add_settings(s, call, s->touched, &text);
+    if (call->lock_key != 0)
+        mtnt__buffer_add_format(&text, "SELECT pg_catalog.pg_advisory_xact_lock(%lld); ", (long long)call->lock_key);
     if (s->read_only) /* until its first query a transaction can be made one that writes */
         mtnt__buffer_add_text(&text, "SELECT; ");
     rc = text.failed ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory") : mtnt__postgres_simple(&x, text.bytes);
     mtnt__buffer_release(&text);
     if (rc == 0)
         rc = mtnt__postgres_find_home(s, call, err);
+    if (rc == 0 && s->forgets && !s->read_only)
+        rc = mtnt_error_set(
+            err, MTNT_E_REFUSED,
+            "its server runs with fsync = off: what it says is committed may be lost by a crash, and the two "
+            "databases would disagree. Switch it on. Nothing was changed");
     call->error_offset = MTNT__NO_OFFSET;
     if (rc != 0)
         return rc;

@@ -10,6 +10,7 @@
 #define MTNT__CONTROLLER_SCHEMA "controller"
 #define MTNT__MODEL_SCHEMA "model"
 
+#define MTNT__SQLITE_SWITCHES 6
 #define MTNT__SQLITE_KEPT 8
 
 typedef struct mtnt__sqlite_kept {

@@ -128,8 +128,16 @@ static int authorize(void *data, int action, const char *first, const char *seco
     return s->controller_path ? judge_side(s, action, first, second, schema) : SQLITE_OK;
 }
 
+/* Settings that outlive a transaction and need no SQL. */
+static const int switches[MTNT__SQLITE_SWITCHES] = {
+    SQLITE_DBCONFIG_ENABLE_TRIGGER,     SQLITE_DBCONFIG_ENABLE_VIEW,    SQLITE_DBCONFIG_WRITABLE_SCHEMA,
+    SQLITE_DBCONFIG_LEGACY_ALTER_TABLE, SQLITE_DBCONFIG_TRUSTED_SCHEMA, SQLITE_DBCONFIG_DEFENSIVE,
+};
+
 void mtnt__sqlite_install_guard(mtnt__sqlite *s)
 {
+    for (int i = 0; i < MTNT__SQLITE_SWITCHES; i++)
+        sqlite3_db_config(s->raw, switches[i], -1, &s->switches[i]);
     sqlite3_set_authorizer(s->raw, authorize, s);
 }
 
@@ -168,17 +176,10 @@ int mtnt__sqlite_denied(mtnt__sqlite *s, mtnt_error *err)
 /* Settings of the connection that outlive a transaction, back to what they are after opening. */
 int mtnt__sqlite_reset_settings(mtnt__sqlite *s, mtnt_error *err)
 {
-    static const struct {
-        int option, value;
-    } switches[] = {
-        {SQLITE_DBCONFIG_ENABLE_TRIGGER, 1},  {SQLITE_DBCONFIG_ENABLE_VIEW, 1},
-        {SQLITE_DBCONFIG_WRITABLE_SCHEMA, 0}, {SQLITE_DBCONFIG_LEGACY_ALTER_TABLE, 0},
-        {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 1},  {SQLITE_DBCONFIG_DEFENSIVE, 0},
-    };
     int rc;
 
-    for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++)
-        sqlite3_db_config(s->raw, switches[i].option, switches[i].value, NULL);
+    for (int i = 0; i < MTNT__SQLITE_SWITCHES; i++)
+        sqlite3_db_config(s->raw, switches[i], s->switches[i], NULL);
     rc = mtnt__sqlite_exec(s,
                            "PRAGMA reverse_unordered_selects = 0; PRAGMA ignore_check_constraints = 0; "
                            "PRAGMA case_sensitive_like = 0; PRAGMA automatic_index = 1; PRAGMA cell_size_check = 0; "

@@ -10,6 +10,11 @@ bool mtnt__db_in_transaction(const mtnt_db *db)
 
 int mtnt__db_begin(mtnt_db *db, mtnt_error *err)
 {
+    return mtnt__db_begin_locked(db, 0, err);
+}
+
+int mtnt__db_begin_locked(mtnt_db *db, int64_t key, mtnt_error *err)
+{
     mtnt_error unseen = MTNT_ERROR_INIT;
     mtnt__connection *c = db->connection;
     mtnt__call call = mtnt__call_of(db, false);
@@ -23,6 +28,7 @@ int mtnt__db_begin(mtnt_db *db, mtnt_error *err)
         rc = mtnt__call_check(&call, err);
     if (rc != 0)
         return rc;
+    call.lock_key = key;
     rc = c->backend->begin(c->state, &call, err);
     if (rc == 0)
         c->transaction = true;

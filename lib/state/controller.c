@@ -8,10 +8,8 @@
 
 int mtnt__controller_lock(mtnt_controller *controller, mtnt_error *err)
 {
-    int rc = mtnt__db_begin(controller->db, err);
+    int rc = mtnt__db_begin_locked(controller->db, mtnt__tables_lock_key(&mtnt__tables_controller, NULL), err);
 
-    if (rc == 0)
-        rc = mtnt__tables_lock(controller->db, &mtnt__tables_controller, err);
     if (rc != 0) {
         mtnt__db_rollback(controller->db);
         mtnt_error_wrap(err, "controller %s", controller->shown);

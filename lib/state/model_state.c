@@ -118,10 +118,8 @@ int mtnt__model_state_take(mtnt_db *db, const mtnt_chain *chain, const mtnt__exp
 {
     struct reading reading = {.applied = applied};
     size_t before = 0;
-    int rc = mtnt__tables_lock(db, &mtnt__tables_model, err);
+    int rc = mtnt__tables_ensure(db, &mtnt__tables_model, &before, err);
 
-    if (rc == 0)
-        rc = mtnt__tables_ensure(db, &mtnt__tables_model, &before, err);
     if (rc == 0 && before > 0)
         rc = read_tables(db, chain, &reading, err);
     if (rc == 0)

@@ -17,32 +17,16 @@ const mtnt__tables mtnt__tables_controller = {"controller", controller_steps,
                                               sizeof(controller_steps) / sizeof(*controller_steps)};
 const mtnt__tables mtnt__tables_model = {"model", model_steps, sizeof(model_steps) / sizeof(*model_steps)};
 
-static int check_fsync(void *data, const mtnt_row *row, mtnt_error *err)
+/* FNV-1a: it only has to differ where the texts do. */
+int64_t mtnt__tables_lock_key(const mtnt__tables *tables, const char *schema)
 {
-    const mtnt__tables *tables = data;
-    const char *fsync = mtnt_row_text(row, 0);
+    uint64_t hash = 0xcbf29ce484222325u;
+    const char *texts[] = {"mtnt ", tables->owner, " ", schema == NULL ? "" : schema};
 
-    if (fsync != NULL && strcmp(fsync, "off") == 0)
-        return mtnt_error_set(
-            err, MTNT_E_REFUSED,
-            "the %s's server runs with fsync = off: what it says is committed may be lost by a crash, and the two databases would "
-            "disagree. Switch it on. Nothing was changed",
-            tables->owner);
-    return 0;
-}
-
-int mtnt__tables_lock(mtnt_db *db, const mtnt__tables *tables, mtnt_error *err)
-{
-    const mtnt_value values[] = {mtnt_value_text(tables->owner), mtnt_value_end()};
-
-    if (mtnt_db_backend(db) == MTNT_SQLITE)
-        return 0;
-    /* The setting rides along, so that refusing a server that forgets costs no round trip. */
-    return mtnt__db_run(
-        db, check_fsync, (void *)(uintptr_t)tables, err,
-        "SELECT current_setting('fsync'), "
-        "pg_advisory_xact_lock(hashtextextended('mtnt ' || $1 || ' ' || coalesce(current_schema(), ''), 0))",
-        values);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+        for (const char *c = texts[i]; *c != '\0'; c++)
+            hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
+    return hash == 0 ? 1 : (int64_t)hash;
 }
 
 static int read_count(void *data, const mtnt_row *row, mtnt_error *err)

@@ -17,11 +17,11 @@ typedef struct mtnt__tables {
 
 extern const mtnt__tables mtnt__tables_controller, mtnt__tables_model;
 
-/* All inside a transaction that the caller holds open. */
+/* All inside a transaction that the caller has begun under the lock. */
 
-/* The database lock: only one process at a time makes tables, or works on a model. SQLite has it since BEGIN IMMEDIATE; PostgreSQL takes an
- * advisory lock until the transaction's end. BUSY after the lock timeout; REFUSED when the server runs with fsync = off. */
-int mtnt__tables_lock(mtnt_db *db, const mtnt__tables *tables, mtnt_error *err);
+/* What mtnt__db_begin_locked has to hold so that only one process at a time makes tables in that schema, or works on a model. schema NULL: the
+ * role's own. */
+int64_t mtnt__tables_lock_key(const mtnt__tables *tables, const char *schema);
 
 /* *ret_version: 0 = no tables. NEWER: more steps than we know have run. */
 int mtnt__tables_version(mtnt_db *db, const mtnt__tables *tables, size_t *ret_version, mtnt_error *err);
