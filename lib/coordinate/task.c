@@ -348,6 +348,11 @@ static void give_up_looking(mtnt__task *task)
     task->phase = MTNT__TASK_DONE;
 }
 
+static bool goes_back(const mtnt__task *task)
+{
+    return task->done_here > 0 && !task->job->backward && task->job->options.on_failure == MTNT_ON_FAILURE_ROLLBACK;
+}
+
 static void move(mtnt__task *task, bool steps_wanted)
 {
     const mtnt__attempt *attempt = &task->attempt;
@@ -369,8 +374,7 @@ static void move(mtnt__task *task, bool steps_wanted)
     } else if (more) {
         task->phase = MTNT__TASK_RUN;
     } else {
-        bool back = by_operation && attempt->verdict == MTNT__VERDICT_FAILED && task->done_here > 0 &&
-                    !task->job->backward && task->job->options.on_failure == MTNT_ON_FAILURE_ROLLBACK;
+        bool back = by_operation && attempt->verdict == MTNT__VERDICT_FAILED && goes_back(task);
 
         task->phase = back ? MTNT__TASK_BACK : MTNT__TASK_DONE;
         /* Compensation runs although the run was cancelled. */
@@ -423,6 +427,13 @@ void mtnt__task_run(mtnt__task *task, mtnt__link *link)
     move(task, steps_wanted);
     make_end(task, &task->error);
     conclude(task);
+}
+
+void mtnt__task_interrupt(mtnt__task *task)
+{
+    task->result_code = mtnt_error_set(&task->error, MTNT_E_CANCELLED, "cancelled between two operations");
+    task->verdict = MTNT__VERDICT_FAILED;
+    task->phase = goes_back(task) ? MTNT__TASK_BACK : MTNT__TASK_DONE;
 }
 
 void mtnt__task_fail(mtnt__task *task, const mtnt_error *error)

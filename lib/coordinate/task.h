@@ -71,6 +71,8 @@ void mtnt__task_run(mtnt__task *task, mtnt__link *link);
 /* The claim could not be had, or the store failed: the task is over without an attempt. */
 void mtnt__task_fail(mtnt__task *task, const mtnt_error *error);
 void mtnt__task_cancel(mtnt__task *task); /* any thread */
+/* Between two attempts: what it has done is taken back (phase BACK), or kept, and it is over (DONE). */
+void mtnt__task_interrupt(mtnt__task *task);
 
 /* Settles the unended migration that `known` shows, if its lease may be taken. 0: *ret_state is where it stands now, and known->state is
  * idle when it has ended. BUSY: its worker is alive, or another recovers it. */

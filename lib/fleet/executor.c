@@ -66,6 +66,11 @@ static bool draining(const struct dispatch *d)
            (d->executor->options.stop_on_error && d->tally.counts.failed > 0);
 }
 
+static bool interrupting(const struct dispatch *d)
+{
+    return atomic_load(&d->executor->cancel) == MTNT_CANCEL_INTERRUPT;
+}
+
 static void note_error(struct dispatch *d, const mtnt_error *error)
 {
     if (d->error.code == MTNT_OK)
@@ -289,18 +294,40 @@ static void give_out(struct dispatch *d)
     d->wanting.count = 0;
 }
 
+/* An attempt of it has been made: it is finished when the run is drained, and taken back when it is interrupted. */
+static bool begun(const mtnt__task *task)
+{
+    return task->outcome.migration != NULL;
+}
+
+/* Whether it goes on although the run does not. */
+static bool goes_on(const struct dispatch *d, mtnt__task *task)
+{
+    if (d->lost || !begun(task))
+        return false;
+    if (interrupting(d) && task->phase == MTNT__TASK_RUN)
+        mtnt__task_interrupt(task);
+    return task->phase != MTNT__TASK_DONE;
+}
+
 static void drop_wanting(struct dispatch *d)
 {
+    size_t kept = 0;
+
     for (size_t i = 0; i < d->wanting.count; i++) {
         mtnt__task *task = d->wanting.items[i];
 
-        if (task->outcome.migration == NULL)
-            mtnt__tally_untouched(&d->tally, task->model);
-        else
+        if (goes_on(d, task)) {
+            d->wanting.items[kept++] = task;
+            continue;
+        }
+        if (begun(task))
             mtnt__tally_finished(&d->tally, task);
+        else
+            mtnt__tally_untouched(&d->tally, task->model);
         free_task(d, task);
     }
-    d->wanting.count = 0;
+    d->wanting.count = kept;
 }
 
 static bool worth_a_commit(const struct dispatch *d)
@@ -347,7 +374,7 @@ static void trade(struct dispatch *d)
 
 /* ---- what comes back ---- */
 
-/* A claimed task that no worker has begun: its end says that nothing happened. */
+/* A claim that no worker has begun: its end says that nothing happened. */
 static void end_untouched(struct dispatch *d, mtnt__task *task)
 {
     task->end = (mtnt__end){.tenant = mtnt_model_id(task->model),
@@ -355,11 +382,13 @@ static void end_untouched(struct dispatch *d, mtnt__task *task)
                             .state = MTNT__STATE_ABORTED,
                             .run = task->claim.run,
                             .finished_ms = d->tally.system->wall_ms(d->tally.system->data)};
+    if (goes_on(d, task))
+        return;
     task->phase = MTNT__TASK_DONE;
-    if (task->outcome.migration == NULL)
-        mtnt__tally_untouched(&d->tally, task->model);
-    else
+    if (begun(task))
         mtnt__tally_finished(&d->tally, task);
+    else
+        mtnt__tally_untouched(&d->tally, task->model);
 }
 
 static void queue_end(struct dispatch *d, mtnt__task *task)
@@ -375,8 +404,7 @@ static void take_back(struct dispatch *d)
     mtnt__task **tasks = d->news.done;
 
     for (size_t i = 0; i < count; i++) {
-        /* One that is on its way back to its starting version has to get there. */
-        if (tasks[i]->phase == MTNT__TASK_BACK) {
+        if (!d->lost && begun(tasks[i]) && (tasks[i]->phase == MTNT__TASK_BACK || !interrupting(d))) {
             mtnt__pool_push(d->pool, tasks[i]);
             continue;
         }
@@ -409,16 +437,12 @@ static void heed_cancel(struct dispatch *d)
     if (!draining(d))
         return;
     take_back(d);
-    if (!d->lost)
-        for (size_t i = 0; i < d->wanting.count; i++)
-            if (d->wanting.items[i]->phase == MTNT__TASK_BACK)
-                return;
     drop_wanting(d);
 }
 
 static void heed_interrupt(struct dispatch *d)
 {
-    if (atomic_load(&d->executor->cancel) == MTNT_CANCEL_INTERRUPT && !d->interrupted) {
+    if (interrupting(d) && !d->interrupted) {
         d->interrupted = true;
         mtnt__pool_cancel_running(d->pool);
     }
