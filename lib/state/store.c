@@ -153,29 +153,28 @@ struct claiming {
     size_t count, at;
 };
 
-static mtnt__claim *claim_of(struct claiming *claiming, const char *tenant)
+/* Rows come in the order of the claims, but for PostgreSQL's RETURNING: go on from the last hit. */
+static mtnt__claim *next_claim(struct claiming *claiming, size_t i)
 {
-    /* Rows come in the order of the claims, but for PostgreSQL's RETURNING: go on from the last hit. */
-    for (size_t i = 0; tenant != NULL && i < claiming->count; i++) {
-        mtnt__claim *claim = claiming->claims[(claiming->at + i) % claiming->count];
-
-        if (strcmp(mtnt_model_id(claim->model), tenant) == 0) {
-            claiming->at = (claiming->at + i) % claiming->count;
-            return claim;
-        }
-    }
-    return NULL;
+    return claiming->claims[(claiming->at + i) % claiming->count];
 }
 
 static int read_claimed(void *data, const mtnt_row *row, mtnt_error *err)
 {
-    mtnt__claim *claim = claim_of(data, mtnt_row_text(row, 0));
+    const char *migration = mtnt_row_text(row, 0);
+    struct claiming *claiming = data;
 
-    if (claim == NULL)
-        return mtnt_error_set(err, MTNT_E_CORRUPT, "the controller claimed a tenant that was not asked for");
-    claim->claimed = true;
-    claim->epoch = mtnt_row_int(row, 1);
-    return 0;
+    for (size_t i = 0; migration != NULL && i < claiming->count; i++) {
+        mtnt__claim *claim = next_claim(claiming, i);
+
+        if (strcmp(claim->migration, migration) != 0)
+            continue;
+        claim->claimed = true;
+        claim->epoch = mtnt_row_int(row, 1);
+        claiming->at = (claiming->at + i) % claiming->count;
+        return 0;
+    }
+    return mtnt_error_set(err, MTNT_E_CORRUPT, "the controller claimed a tenant that was not asked for");
 }
 
 static int add_previous(mtnt__previous *previous, const mtnt_row *row, mtnt_error *err)
@@ -209,9 +208,18 @@ static int add_previous(mtnt__previous *previous, const mtnt_row *row, mtnt_erro
 
 static int read_previous(void *data, const mtnt_row *row, mtnt_error *err)
 {
-    mtnt__claim *claim = claim_of(data, mtnt_row_text(row, 0));
+    const char *tenant = mtnt_row_text(row, 0);
+    struct claiming *claiming = data;
 
-    return claim == NULL ? 0 : add_previous(&claim->previous, row, err);
+    for (size_t i = 0; tenant != NULL && i < claiming->count; i++) {
+        mtnt__claim *claim = next_claim(claiming, i);
+
+        if (!claim->claimed || strcmp(mtnt_model_id(claim->model), tenant) != 0)
+            continue;
+        claiming->at = (claiming->at + i) % claiming->count;
+        return add_previous(&claim->previous, row, err);
+    }
+    return 0;
 }
 
 static int fill_claims(mtnt__rows *tenants, mtnt__rows *migrations, mtnt__claim *const *claims, size_t count,

@@ -1,4 +1,4 @@
--- One tenant: $1 tenant, $2 migration; then $3 chain, $4 owner, $5 lease in ms. Gives the tenant with its new epoch if it was free.
+-- One tenant: $1 tenant, $2 migration; then $3 chain, $4 owner, $5 lease in ms. Gives the migration, with the tenant's new epoch, if it was free.
 -- Safe to repeat when the answer to the first try was lost.
 INSERT INTO {schema}.mtnt_tenant (chain, tenant, state, migration, epoch, owner, lease_until_ms, updated_ms)
 SELECT $3, $1, 'executing', $2, 1, $4, n.now + $5, n.now
@@ -8,4 +8,4 @@ ON CONFLICT (chain, tenant) DO UPDATE SET
     state = 'executing', migration = excluded.migration, epoch = mtnt_tenant.epoch + 1, owner = excluded.owner,
     lease_until_ms = excluded.lease_until_ms, updated_ms = excluded.updated_ms
 WHERE mtnt_tenant.state = 'idle' OR mtnt_tenant.migration = excluded.migration
-RETURNING tenant, epoch
+RETURNING migration, epoch
