@@ -172,6 +172,13 @@ static bool database_exists(const char *name)
     return exists;
 }
 
+/* Tests may end sessions. */
+static bool is_alive(PGconn *connection)
+{
+    PQclear(PQexec(connection, "SELECT 1"));
+    return PQstatus(connection) == CONNECTION_OK;
+}
+
 static struct database *use_database(const char *name)
 {
     struct database *d = databases;
@@ -186,6 +193,10 @@ static struct database *use_database(const char *name)
         d->made = true;
     }
     d->used = true;
+    if (d->connection != NULL && !is_alive(d->connection)) {
+        PQfinish(d->connection);
+        d->connection = NULL;
+    }
     if (d->connection == NULL)
         d->connection = connect_to(name);
     return d;
@@ -235,8 +246,7 @@ static void empty_databases(void)
     for (struct database *d = databases; d < databases + DATABASES; d++) {
         if (!d->made || !d->used)
             continue;
-        if (d->connection == NULL)
-            d->connection = connect_to(d->name);
+        use_database(d->name);
         must_postgres(
             d->connection,
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()");
@@ -934,10 +944,11 @@ static void wait_for_strangers(void)
         char sql[300], *pids, *rest, *pid;
         bool found = false;
 
-        snprintf(sql, sizeof(sql),
-                 "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND "
-                 "datname LIKE 'mtnt\\_test\\_%d\\_%%'",
-                 (int)getpid());
+        snprintf(
+            sql, sizeof(sql),
+            "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND "
+            "datname LIKE 'mtnt\\_test\\_%d\\_%%'",
+            (int)getpid());
         rest = pids = ask_postgres(maintenance, sql);
         while ((pid = strtok_r(rest, ";", &rest)) != NULL)
             found = found || !is_ours(pid);
