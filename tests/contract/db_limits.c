@@ -230,6 +230,26 @@ static void a_lock_is_not_waited_for_long(void **state)
     expect_ok(c, mtnt__db_commit(other, &c->err));
 }
 
+/* The lock of mtnt__db_begin_locked: the same key excludes, another does not, and it ends with the transaction. */
+static void a_lock_comes_with_begin(void **state)
+{
+    contract *c = *state;
+    const mtnt__db_options options = {.lock_timeout_ms = 200};
+    mtnt_db *other = contract_open(c, &options);
+
+    expect_ok(c, mtnt__db_begin_locked(c->db, 4711, &c->err));
+    expect_code(c, mtnt__db_begin_locked(other, 4711, &c->err), MTNT_E_BUSY);
+    assert_true(c->err.retryable);
+    assert_false(mtnt__db_in_transaction(other));
+    if (c->on == ON_POSTGRES) {
+        expect_ok(c, mtnt__db_begin_locked(other, 4712, &c->err));
+        mtnt__db_rollback(other);
+    }
+    expect_ok(c, mtnt__db_commit(c->db, &c->err));
+    expect_ok(c, mtnt__db_begin_locked(other, 4711, &c->err));
+    expect_ok(c, mtnt__db_commit(other, &c->err));
+}
+
 static void outside_a_transaction_too(void **state)
 {
     contract *c = *state;
@@ -304,6 +324,7 @@ int main(void)
         CONTRACT(a_statement_timeout_is_for_each_statement, ON_ALL),
         CONTRACT(a_statement_timeout_in_a_script, ON_ALL),
         CONTRACT(a_lock_is_not_waited_for_long, ON_ALL),
+        CONTRACT(a_lock_comes_with_begin, ON_ALL),
         CONTRACT(outside_a_transaction_too, ON_ALL),
         CONTRACT(a_commit_that_gets_no_lock_is_rolled_back, ON_SQLITE | ON_FAKE),
         CONTRACT(a_lock_that_comes_free_is_taken, ON_SQLITE | ON_POSTGRES),
