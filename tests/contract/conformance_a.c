@@ -37,8 +37,7 @@ static void a1_every_tenant_once(fleet *f, int workers)
         assert_int_equal(r.started[i], 1);
         assert_int_equal(r.finished[i], 1);
         assert_int_equal(r.results[i], MTNT_RESULT_MIGRATED);
-        assert_text(fleet_log(f, f->tenants[i].id),
-                    "setup a, execute a, setup b, execute b, setup c, execute c");
+        assert_text(fleet_log(f, f->tenants[i].id), "setup a, execute a, setup b, execute b, setup c, execute c");
         assert_text(fleet_tables(f, i), "a;b;c;precious");
         assert_text(fleet_applied(f, i), "a;b;c");
         assert_text(fleet_known(f, i), "idle|3|ok");
@@ -268,9 +267,8 @@ static void a7_reset(fleet *f)
     fleet_log_clear(f);
     fleet_must_rewind(f, 0);
     fleet_must_perform(f, 0);
-    assert_text(
-        fleet_log(f, "t1"),
-        "rollback c, rollback b, rollback a, setup a, execute a, setup b, execute b, setup c, execute c");
+    assert_text(fleet_log(f, "t1"),
+                "rollback c, rollback b, rollback a, setup a, execute a, setup b, execute b, setup c, execute c");
     assert_text(fleet_applied(f, 0), "a;b;c");
     assert_text(fleet_known(f, 0), "idle|3|ok");
     /* The last one alone: 3 undone, then 3 done. */
@@ -291,8 +289,8 @@ static int list_operation(void *data, const mtnt_operation_info *info, mtnt_erro
     size_t length = strlen(l->text);
 
     (void)err;
-    snprintf(l->text + length, sizeof(l->text) - length, "%s%lld %s %s", length > 0 ? ", " : "",
-             (long long)info->order, info->name, info->applied ? "applied" : "pending");
+    snprintf(l->text + length, sizeof(l->text) - length, "%s%lld %s %s", length > 0 ? ", " : "", (long long)info->order,
+             info->name, info->applied ? "applied" : "pending");
     return 0;
 }
 
@@ -360,8 +358,7 @@ static void a10_pending_and_executed(fleet *f)
     assert_text(l.text, "1 a pending, 2 b pending, 3 c pending");
 }
 
-static int body_of_nothing(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model,
-                           mtnt_error *err)
+static int body_of_nothing(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model, mtnt_error *err)
 {
     (void)operation;
     (void)context;
@@ -372,10 +369,8 @@ static int body_of_nothing(mtnt_operation *operation, mtnt_context *context, con
 
 static void a11_duplicates(fleet *f)
 {
-    static const mtnt_operation_class again = {MTNT_OPERATION_CLASS_INIT, .name = "a",
-                                               .execute = body_of_nothing};
-    static const mtnt_operation_class other = {MTNT_OPERATION_CLASS_INIT, .name = "other",
-                                               .execute = body_of_nothing};
+    static const mtnt_operation_class again = {MTNT_OPERATION_CLASS_INIT, .name = "a", .execute = body_of_nothing};
+    static const mtnt_operation_class other = {MTNT_OPERATION_CLASS_INIT, .name = "other", .execute = body_of_nothing};
 
     fleet_add(f, "a", MTNT_WRITES_MODEL);
     assert_int_equal(mtnt_chain_add(f->chain, &again, 7, NULL, &f->err), MTNT_E_CONFIG);
@@ -460,8 +455,7 @@ static void a14_workers(fleet *f)
     /* 0 means "choose" in C; the command refuses it. */
     for (int workers = -1; workers < 2000; workers += 1026) {
         options.workers = workers;
-        assert_int_equal(mtnt_executor_new(&executor, f->controller, f->chain, &options, &f->err),
-                         MTNT_E_INVALID);
+        assert_int_equal(mtnt_executor_new(&executor, f->controller, f->chain, &options, &f->err), MTNT_E_INVALID);
         assert_null(executor);
     }
     options.workers = 0;
