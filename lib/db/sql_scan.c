@@ -111,8 +111,8 @@ static size_t after_blanks(const mtnt__sql_walk *walk, size_t at, bool *ret_ende
             if (!*ret_ended)
                 return at;
             at = end;
-        } else if (at == 0 && strncmp(text, "\xef\xbb\xbf", 3) == 0) {
-            at = 3; /* a byte order mark */
+        } else if ((at == 0 || walk->backend == MTNT_SQLITE) && strncmp(text + at, "\xef\xbb\xbf", 3) == 0) {
+            at += 3; /* a byte order mark, which is a blank to SQLite anywhere */
         } else {
             return at;
         }
