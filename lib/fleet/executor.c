@@ -9,10 +9,12 @@
 #include "fleet/tally.h"
 
 #define MAX_WORKERS 1024
-#define BATCH 128     /* tenants that one question to the controller is about */
-#define DEPTH 64      /* claimed tenants that should wait for a worker, so that none waits for a claim */
-#define LAZY_MS 200   /* how long an end may wait for company */
-#define FULL_BATCH 64 /* ends that are worth a commit of their own */
+#define BATCH 128 /* tenants that one question to the controller is about */
+#define DEPTH_FIRST \
+    8 /* for each worker: claimed tenants that wait, so that no worker waits for a claim. Doubled when one did, */
+#define DEPTH_MAX 384  /* because a claim's commit may take as long as many small tenants */
+#define LAZY_MS 200    /* how long an end may wait for company */
+#define FULL_BATCH 128 /* ends that are worth a commit of their own */
 #define WAIT_MS 50
 #define EXCHANGE_TRIES 6
 
@@ -47,7 +49,7 @@ struct dispatch {
     mtnt__claim **claims;
     mtnt_model **batch;
     mtnt__known *known;
-    size_t in_flight;
+    size_t in_flight, depth;
     int64_t oldest_end_ms;
     bool source_ended, announced, interrupted, lost;
     mtnt_error error; /* the source's or the controller's */
@@ -332,7 +334,7 @@ static void drop_wanting(struct dispatch *d)
 
 static bool worth_a_commit(const struct dispatch *d)
 {
-    bool hungry = d->wanting.count > 0 && d->news.waiting < d->executor->workers + DEPTH;
+    bool hungry = d->wanting.count > 0 && d->news.waiting < d->depth;
     bool late = d->ended.count > 0 && (d->ended.count >= FULL_BATCH || now_ms(d) - d->oldest_end_ms >= LAZY_MS);
 
     return hungry || late || (d->ended.count > 0 && d->news.waiting + d->news.running == 0);
@@ -415,7 +417,11 @@ static void take_back(struct dispatch *d)
 
 static void collect(struct dispatch *d, int64_t wait_ms)
 {
+    size_t waited = d->news.waiting;
+
     mtnt__pool_take(d->pool, &d->news, wait_ms);
+    if (d->news.waiting == 0 && waited > 0 && d->depth < DEPTH_MAX)
+        d->depth *= 2;
     for (size_t i = 0; i < d->news.started_count; i++) {
         /* A worker has it: nothing else of the task may be looked at. */
         if (!d->news.started[i]->announced)
@@ -537,7 +543,7 @@ static void finish_run(struct dispatch *d)
 int mtnt_executor_migrate(mtnt_executor *executor, mtnt_tenant_source *source, mtnt_counts *ret_counts, mtnt_error *err)
 {
     bool backward = executor->options.direction == MTNT_BACKWARD;
-    struct dispatch d = {.executor = executor, .source = source};
+    struct dispatch d = {.executor = executor, .source = source, .depth = executor->workers * DEPTH_FIRST};
     int rc = mtnt__gate_init(&d.gate, err);
 
     if (rc != 0)
