@@ -268,6 +268,9 @@ static int run(mtnt__attempt *attempt, mtnt_error *err)
         rc = make_steps(attempt, err);
     if (rc != 0 || attempt->verdict == MTNT__VERDICT_OTHER_MODE)
         return rc;
+    attempt->told = calloc(attempt->count + attempt->recorded_count + 1, sizeof(*attempt->told));
+    if (attempt->told == NULL)
+        return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
     if (attempt->count == 0) {
         attempt->verdict = MTNT__VERDICT_NOTHING;
         return 0;
@@ -312,6 +315,8 @@ int mtnt__attempt_run(mtnt__attempt *attempt, mtnt_error *err)
                                   .delete_model = mtnt__provision_delete,
                                   .data = attempt};
     rc = run(attempt, &own);
+    if (attempt->steps == NULL)
+        attempt->count = 0;
     if (rc != 0 && attempt->verdict == MTNT__VERDICT_FAILED)
         give_up(attempt, &own);
     else
@@ -333,8 +338,9 @@ void mtnt__attempt_release(mtnt__attempt *attempt)
     free(attempt->plan);
     free(attempt->steps);
     free(attempt->recorded);
+    free(attempt->told);
     free(attempt->provisional);
     attempt->plan = NULL;
-    attempt->steps = attempt->recorded = NULL;
+    attempt->steps = attempt->recorded = attempt->told = NULL;
     attempt->provisional = NULL;
 }

@@ -72,6 +72,7 @@ typedef struct mtnt__attempt {
     int64_t from_version;
     mtnt__step *recorded; /* malloc'ed: applied before this attempt, and unknown to the controller */
     size_t recorded_count;
+    mtnt__step *told; /* room for what is told to the controller, made before the commit; NULL = nothing is */
     ptrdiff_t failed; /* index into steps; -1 = no operation's failure */
     const char *failed_phase;
     char failed_text[1024]; /* the failed operation's own error */

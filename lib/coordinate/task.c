@@ -95,7 +95,6 @@ void mtnt__task_release(mtnt__task *task)
         return;
     mtnt__attempt_release(&task->attempt);
     mtnt__previous_release(&task->claim.previous);
-    free(task->end_steps);
     free(task->history);
     mtnt_model_free(task->model);
     pthread_mutex_destroy(&task->mutex);
@@ -241,26 +240,24 @@ static mtnt__migration_state state_of(mtnt__verdict verdict)
 /* Steps of the attempt for the controller: a rewind that failed has changed nothing, so it says nothing. */
 static void gather_steps(mtnt__task *task)
 {
-    const mtnt__attempt *attempt = &task->attempt;
+    mtnt__attempt *attempt = &task->attempt;
     bool tells = attempt->verdict == MTNT__VERDICT_COMMITTED ||
                  (attempt->verdict == MTNT__VERDICT_FAILED && !task->claim.backward);
     size_t own = tells ? attempt->count : 0, count = 0;
 
-    free(task->end_steps);
-    task->end_steps = calloc(own + attempt->recorded_count + 1, sizeof(*task->end_steps));
-    if (task->end_steps != NULL) {
-        for (size_t i = 0; i < attempt->recorded_count; i++) {
-            bool again = false;
+    if (attempt->told == NULL)
+        return;
+    for (size_t i = 0; i < attempt->recorded_count; i++) {
+        bool again = false;
 
-            for (size_t k = 0; k < own; k++)
-                again = again || attempt->steps[k].entry == attempt->recorded[i].entry;
-            if (!again)
-                task->end_steps[count++] = attempt->recorded[i];
-        }
         for (size_t k = 0; k < own; k++)
-            task->end_steps[count++] = attempt->steps[k];
+            again = again || attempt->steps[k].entry == attempt->recorded[i].entry;
+        if (!again)
+            attempt->told[count++] = attempt->recorded[i];
     }
-    task->end.steps = task->end_steps;
+    for (size_t k = 0; k < own; k++)
+        attempt->told[count++] = attempt->steps[k];
+    task->end.steps = attempt->told;
     task->end.step_count = count;
 }
 

@@ -45,7 +45,6 @@ typedef struct mtnt__task {
 
     /* for its end */
     mtnt__end end; /* of the attempt at hand, for the store; borrowed texts are the task's */
-    mtnt__step *end_steps;
     bool end_due;
     mtnt_error error; /* the first failure with all that followed it */
     mtnt_outcome outcome;
