@@ -599,6 +599,8 @@ void fleet_note(fleet *f, const char *tenant, const char *format, ...)
     growing g;
     char text[500];
 
+    if (f->quiet)
+        return;
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);

@@ -62,6 +62,7 @@ struct fleet {
     mtnt_error err;
     int64_t counter; /* for the test */
     void *data;      /* for the test */
+    bool quiet;      /* nothing is logged, and nothing of the fixture's is allocated while operations run */
 
     struct fleet_body *bodies; /* internal from here on */
     char *answers[8];
