@@ -191,7 +191,8 @@ static void transaction_control_is_found(void **state)
         expect_free(b, "COMMENTS");
         expect_free(b, "PREPARE p AS SELECT 1");
     }
-    expect_control(MTNT_SQLITE, "SELECT 1;\xef\xbb\xbf ROLLBACK", "ROLLBACK"); /* SQLite has byte order marks for blanks */
+    expect_control(MTNT_SQLITE, "SELECT 1;\xef\xbb\xbf ROLLBACK",
+                   "ROLLBACK"); /* SQLite has byte order marks for blanks */
     expect_control(MTNT_SQLITE, "ATTACH 'x' AS y", "ATTACH");
     expect_control(MTNT_SQLITE, "detach y", "DETACH");
     expect_free(MTNT_POSTGRES, "ALTER TABLE p ATTACH PARTITION x FOR VALUES IN (1)");
