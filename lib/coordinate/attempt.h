@@ -133,8 +133,8 @@ typedef struct mtnt__settlement {
     const mtnt_migration_options *options;
     mtnt__gate *gate;
 } mtnt__settlement;
-/* 0: settled, *ret_state COMMITTED or ABORTED, or BLOCKED. Not 0: not settled; the state stays unended. */
-int mtnt__settle(const mtnt__settlement *settlement, mtnt__migration_state *ret_state, mtnt_error *err);
+/* 0: settled, and what has come of it: COMMIT, ABORT or MEET_FOREIGN. Not 0: not settled; the state stays unended. */
+int mtnt__settle(const mtnt__settlement *settlement, mtnt__migration_event *ret_event, mtnt_error *err);
 #define MTNT__GID_SIZE 200
 void mtnt__gid(const mtnt_controller *controller, const mtnt_model *model, const char *migration,
                char ret_gid[MTNT__GID_SIZE]);

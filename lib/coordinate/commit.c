@@ -51,7 +51,7 @@ static int settle(mtnt__attempt *attempt, mtnt_error *err)
                                          .decider = attempt->claim->decider,
                                          .options = attempt->options,
                                          .gate = attempt->link->gate};
-    mtnt__migration_state state = MTNT__STATE_IN_DOUBT;
+    mtnt__migration_event event = MTNT__EVENT_LOSE_ANSWER;
     mtnt_error first = MTNT_ERROR_INIT, other = MTNT_ERROR_INIT;
     int rc;
 
@@ -61,13 +61,13 @@ static int settle(mtnt__attempt *attempt, mtnt_error *err)
     mtnt__sides_rollback(attempt);
     mtnt__db_disconnect(attempt->controller_is_reader ? NULL : attempt->controller);
     mtnt__db_disconnect(attempt->model);
-    rc = mtnt__settle(&settlement, &state, &other);
-    if (rc == 0 && state == MTNT__STATE_COMMITTED) {
+    rc = mtnt__settle(&settlement, &event, &other);
+    if (rc == 0 && event == MTNT__EVENT_COMMIT) {
         mtnt_error_clear(err);
         attempt->verdict = MTNT__VERDICT_COMMITTED;
         return 0;
     }
-    if (rc == 0 && state == MTNT__STATE_ABORTED) {
+    if (rc == 0 && event == MTNT__EVENT_ABORT) {
         attempt->created = false;
         attempt->verdict = MTNT__VERDICT_FAILED;
         if (first.code == MTNT_E_IN_DOUBT)
@@ -75,8 +75,8 @@ static int settle(mtnt__attempt *attempt, mtnt_error *err)
                                   first.message);
         return first.code;
     }
-    attempt->verdict = state == MTNT__STATE_BLOCKED ? MTNT__VERDICT_BLOCKED : MTNT__VERDICT_IN_DOUBT;
-    mtnt_error_set(err, state == MTNT__STATE_BLOCKED ? MTNT_E_BLOCKED : MTNT_E_IN_DOUBT, "%s", first.message);
+    attempt->verdict = event == MTNT__EVENT_MEET_FOREIGN ? MTNT__VERDICT_BLOCKED : MTNT__VERDICT_IN_DOUBT;
+    mtnt_error_set(err, event == MTNT__EVENT_MEET_FOREIGN ? MTNT_E_BLOCKED : MTNT_E_IN_DOUBT, "%s", first.message);
     mtnt_error_keep(err, &other);
     return err == NULL ? MTNT_E_IN_DOUBT : err->code;
 }

@@ -87,6 +87,7 @@ int mtnt__recover(mtnt_controller *controller, const mtnt_chain *chain, const mt
 {
     mtnt__settlement settlement = {
         .controller = controller, .model = model, .migration = known->migration, .options = options, .gate = gate};
+    mtnt__migration_event event;
     mtnt__unended unended;
     int rc;
 
@@ -114,9 +115,10 @@ int mtnt__recover(mtnt_controller *controller, const mtnt_chain *chain, const mt
         return mtnt_error_set(err, MTNT_E_NEWER,
                               "tenant %s: its interrupted migration was of mode `%s`, which only a newer release knows",
                               mtnt_model_id(model), unended.mode);
-    rc = mtnt__settle(&settlement, ret_state, err);
+    rc = mtnt__settle(&settlement, &event, err);
     if (rc != 0)
         return rc;
+    *ret_state = mtnt__migration_move(mtnt__migration_state_parse(known->state), event);
     mtnt__gate_enter(gate);
     rc = end_it(controller, chain, model, known, *ret_state, err);
     mtnt__gate_leave(gate);

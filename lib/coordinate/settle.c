@@ -125,7 +125,7 @@ static int finish_provisional(const mtnt__settlement *settlement, mtnt__outcome 
                : mtnt__provision_remove(settlement->controller, settlement->model, settlement->migration, err);
 }
 
-int mtnt__settle(const mtnt__settlement *settlement, mtnt__migration_state *ret_state, mtnt_error *err)
+int mtnt__settle(const mtnt__settlement *settlement, mtnt__migration_event *ret_event, mtnt_error *err)
 {
     mtnt__outcome outcome;
     int rc = ask_decider(settlement, &outcome, err);
@@ -135,12 +135,12 @@ int mtnt__settle(const mtnt__settlement *settlement, mtnt__migration_state *ret_
     else if (rc == 0 && settlement->mode == MTNT__MODE_PROVISIONAL)
         rc = finish_provisional(settlement, outcome, err);
     if (rc == MTNT_E_BLOCKED) {
-        *ret_state = MTNT__STATE_BLOCKED;
+        *ret_event = MTNT__EVENT_MEET_FOREIGN;
         return 0;
     }
     if (rc != 0)
         return mtnt_error_wrap(err, "tenant %s: its interrupted migration could not be settled",
                                mtnt_model_id(settlement->model));
-    *ret_state = outcome == MTNT__OUTCOME_COMMIT ? MTNT__STATE_COMMITTED : MTNT__STATE_ABORTED;
+    *ret_event = outcome == MTNT__OUTCOME_COMMIT ? MTNT__EVENT_COMMIT : MTNT__EVENT_ABORT;
     return 0;
 }

@@ -224,17 +224,17 @@ static void keep_history(mtnt__task *task)
         }
 }
 
-static mtnt__migration_state state_of(mtnt__verdict verdict)
+static mtnt__migration_event event_of(mtnt__verdict verdict)
 {
     switch (verdict) {
-    case MTNT__VERDICT_COMMITTED: return MTNT__STATE_COMMITTED;
-    case MTNT__VERDICT_IN_DOUBT: return MTNT__STATE_IN_DOUBT;
-    case MTNT__VERDICT_BLOCKED: return MTNT__STATE_BLOCKED;
+    case MTNT__VERDICT_COMMITTED: return MTNT__EVENT_COMMIT;
+    case MTNT__VERDICT_IN_DOUBT: return MTNT__EVENT_LOSE_ANSWER;
+    case MTNT__VERDICT_BLOCKED: return MTNT__EVENT_MEET_FOREIGN;
     case MTNT__VERDICT_FAILED:
     case MTNT__VERDICT_NOTHING:
-    case MTNT__VERDICT_OTHER_MODE: return MTNT__STATE_ABORTED;
+    case MTNT__VERDICT_OTHER_MODE: return MTNT__EVENT_ABORT;
     }
-    return MTNT__STATE_IN_DOUBT;
+    return MTNT__EVENT_LOSE_ANSWER;
 }
 
 /* Steps of the attempt for the controller: a rewind that failed has changed nothing, so it says nothing. */
@@ -269,7 +269,7 @@ static void make_end(mtnt__task *task, const mtnt_error *error)
 
     task->end = (mtnt__end){.tenant = mtnt_model_id(task->model),
                             .migration = task->claim.migration,
-                            .state = state_of(attempt->verdict),
+                            .state = mtnt__migration_move(MTNT__STATE_EXECUTING, event_of(attempt->verdict)),
                             .moved = attempt->positioned && attempt->verdict != MTNT__VERDICT_IN_DOUBT &&
                                      attempt->verdict != MTNT__VERDICT_BLOCKED,
                             .position = attempt->position,

@@ -381,7 +381,7 @@ static void end_untouched(struct dispatch *d, mtnt__task *task)
 {
     task->end = (mtnt__end){.tenant = mtnt_model_id(task->model),
                             .migration = task->claim.migration,
-                            .state = MTNT__STATE_ABORTED,
+                            .state = mtnt__migration_move(MTNT__STATE_EXECUTING, MTNT__EVENT_ABORT),
                             .run = task->claim.run,
                             .finished_ms = d->tally.system->wall_ms(d->tally.system->data)};
     if (goes_on(d, task))

@@ -1,5 +1,7 @@
 #include "state/transitions.h"
 
+#include <string.h>
+
 static const mtnt__transition transitions[] = {
     {MTNT__STATE_NONE, MTNT__EVENT_CLAIM, MTNT__STATE_EXECUTING, "a worker has the tenant"},
     {MTNT__STATE_EXECUTING, MTNT__EVENT_COMMIT, MTNT__STATE_COMMITTED, "both databases hold all of it"},
@@ -32,6 +34,13 @@ const mtnt__transition *mtnt__transition_find(mtnt__migration_state from, mtnt__
     return NULL;
 }
 
+mtnt__migration_state mtnt__migration_move(mtnt__migration_state from, mtnt__migration_event event)
+{
+    const mtnt__transition *edge = mtnt__transition_find(from, event);
+
+    return edge == NULL ? from : edge->to;
+}
+
 const char *mtnt__migration_state_name(mtnt__migration_state state)
 {
     switch (state) {
@@ -43,6 +52,14 @@ const char *mtnt__migration_state_name(mtnt__migration_state state)
     case MTNT__STATE_IN_DOUBT: return "in_doubt";
     }
     return "unknown";
+}
+
+mtnt__migration_state mtnt__migration_state_parse(const char *name)
+{
+    for (mtnt__migration_state state = MTNT__STATE_EXECUTING; state <= MTNT__STATE_IN_DOUBT; state++)
+        if (strcmp(mtnt__migration_state_name(state), name) == 0)
+            return state;
+    return MTNT__STATE_NONE;
 }
 
 bool mtnt__migration_state_ended(mtnt__migration_state state)

@@ -32,7 +32,11 @@ typedef struct mtnt__transition {
 const mtnt__transition *mtnt__transitions(size_t *ret_count);
 /* The edge, or NULL when there is none: the event changes nothing there. */
 const mtnt__transition *mtnt__transition_find(mtnt__migration_state from, mtnt__migration_event event);
+/* Where the event leads; where there is no edge the state stays as it is. */
+mtnt__migration_state mtnt__migration_move(mtnt__migration_state from, mtnt__migration_event event);
 const char *mtnt__migration_state_name(mtnt__migration_state state);
+/* NONE for a text that is none of the names. */
+mtnt__migration_state mtnt__migration_state_parse(const char *name);
 bool mtnt__migration_state_ended(mtnt__migration_state state);
 
 #endif

@@ -32,10 +32,13 @@ static void every_pair(void **state)
                 mtnt__transition_find((mtnt__migration_state)from, (mtnt__migration_event)event);
 
             assert_string_equal(edge == NULL ? "-" : mtnt__migration_state_name(edge->to), expected[from][event]);
-            if (edge == NULL)
+            if (edge == NULL) {
+                assert_int_equal(mtnt__migration_move((mtnt__migration_state)from, (mtnt__migration_event)event), from);
                 continue;
+            }
             assert_int_equal(edge->from, from);
             assert_int_equal(edge->event, event);
+            assert_int_equal(mtnt__migration_move((mtnt__migration_state)from, (mtnt__migration_event)event), edge->to);
         }
 }
 
@@ -73,11 +76,13 @@ static void names(void **state)
     (void)state;
     for (int a = 0; a < STATES; a++) {
         assert_string_not_equal(mtnt__migration_state_name((mtnt__migration_state)a), "unknown");
+        assert_int_equal(mtnt__migration_state_parse(mtnt__migration_state_name((mtnt__migration_state)a)), a);
         for (int b = 0; b < a; b++)
             assert_string_not_equal(mtnt__migration_state_name((mtnt__migration_state)a),
                                     mtnt__migration_state_name((mtnt__migration_state)b));
     }
     assert_string_equal(mtnt__migration_state_name((mtnt__migration_state)STATES), "unknown");
+    assert_int_equal(mtnt__migration_state_parse("idle"), MTNT__STATE_NONE);
     assert_true(mtnt__migration_state_ended(MTNT__STATE_COMMITTED));
     assert_true(mtnt__migration_state_ended(MTNT__STATE_ABORTED));
     assert_false(mtnt__migration_state_ended(MTNT__STATE_IN_DOUBT));
