@@ -1,5 +1,7 @@
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "report.h"
 
@@ -101,25 +103,61 @@ static void put_recovered(FILE *out, const mtnt_counts *counts)
                 count, count == 1 ? " was" : "s were", counts->recovered_aborted, counts->recovered_committed);
 }
 
-void mtnt__report_text_finish(mtnt__report *report, int exit_code)
+static void put_sums(FILE *out, const mtnt__report *report)
 {
-    const mtnt__screen *screen = &report->work->screen;
     const mtnt_counts *counts = &report->counts;
     int64_t total =
         counts->total >= 0 ? counts->total : counts->migrated + counts->current + counts->failed + counts->untouched;
     char duration[MTNT__WORDS_DURATION_SIZE];
+
+    mtnt__words_duration(duration, counts->elapsed_ms);
+    fprintf(out, "%" PRId64 " tenant%s: %" PRId64 " %s, %" PRId64 " %s, ", total, total == 1 ? "" : "s",
+            counts->migrated, report->backward ? "taken back" : "migrated", counts->current,
+            report->backward ? "with nothing to take back" : "already current");
+    put_failed(out, counts);
+    fprintf(out, ", %" PRId64 " untouched   in %s", counts->untouched, duration);
+}
+
+/* One line for a pipe; on a terminal that is too narrow for it, broken behind a comma. */
+static void put_line(const mtnt__screen *screen, char *line)
+{
+    size_t width = (size_t)mtnt__screen_width(screen);
+
+    if (isatty(fileno(screen->out)) && strlen(line) > width) {
+        char *comma = NULL;
+
+        for (char *c = line; *c != '\0' && (size_t)(c - line) < width; c++)
+            if (c[0] == ',' && c[1] == ' ')
+                comma = c;
+        if (comma != NULL) {
+            comma[1] = '\0';
+            fprintf(screen->out, "%s\n  ", line);
+            line = comma + 2;
+        }
+    }
+    fprintf(screen->out, "%s\n", line);
+}
+
+void mtnt__report_text_finish(mtnt__report *report, int exit_code)
+{
+    const mtnt__screen *screen = &report->work->screen;
+    const mtnt_counts *counts = &report->counts;
+    char *sums = NULL;
+    size_t length = 0;
+    FILE *text = open_memstream(&sums, &length);
     bool single = strcmp(report->command, "do") == 0 || strcmp(report->command, "undo") == 0;
     FILE *out = screen->out;
 
     put_recovered(out, counts);
     if (single && exit_code == 0 && counts->migrated == 0)
         fputs("Nothing to be done\n", out);
-    mtnt__words_duration(duration, counts->elapsed_ms);
-    fprintf(out, "%" PRId64 " tenant%s: %" PRId64 " %s, %" PRId64 " %s, ", total, total == 1 ? "" : "s",
-            counts->migrated, report->backward ? "taken back" : "migrated", counts->current,
-            report->backward ? "with nothing to take back" : "already current");
-    put_failed(out, counts);
-    fprintf(out, ", %" PRId64 " untouched   in %s\n", counts->untouched, duration);
+    if (text != NULL) {
+        put_sums(text, report);
+        fclose(text);
+    }
+    if (sums != NULL)
+        put_line(screen, sums);
+    free(sums);
     if (report->run > 0)
         fprintf(out, "run %" PRId64 "%s", report->run, mtnt__screen_sign(screen, " · ", " - "));
     fprintf(out, "exit %d\n", exit_code);

@@ -214,4 +214,15 @@ test_status_of_the_known() {
     json '[.tenants[].id] == ["b"]'
 }
 
+# The sums fit a narrow terminal, whole words on each line, and stay one line in a pipe.
+test_sums_in_narrow() {
+    fleet 2 a b
+    sql models/b.db "CREATE TABLE t_two(in_the_way INTEGER)"
+    in_terminal 70 "$MTNT_BIN" migrate
+    drawn | grep -q '^2 tenants: 1 migrated, 0 already current, 1 failed (1 rolled back),$' || fail "$(drawn)"
+    drawn | grep -q '^  0 untouched   in ' || fail "$(drawn)"
+    run migrate
+    says '^2 tenants: 0 migrated, 1 already current, 1 failed \(1 rolled back\), 0 untouched   in '
+}
+
 cli_main "$@"
