@@ -49,7 +49,7 @@ typedef struct body {
 struct fleet {
     pair which;
     mtnt_backend controller_backend, model_backend;
-    char folder[64], controller_dsn[512];
+    char folder[128], controller_dsn[512];
     size_t count;
     struct fleet_tenant {
         char id[8], dsn[512], schema[16], database[64];
