@@ -110,7 +110,11 @@ static int connect_controller(mtnt_controller *controller, mtnt_error *err)
 
     if (rc == 0)
         rc = mtnt__db_connect(controller->db, err);
-    return rc == 0 ? 0 : mtnt_error_wrap(err, "controller %s", controller->shown);
+    if (rc == 0)
+        return 0;
+    /* What cannot be reached says where it is by itself. */
+    return rc == MTNT_E_CONNECT ? mtnt_error_wrap(err, "controller")
+                                : mtnt_error_wrap(err, "controller %s", controller->shown);
 }
 
 int mtnt_controller_open(mtnt_controller **ret_controller, const char *dsn, const mtnt_controller_options *options,
