@@ -15,7 +15,7 @@
 typedef struct crowd {
     fleet *f;
     int given, count, fails_at; /* the source fails after so many; 0 = never */
-    char folder[80];
+    char folder[128];
 } crowd;
 
 static void crowd_dsn(const crowd *c, int number, char *dsn, size_t size)
@@ -304,7 +304,7 @@ static void interrupted_on_the_way(fleet *f)
 
     snprintf(c.folder, sizeof(c.folder), "%s", f->folder);
     for (int i = 1; i <= c.count; i++) {
-        char from[100], to[100];
+        char from[160], to[160];
 
         /* t1 … t4 were made with `precious` in them. */
         snprintf(from, sizeof(from), "%s/t%d.db", f->folder, i);
