@@ -7,6 +7,7 @@
 #
 # It listens on a Unix socket inside DIR and on a free port of 127.0.0.1, trusts whoever gets there,
 # and has one superuser, mtnt. Nothing outside DIR is touched. As root it runs as the user postgres.
+# MTNT_TEST_PG_SETTINGS: lines that are added to its postgresql.conf.
 set -eu
 
 complain() {
@@ -70,6 +71,9 @@ log_timezone = 'UTC'
 timezone = 'UTC'
 log_line_prefix = '%m [%p] %q%d '
 END
+    if [ -n "${MTNT_TEST_PG_SETTINGS:-}" ]; then
+        echo "$MTNT_TEST_PG_SETTINGS" >>"$dir/data/postgresql.conf"
+    fi
 }
 
 # Two at once may want the same port: whoever comes second tries the next.

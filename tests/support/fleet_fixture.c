@@ -525,7 +525,7 @@ static void dump_rows(growing *g, char *(*ask)(fleet *, size_t, const char *), f
         growing sql = {0};
         char *rows;
 
-        if (without_ours && strstr(name, "mtnt_") != NULL)
+        if (without_ours && (strstr(name, "mtnt_") != NULL || strcmp(name, "sqlite_sequence") == 0))
             continue;
         grow(&sql, "SELECT * FROM %s AS whole ORDER BY 1, 2", name);
         rows = ask(f, tenant, sql.text);
