@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#include "fleet_fixture.h"
+#include "fleet_run.h"
 #include "points.h"
 
 typedef struct kind {
@@ -218,6 +218,66 @@ static void created_failing(pair which)
     kill_everywhere(which, (kind){.writes = WRITES_BOTH, .creates = true, .fails = true});
 }
 
+/* ---- a run over several tenants at once ---- */
+
+static void run_and_die(fleet *f)
+{
+    mtnt_executor_options options = MTNT_EXECUTOR_OPTIONS_INIT;
+    mtnt_tenant_source source = fleet_source(f);
+    mtnt_executor *executor = NULL;
+    mtnt_counts counts;
+
+    points_arm(story->kill_at);
+    options.workers = 2;
+    if (mtnt_executor_new(&executor, f->controller, f->chain, &options, &f->err) == 0)
+        story->rc = mtnt_executor_migrate(executor, &source, &counts, &f->err);
+    mtnt_executor_free(executor);
+    story->all = points_passed();
+    points_arm(0);
+}
+
+static void kill_run_once(pair which, int at)
+{
+    const kind k = {.writes = WRITES_BOTH};
+    fleet *f = fleet_new(which, 3, true);
+    fleet_report r;
+    int status;
+
+    add_chain(f, &k);
+    memset(story, 0, sizeof(*story));
+    story->kill_at = at;
+    status = fleet_in_child(f, run_and_die);
+    if (!(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) && !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
+        fail_msg("killed at %d: ended with status %d", at, status);
+    fleet_log_clear(f);
+    assert_code(f, fleet_run(f, 2, NULL, &r), 0);
+    if (r.counts.migrated + r.counts.current != 3)
+        fail_msg("killed at %d: the next run migrates %d of 3: %s %s %s", at, (int)r.counts.migrated, r.texts[0],
+                 r.texts[1], r.texts[2]);
+    for (size_t i = 0; i < 3; i++) {
+        assert_text(fleet_tables(f, i), "a;b;precious");
+        assert_text(fleet_notes(f, i), "a;b");
+        assert_text(fleet_known(f, i), "idle|2|ok");
+    }
+    assert_text(fleet_gids(f), "");
+    fleet_free(f);
+}
+
+static void run(pair which)
+{
+    bool every = getenv("MTNT_TEST_CRASH_ALL") != NULL;
+    int all;
+
+    story = mmap(NULL, sizeof(*story), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(story, MAP_FAILED);
+    kill_run_once(which, 0);
+    all = story->all;
+    assert_true(all > 0);
+    for (int at = 1; at <= all; at += every ? 1 : 1 + all / 10)
+        kill_run_once(which, at);
+    munmap(story, sizeof(*story));
+}
+
 int main(void)
 {
     /* Every pair has its mode for `both`; of the rest, what differs from it. */
@@ -232,6 +292,7 @@ int main(void)
         {"created", created, all | same | ON(PAIR_SCHEMA) | ON(PAIR_POSTGRES_SQLITE)},
         {"created_model_only", created_model_only, all | ON(PAIR_SQLITE) | ON(PAIR_SCHEMA)},
         {"created_failing", created_failing, all | ON(PAIR_SQLITE)},
+        {"run", run, all | ON(PAIR_SQLITE) | ON(PAIR_POSTGRES_SQLITE)},
     };
 
     return run_bare_tests("crash", tests, sizeof(tests) / sizeof(*tests));
