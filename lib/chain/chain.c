@@ -1,5 +1,6 @@
 #include "chain/chain.h"
 
+#include <stdarg.h>
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,8 +67,34 @@ void mtnt_chain_free(mtnt_chain *chain)
     for (size_t i = chain->plugin_count; i > 0; i--)
         dlclose(chain->plugins[i - 1]);
     free(chain->plugins);
+    for (size_t i = 0; i < chain->warning_count; i++)
+        free(chain->warnings[i]);
+    free(chain->warnings);
     free(chain->name);
     free(chain);
+}
+
+int mtnt__chain_warn(mtnt_chain *chain, mtnt_error *err, const char *format, ...)
+{
+    char **warnings = realloc(chain->warnings, (chain->warning_count + 1) * sizeof(*warnings)), *text = NULL;
+    va_list arguments;
+
+    if (!warnings)
+        return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    chain->warnings = warnings;
+    va_start(arguments, format);
+    if (vasprintf(&text, format, arguments) < 0)
+        text = NULL;
+    va_end(arguments);
+    if (!text)
+        return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    chain->warnings[chain->warning_count++] = text;
+    return 0;
+}
+
+const char *mtnt_chain_warning(const mtnt_chain *chain, size_t index)
+{
+    return index < chain->warning_count ? chain->warnings[index] : NULL;
 }
 
 const char *mtnt_chain_name(const mtnt_chain *chain)

@@ -32,6 +32,8 @@ struct mtnt_chain {
     size_t count, size;
     void **plugins; /* dlopen handles, closed after the entries are freed */
     size_t plugin_count;
+    char **warnings;
+    size_t warning_count;
 };
 
 /* One entry at work in one migration. */
@@ -52,6 +54,9 @@ struct mtnt_model {
     char key[MTNT__CHECKSUM_SIZE];
     atomic_int references;
 };
+
+/* Something that whoever loaded the chain should be told. NOMEM. */
+int mtnt__chain_warn(mtnt_chain *chain, mtnt_error *err, const char *format, ...) MTNT_PRINTF(3, 4);
 
 const char *mtnt__model_dsn(const mtnt_model *model); /* with secrets: for connecting only */
 const char *mtnt__model_key(const mtnt_model *model);

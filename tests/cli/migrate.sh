@@ -270,6 +270,65 @@ test_C4() {
 }
 
 # C8: new writes numbered files and adds them to the chain; what comes out can be run both ways.
+# Two environments, merged by number: all of both are applied in order; what is not there is warned of, what is empty is
+# nothing, and a number or name that stands twice is refused before anything is touched.
+test_E1() {
+    project
+    tenants a
+    mkdir -p base/0001_first base/0003_third trial/0002_second empty
+    echo "CREATE TABLE t_one(x INTEGER);" >base/0001_first/model.up.sql
+    echo "DROP TABLE t_one;" >base/0001_first/model.down.sql
+    echo "INSERT INTO t_one SELECT count(*) FROM t_two;" >base/0003_third/model.up.sql
+    echo "DELETE FROM t_one;" >base/0003_third/model.down.sql
+    echo "CREATE TABLE t_two(x INTEGER);" >trial/0002_second/model.sqlite.up.sql
+    echo "DROP TABLE t_two;" >trial/0002_second/model.sqlite.down.sql
+    cat >chain.yaml <<'END'
+chain: numbers
+migrations:
+  - {dir: base, format: native, environment: base}
+  - {dir: trial, format: native, environment: trial}
+  - {dir: empty, format: native}
+  - {dir: gone, format: native, environment: later}
+END
+    ok migrate
+    complains 'chain.yaml:6: the folder `gone` of environment `later` is not there: nothing was taken from it'
+    same "$(tables_of a)" "t_one t_two"
+    ok executed
+    says '^ +1  first ' '^ +2  second ' '^ +3  third '
+    mkdir trial/0003_again
+    echo "CREATE TABLE t_three(x INTEGER);" >trial/0003_again/model.up.sql
+    exits 78 migrate
+    complains '/trial/0003_again: .*3.*`third`'
+    mv trial/0003_again trial/0004_first
+    exits 78 migrate
+    complains '/trial/0004_first: .*`first`'
+    mv trial/0004_first trial/fourth
+    exits 78 migrate
+    complains '/trial/fourth: a migration.s folder is called NUMBER_NAME'
+    mv trial/fourth trial/0004_fourth
+    mv trial/0004_fourth/model.up.sql trial/0004_fourth/up.sql
+    exits 78 migrate
+    complains '/trial/0004_fourth/up.sql is none of the files of a migration'
+    rm -r trial/0004_fourth
+    ok rewind --yes
+    same "$(tables_of a)" ""
+}
+
+# An environment whose last migration fails takes nothing with it.
+test_E2() {
+    project
+    tenants a
+    mkdir -p base/1_first base/2_second
+    echo "CREATE TABLE t_one(x INTEGER);" >base/1_first/model.up.sql
+    echo "CREATE TABLE t_one(x INTEGER);" >base/2_second/model.up.sql
+    printf 'chain: numbers\nmigrations:\n  - {dir: base, format: native}\n' >chain.yaml
+    exits 1 migrate
+    says 'table t_one already exists' 'base/2_second/model.up.sql:1'
+    same "$(tables_of a)" ""
+    ok status
+    says 'version 0 +1 '
+}
+
 test_C8() {
     project
     tenants a

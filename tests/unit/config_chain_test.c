@@ -203,7 +203,7 @@ static void the_file_names_a_chain_that_has_nothing_yet(void **state)
 static void keys_and_types_are_refused_at_their_line(void **state)
 {
     assert_refused(state, "", 0, 0, "the file is empty");
-    assert_refused(state, "chain: crm\n", 1, 1, "key `operations` is missing");
+    assert_refused(state, "chain: crm\n", 1, 1, "the chain has neither `operations` nor `migrations`");
     assert_refused(state, "operations: []\n", 1, 1, "key `chain` is missing");
     assert_refused(state, "chain: crm\noperation: []\n", 2, 1, "unknown key `operation`; did you mean `operations`?");
     assert_refused(state, "chain: crm\noperations: {}\n", 2, 13, "`operations` must be a list, not a mapping");
@@ -296,8 +296,8 @@ static void A11_names_and_orders_are_unique(void **state)
 
 static void what_later_versions_will_do_is_refused(void **state)
 {
-    assert_refused(state, "chain: crm\nmigrations:\n  - {dir: migrations, format: goose}\noperations: []\n", 2, 1,
-                   "the key `migrations` is for a later version, this one cannot do it");
+    assert_refused(state, "chain: crm\nmigrations:\n  - {dir: migrations, format: goose}\noperations: []\n", 3, 31,
+                   "`format: goose` is for a later version, this one cannot do it");
     assert_refused(state, HEAD "  - name: a\n    lane: slow\n    sql: {model: {up: SELECT 1}}\n", 4, 11,
                    "operation `a`: lane `slow` is not for this version, which has the lane `fast` only");
     assert_refused(state, HEAD "  - name: a\n    mode: saga\n    sql: {model: {up: SELECT 1}}\n", 4, 11,

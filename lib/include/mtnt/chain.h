@@ -69,6 +69,9 @@ MTNT_API ptrdiff_t mtnt_chain_find(const mtnt_chain *chain, const char *name);
  * are read beside it. CONFIG with file and line, NOT_FOUND, IO, NOMEM. Blocks on the file system. */
 MTNT_API int mtnt_chain_load_yaml(mtnt_chain *chain, const char *path, mtnt_error *err);
 
+/* What loading has found that is no error: a folder of migrations that is not there. From 0; NULL = no more. Borrowed. */
+MTNT_API const char *mtnt_chain_warning(const mtnt_chain *chain, size_t index);
+
 /* Loads a shared object made with MTNT_CHAIN_PLUGIN and lets it add its operations. The object stays loaded until the chain is
  * freed. NOT_FOUND (no file), CONFIG (no such symbol, not a shared object), NEWER (another ABI version), and what it returns. */
 MTNT_API int mtnt_chain_load_plugin(mtnt_chain *chain, const char *path, mtnt_error *err);
