@@ -467,6 +467,69 @@ static void given_twice(fleet *f)
     assert_text(fleet_known(f, 0), "idle|1|ok");
 }
 
+/* The second time comes while a worker has it: it is alive, and nobody gives it up. */
+#define STRANGERS 300
+
+static atomic_int strangers_given;
+
+static int again_later(void *data, mtnt_model **ret_model, mtnt_error *err)
+{
+    fleet *f = data;
+    mtnt_model_options options = MTNT_MODEL_OPTIONS_INIT;
+    char id[20], dsn[200];
+
+    *ret_model = NULL;
+    if (f->counter > STRANGERS + 1)
+        return 0;
+    snprintf(id, sizeof(id), "x%d", (int)f->counter);
+    snprintf(dsn, sizeof(dsn), "sqlite:%s/%s.db", f->folder, id);
+    options.id = id;
+    options.dsn = dsn;
+    if (f->counter == 0 || f->counter == STRANGERS + 1) {
+        options.id = f->tenants[0].id;
+        options.dsn = f->tenants[0].dsn;
+        options.schema = f->tenants[0].schema[0] == '\0' ? NULL : f->tenants[0].schema;
+    }
+    f->counter++;
+    atomic_store(&strangers_given, (int)f->counter);
+    return mtnt_model_new(ret_model, &options, err);
+}
+
+static int wait_for_the_last(fleet *f, mtnt_operation *operation, mtnt_context *context, mtnt_error *err)
+{
+    (void)f;
+    (void)operation;
+    (void)context;
+    (void)err;
+    for (int i = 0; i < 5000 && atomic_load(&strangers_given) < STRANGERS + 2; i++)
+        usleep(1000);
+    usleep(300000);
+    return 0;
+}
+
+static void given_again_later(fleet *f)
+{
+    mtnt_executor_options options = MTNT_EXECUTOR_OPTIONS_INIT;
+    mtnt_tenant_source source = fleet_source(f);
+    mtnt_executor *executor;
+    mtnt_counts counts;
+
+    fleet_add_body(f, "a", WRITES_BOTH, (body){.during = wait_for_the_last});
+    atomic_store(&strangers_given, 0);
+    source.next = again_later;
+    source.total = NULL;
+    options.workers = 2;
+    assert_code(f, mtnt_executor_new(&executor, f->controller, f->chain, &options, &f->err), 0);
+    assert_code(f, mtnt_executor_migrate(executor, &source, &counts, &f->err), 0);
+    mtnt_executor_free(executor);
+    assert_int_equal(counts.total, STRANGERS + 2);
+    assert_int_equal(counts.migrated, 1);
+    assert_int_equal(counts.failed, STRANGERS + 1);
+    assert_int_equal(counts.recovered_aborted, 0);
+    assert_text(fleet_log(f, NULL), "t1: setup a, t1: execute a");
+    assert_text(fleet_known(f, 0), "idle|1|ok");
+}
+
 /* The same executor, used for one run after another. */
 static void used_again(fleet *f)
 {
@@ -538,6 +601,7 @@ int main(void)
         {"coordinator_cancelled", coordinator_cancelled, ON_ALL, 1, false},
         {"current_without_a_model", current_without_a_model, ON_ALL, 3, false},
         {"given_twice", given_twice, ON_ALL, 1, false},
+        {"given_again_later", given_again_later, ON(PAIR_POSTGRES) | ON(PAIR_SCHEMA), 1, false},
         {"used_again", used_again, ON_ALL, 3, false},
         {"controller_sessions_killed", controller_sessions_killed, ON(PAIR_POSTGRES), 3, false},
     };

@@ -165,7 +165,7 @@ static void live_worker(fleet *f)
     fleet_must_perform(f, 0);
     assert_int_equal(r.rc, MTNT_E_BUSY);
     assert_true(r.err.retryable);
-    assert_says(r.err.message, "t1");
+    assert_says(r.err.message, "tenant t1: another process is migrating it");
     mtnt_controller_close(r.controller);
     assert_text(fleet_applied(f, 0), "a;b");
     assert_text(fleet_known(f, 0), "idle|2|ok");
