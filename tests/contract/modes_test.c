@@ -323,6 +323,92 @@ static void given_up_meanwhile(fleet *f)
     }
 }
 
+/* ---- a server that goes away ---- */
+
+static const char own_session[] = "SELECT pg_terminate_backend(pg_backend_pid())";
+
+static void session_lost(fleet *f, bool in_controller)
+{
+    struct dumps before = dump(f);
+    body how = {0};
+
+    if (in_controller)
+        how.controller_up = own_session;
+    else
+        how.model_up = own_session;
+    fleet_add(f, "a", WRITES_BOTH);
+    fleet_add_body(f, "b", WRITES_BOTH, how);
+    assert_code(f, fleet_perform(f, 0, NULL), MTNT_E_CONNECT);
+    assert_text(f->outcome.failed_operation, "b");
+    same_as(f, before);
+    assert_text(fleet_known(f, 0), "idle|0|error");
+    assert_text(fleet_gids(f), "");
+    fleet_new_chain(f);
+    fleet_add(f, "a", WRITES_BOTH);
+    fleet_must_perform(f, 0);
+    assert_text(fleet_applied(f, 0), "a");
+}
+
+static void models_session_lost(fleet *f)
+{
+    session_lost(f, false);
+}
+
+static void controllers_session_lost(fleet *f)
+{
+    session_lost(f, true);
+}
+
+/* The server drops the session in the middle of COMMIT or PREPARE: a deferred trigger is the last thing that runs before it is done. */
+static const char at_commit[] =
+    "CREATE TABLE doomed (a INTEGER); "
+    "CREATE FUNCTION drop_me() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); "
+    "RETURN NULL; END $$; "
+    "CREATE CONSTRAINT TRIGGER drop_me AFTER INSERT ON doomed DEFERRABLE INITIALLY DEFERRED "
+    "FOR EACH ROW EXECUTE FUNCTION drop_me(); INSERT INTO doomed VALUES (1)";
+
+static void session_lost_at_commit(fleet *f, uint32_t writes, bool in_controller)
+{
+    struct dumps before = dump(f);
+    body how = {0};
+
+    if (in_controller)
+        how.controller_up = at_commit;
+    else
+        how.model_up = at_commit;
+    fleet_add(f, "a", writes);
+    fleet_add_body(f, "b", writes, how);
+    assert_code(f, fleet_perform(f, 0, NULL), MTNT_E_DATABASE);
+    assert_says(f->err.message, "the register says that it was not committed");
+    assert_text(f->outcome.failed_phase, "commit");
+    assert_text(fleet_tables(f, 0), "precious");
+    assert_text(fleet_notes(f, 0), "");
+    assert_text(fleet_known(f, 0), "idle|0|error");
+    assert_text(fleet_migration(f, 0), "aborted");
+    assert_text(fleet_gids(f), "");
+    free(before.model);
+    free(before.controller);
+    fleet_new_chain(f);
+    fleet_add(f, "a", writes);
+    fleet_must_perform(f, 0);
+    assert_text(fleet_known(f, 0), "idle|1|ok");
+}
+
+static void models_session_lost_at_commit(fleet *f)
+{
+    session_lost_at_commit(f, WRITES_BOTH, false);
+}
+
+static void controllers_session_lost_at_commit(fleet *f)
+{
+    session_lost_at_commit(f, WRITES_BOTH, true);
+}
+
+static void session_lost_at_single_commit(fleet *f)
+{
+    session_lost_at_commit(f, MTNT_WRITES_MODEL, false);
+}
+
 /* ---- a chain of all kinds ---- */
 
 /* The record of an operation that wrote nothing but the controller is there; it is seen, and can be taken back with the rest. */
@@ -422,6 +508,10 @@ int main(void)
 {
     const unsigned int two_phase =
         ON(PAIR_POSTGRES) | ON(PAIR_OTHER_SCHEMA) | ON(PAIR_POSTGRES_SQLITE) | ON(PAIR_SQLITE_POSTGRES);
+    const unsigned int postgres_model =
+                           ON(PAIR_POSTGRES) | ON(PAIR_SCHEMA) | ON(PAIR_OTHER_SCHEMA) | ON(PAIR_SQLITE_POSTGRES),
+                       postgres_controller =
+                           ON(PAIR_POSTGRES) | ON(PAIR_SCHEMA) | ON(PAIR_OTHER_SCHEMA) | ON(PAIR_POSTGRES_SQLITE);
     const pair_test tests[] = {
         {"single_model_commits", single_model_commits, ON_ALL, 1, false},
         {"single_model_aborts", single_model_aborts, ON_ALL, 1, false},
@@ -438,6 +528,11 @@ int main(void)
         {"created_by_operation", created_by_operation, ON_ALL & ~(ON(PAIR_SCHEMA) | ON(PAIR_OTHER_SCHEMA)), 1, true},
         {"decider_refuses", decider_refuses, two_phase | ON(PAIR_SQLITE) | ON(PAIR_SCHEMA), 1, false},
         {"given_up_meanwhile", given_up_meanwhile, two_phase | ON(PAIR_SQLITE) | ON(PAIR_SCHEMA), 1, false},
+        {"models_session_lost", models_session_lost, postgres_model, 1, false},
+        {"controllers_session_lost", controllers_session_lost, postgres_controller, 1, false},
+        {"models_session_lost_at_commit", models_session_lost_at_commit, postgres_model, 1, false},
+        {"controllers_session_lost_at_commit", controllers_session_lost_at_commit, postgres_controller, 1, false},
+        {"session_lost_at_single_commit", session_lost_at_single_commit, postgres_model, 1, false},
         {"records_on_both_sides", records_on_both_sides, ON_ALL, 1, false},
         {"model_asks_for_another_mode", model_asks_for_another_mode, ON_ALL, 1, false},
         {"controller_has_forgotten", controller_has_forgotten, ON_ALL, 1, false},
