@@ -18,6 +18,38 @@ static const mtnt__transition transitions[] = {
     {MTNT__STATE_BLOCKED, MTNT__EVENT_COMMIT, MTNT__STATE_COMMITTED, "the name is free again, and the model has it"},
     {MTNT__STATE_BLOCKED, MTNT__EVENT_ABORT, MTNT__STATE_ABORTED, "given up; only the provisional model was removed"},
     {MTNT__STATE_BLOCKED, MTNT__EVENT_LOSE_ANSWER, MTNT__STATE_IN_DOUBT, "recovery itself was cut off"},
+    {MTNT__STATE_EXECUTING, MTNT__EVENT_COMPENSATE, MTNT__STATE_COMPENSATING,
+     "a step failed: what was committed before it is being taken back"},
+    {MTNT__STATE_IN_DOUBT, MTNT__EVENT_COMPENSATE, MTNT__STATE_COMPENSATING,
+     "a step was cut off: what was committed before it is being taken back"},
+    {MTNT__STATE_COMPENSATING, MTNT__EVENT_ABORT, MTNT__STATE_ABORTED, "all of it has been taken back"},
+    {MTNT__STATE_COMPENSATING, MTNT__EVENT_COMMIT, MTNT__STATE_COMMITTED,
+     "taken back as far as the last step that only goes forward; what stands before it stays"},
+    {MTNT__STATE_COMPENSATING, MTNT__EVENT_FAIL_TO_UNDO, MTNT__STATE_ROLLBACK_FAILED,
+     "a rollback keeps failing: nobody touches the tenant until a person has settled it"},
+    {MTNT__STATE_ROLLBACK_FAILED, MTNT__EVENT_RETRY, MTNT__STATE_COMPENSATING,
+     "a person wants the rollbacks tried again"},
+    {MTNT__STATE_ROLLBACK_FAILED, MTNT__EVENT_RESOLVE_COMMIT, MTNT__STATE_COMMITTED,
+     "a person has completed it by hand"},
+    {MTNT__STATE_ROLLBACK_FAILED, MTNT__EVENT_RESOLVE_ABORT, MTNT__STATE_ABORTED, "a person has taken it back by hand"},
+    {MTNT__STATE_EXECUTING, MTNT__EVENT_DISAGREE, MTNT__STATE_DIVERGED,
+     "one database holds it and the other does not: somebody has interfered"},
+    {MTNT__STATE_IN_DOUBT, MTNT__EVENT_DISAGREE, MTNT__STATE_DIVERGED,
+     "one database holds it and the other does not: somebody has interfered"},
+    {MTNT__STATE_BLOCKED, MTNT__EVENT_DISAGREE, MTNT__STATE_DIVERGED,
+     "one database holds it and the other does not: somebody has interfered"},
+    {MTNT__STATE_DIVERGED, MTNT__EVENT_RESOLVE_COMMIT, MTNT__STATE_COMMITTED,
+     "a person has brought both to the state after it"},
+    {MTNT__STATE_DIVERGED, MTNT__EVENT_RESOLVE_ABORT, MTNT__STATE_ABORTED,
+     "a person has brought both to the state before it"},
+    {MTNT__STATE_BLOCKED, MTNT__EVENT_RESOLVE_COMMIT, MTNT__STATE_COMMITTED,
+     "a person says that what stands at the name is the model"},
+    {MTNT__STATE_BLOCKED, MTNT__EVENT_RESOLVE_ABORT, MTNT__STATE_ABORTED,
+     "a person gives the new model up; what stands at the name stays"},
+    {MTNT__STATE_IN_DOUBT, MTNT__EVENT_RESOLVE_COMMIT, MTNT__STATE_COMMITTED,
+     "a person answers for a database that is gone: it was committed"},
+    {MTNT__STATE_IN_DOUBT, MTNT__EVENT_RESOLVE_ABORT, MTNT__STATE_ABORTED,
+     "a person answers for a database that is gone: it was not committed"},
 };
 
 const mtnt__transition *mtnt__transitions(size_t *ret_count)
@@ -50,13 +82,34 @@ const char *mtnt__migration_state_name(mtnt__migration_state state)
     case MTNT__STATE_ABORTED: return "aborted";
     case MTNT__STATE_BLOCKED: return "blocked";
     case MTNT__STATE_IN_DOUBT: return "in_doubt";
+    case MTNT__STATE_COMPENSATING: return "compensating";
+    case MTNT__STATE_ROLLBACK_FAILED: return "rollback_failed";
+    case MTNT__STATE_DIVERGED: return "diverged";
+    }
+    return "unknown";
+}
+
+const char *mtnt__migration_event_name(mtnt__migration_event event)
+{
+    switch (event) {
+    case MTNT__EVENT_CLAIM: return "claim";
+    case MTNT__EVENT_COMMIT: return "commit";
+    case MTNT__EVENT_ABORT: return "abort";
+    case MTNT__EVENT_LOSE_ANSWER: return "lose the answer";
+    case MTNT__EVENT_MEET_FOREIGN: return "meet a foreign object";
+    case MTNT__EVENT_COMPENSATE: return "compensate";
+    case MTNT__EVENT_FAIL_TO_UNDO: return "fail to undo";
+    case MTNT__EVENT_DISAGREE: return "disagree";
+    case MTNT__EVENT_RETRY: return "resolve: retry";
+    case MTNT__EVENT_RESOLVE_COMMIT: return "resolve: committed";
+    case MTNT__EVENT_RESOLVE_ABORT: return "resolve: aborted";
     }
     return "unknown";
 }
 
 mtnt__migration_state mtnt__migration_state_parse(const char *name)
 {
-    for (mtnt__migration_state state = MTNT__STATE_EXECUTING; state <= MTNT__STATE_IN_DOUBT; state++)
+    for (mtnt__migration_state state = MTNT__STATE_EXECUTING; state <= MTNT__STATE_DIVERGED; state++)
         if (strcmp(mtnt__migration_state_name(state), name) == 0)
             return state;
     return MTNT__STATE_NONE;
@@ -65,4 +118,9 @@ mtnt__migration_state mtnt__migration_state_parse(const char *name)
 bool mtnt__migration_state_ended(mtnt__migration_state state)
 {
     return state == MTNT__STATE_COMMITTED || state == MTNT__STATE_ABORTED;
+}
+
+bool mtnt__migration_state_waits_for_a_person(mtnt__migration_state state)
+{
+    return state == MTNT__STATE_ROLLBACK_FAILED || state == MTNT__STATE_DIVERGED;
 }

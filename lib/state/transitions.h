@@ -11,7 +11,10 @@ typedef enum mtnt__migration_state {
     MTNT__STATE_COMMITTED,
     MTNT__STATE_ABORTED,
     MTNT__STATE_BLOCKED,
-    MTNT__STATE_IN_DOUBT
+    MTNT__STATE_IN_DOUBT,
+    MTNT__STATE_COMPENSATING,
+    MTNT__STATE_ROLLBACK_FAILED,
+    MTNT__STATE_DIVERGED
 } mtnt__migration_state;
 
 typedef enum mtnt__migration_event {
@@ -19,7 +22,13 @@ typedef enum mtnt__migration_event {
     MTNT__EVENT_COMMIT,    /* the decider says commit, and the other side is finished */
     MTNT__EVENT_ABORT,     /* nothing of it is left, or the decider says abort */
     MTNT__EVENT_LOSE_ANSWER, /* COMMIT or PREPARE was sent and its answer lost, or a side is out of reach after the decision */
-    MTNT__EVENT_MEET_FOREIGN /* something that is not ours stands at the model's name */
+    MTNT__EVENT_MEET_FOREIGN,   /* something that is not ours stands at the model's name */
+    MTNT__EVENT_COMPENSATE,     /* a saga goes back: what it has committed is taken back, step by step */
+    MTNT__EVENT_FAIL_TO_UNDO,   /* a rollback keeps failing */
+    MTNT__EVENT_DISAGREE,       /* the two databases were seen to differ about it */
+    MTNT__EVENT_RETRY,          /* a person has removed the reason and wants the rollbacks tried again */
+    MTNT__EVENT_RESOLVE_COMMIT, /* a person's word: both hold all of it */
+    MTNT__EVENT_RESOLVE_ABORT   /* a person's word: neither holds any of it */
 } mtnt__migration_event;
 
 typedef struct mtnt__transition {
@@ -34,9 +43,12 @@ const mtnt__transition *mtnt__transitions(size_t *ret_count);
 const mtnt__transition *mtnt__transition_find(mtnt__migration_state from, mtnt__migration_event event);
 /* Where the event leads; where there is no edge the state stays as it is. */
 mtnt__migration_state mtnt__migration_move(mtnt__migration_state from, mtnt__migration_event event);
+const char *mtnt__migration_event_name(mtnt__migration_event event);
 const char *mtnt__migration_state_name(mtnt__migration_state state);
 /* NONE for a text that is none of the names. */
 mtnt__migration_state mtnt__migration_state_parse(const char *name);
 bool mtnt__migration_state_ended(mtnt__migration_state state);
+/* Only a person ends it: recovery leaves it as it is. */
+bool mtnt__migration_state_waits_for_a_person(mtnt__migration_state state);
 
 #endif

@@ -1,5 +1,5 @@
-/* Our own tables: made, upgraded in place by the steps that are missing, refused when they come from a newer version. A second step is made up
- * here, since there is only one so far. */
+/* Our own tables: made, upgraded in place by the steps that are missing, refused when they come from a newer version. A second step after
+ * the first is made up here; the controller's real ones are run over a first version with rows in it. */
 #include "db_contract.h"
 #include "state/tables.h"
 
@@ -41,13 +41,12 @@ static bool has_reason(contract *c)
     return mtnt_db_query_int(c->db, &count, &err, "SELECT count(reason) FROM mtnt_decision") == 0;
 }
 
-static void upgraded_in_place(contract *c, const mtnt__tables *first)
+static void upgraded_in_place(contract *c, const mtnt__tables *real)
 {
-    const mtnt__tables_step steps[] = {first->steps[0], {add_column, add_column}};
-    const mtnt__tables second = {first->owner, steps, 2};
+    const mtnt__tables_step steps[] = {real->steps[0], {add_column, add_column}};
+    const mtnt__tables second = {real->owner, steps, 2}, only = {real->owner, steps, 1}, *first = &only;
     size_t before = 99;
 
-    assert_int_equal(first->count, 1);
     assert_int_equal(version(c, first), 0);
     expect_ok(c, ensure(c, first, &before));
     assert_int_equal(before, 0);
@@ -81,6 +80,29 @@ static void model_upgraded(void **state)
 static void controller_upgraded(void **state)
 {
     upgraded_in_place(*state, &mtnt__tables_controller);
+}
+
+/* A controller of the first version, with a migration in it, goes on under this program. */
+static void the_real_steps(void **state)
+{
+    contract *c = *state;
+    const mtnt__tables first = {mtnt__tables_controller.owner, mtnt__tables_controller.steps, 1};
+    size_t before = 99;
+
+    expect_ok(c, ensure(c, &first, &before));
+    expect_ok(
+        c,
+        mtnt_db_exec(
+            c->db, &c->err,
+            "INSERT INTO mtnt_migration (migration, chain, tenant, epoch, direction, mode, decider, state, placed, started_ms) "
+            "VALUES ('m', 'c', 't', 1, 'forward', 'single', 'model', 'executing', 'p', 1)"));
+    expect_ok(c, ensure(c, &mtnt__tables_controller, &before));
+    assert_int_equal(before, 1);
+    assert_int_equal(version(c, &mtnt__tables_controller), mtnt__tables_controller.count);
+    assert_int_equal(
+        contract_number(c, c->db, "SELECT count(*) FROM mtnt_migration WHERE migration = 'm' AND decider_home IS NULL"),
+        1);
+    assert_int_equal(contract_number(c, c->db, "SELECT count(*) FROM mtnt_step"), 0);
 }
 
 /* From nothing to the newest at once. */
@@ -131,11 +153,9 @@ static void damaged(void **state)
 int main(void)
 {
     static const contract_test tests[] = {
-        CONTRACT(model_upgraded, ON_SQLITE | ON_POSTGRES),
-        CONTRACT(controller_upgraded, ON_SQLITE | ON_POSTGRES),
-        CONTRACT(made_by_the_newer_one, ON_SQLITE | ON_POSTGRES),
-        CONTRACT(failing_step, ON_SQLITE | ON_POSTGRES),
-        CONTRACT(damaged, ON_SQLITE | ON_POSTGRES),
+        CONTRACT(model_upgraded, ON_SQLITE | ON_POSTGRES), CONTRACT(controller_upgraded, ON_SQLITE | ON_POSTGRES),
+        CONTRACT(the_real_steps, ON_SQLITE | ON_POSTGRES), CONTRACT(made_by_the_newer_one, ON_SQLITE | ON_POSTGRES),
+        CONTRACT(failing_step, ON_SQLITE | ON_POSTGRES),   CONTRACT(damaged, ON_SQLITE | ON_POSTGRES),
     };
 
     return contract_run(tests, sizeof(tests) / sizeof(tests[0]));

@@ -10,4 +10,4 @@ UPDATE {schema}.mtnt_tenant AS t SET
     updated_ms = (extract(epoch FROM clock_timestamp()) * 1000)::bigint
 FROM jsonb_to_recordset($1::jsonb) AS j(tenant text, migration text, tenant_state text, version bigint, digest text, placed text,
                                         model_uuid text, error text, error_operation text, error_state text)
-WHERE t.chain = $2 AND t.tenant = j.tenant AND t.migration = j.migration AND t.state IN ('executing', 'in_doubt', 'blocked')
+WHERE t.chain = $2 AND t.tenant = j.tenant AND t.migration = j.migration AND t.state IN ('executing', 'in_doubt', 'blocked', 'compensating')

@@ -2,7 +2,7 @@
 -- then $11 chain, $12 run. Nothing of a migration that has ended already: a late writer changes nothing.
 INSERT INTO {schema}.mtnt_operation (chain, tenant, name, position, checksum, status, recorded_in, started_ms, finished_ms, migration, run, error)
 SELECT $11, $1, $3, $4, $5, $6, $7, $8, $9, m.migration, $12, $10
-FROM {schema}.mtnt_migration AS m WHERE m.migration = $2 AND m.state IN ('executing', 'in_doubt', 'blocked')
+FROM {schema}.mtnt_migration AS m WHERE m.migration = $2 AND m.state IN ('executing', 'in_doubt', 'blocked', 'compensating')
 ON CONFLICT (chain, tenant, name) DO UPDATE SET
     position = excluded.position, checksum = excluded.checksum, status = excluded.status, recorded_in = excluded.recorded_in,
     started_ms = excluded.started_ms, finished_ms = excluded.finished_ms, migration = excluded.migration, run = excluded.run,

@@ -5,4 +5,4 @@ UPDATE {schema}.mtnt_tenant SET
     owner = CASE $3 WHEN 'idle' THEN NULL ELSE owner END, lease_until_ms = CASE $3 WHEN 'idle' THEN NULL ELSE 0 END,
     error = $8, error_operation = $9, error_state = $10,
     updated_ms = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
-WHERE chain = $11 AND tenant = $1 AND migration = $2 AND state IN ('executing', 'in_doubt', 'blocked')
+WHERE chain = $11 AND tenant = $1 AND migration = $2 AND state IN ('executing', 'in_doubt', 'blocked', 'compensating')

@@ -1,0 +1,50 @@
+-- What recovery needs beyond the claim, and what people and programs have decided since. Times are milliseconds since 1970.
+
+-- Which database the decider was when the migration was claimed: a copy of it must not decide. NULL: claimed before this was written down.
+ALTER TABLE {schema}.mtnt_migration ADD COLUMN decider_home TEXT;
+
+-- A saga's journal: one row for each unit and direction. intent is written before anything of the unit happens, done when all of it has.
+-- key is the unit's row in the register, its gid, and the idempotency key of its effects outside.
+CREATE TABLE {schema}.mtnt_step (
+    migration TEXT NOT NULL,
+    unit INTEGER NOT NULL,
+    direction TEXT NOT NULL CHECK (direction IN ('forward', 'backward')),
+    key TEXT NOT NULL,
+    mode TEXT NOT NULL,
+    decider TEXT NOT NULL CHECK (decider IN ('controller', 'model')),
+    operations TEXT NOT NULL,
+    retriable INTEGER NOT NULL DEFAULT 0,
+    state TEXT NOT NULL CHECK (state IN ('intent', 'done', 'failed')),
+    tries INTEGER NOT NULL DEFAULT 1,
+    started_ms INTEGER NOT NULL,
+    finished_ms INTEGER,
+    error TEXT,
+    PRIMARY KEY (migration, unit, direction)
+);
+
+-- Decisions of people: what `resolve` has settled, by whom and why. Rows are only ever added.
+CREATE TABLE {schema}.mtnt_audit (
+    audit INTEGER PRIMARY KEY AUTOINCREMENT,
+    at_ms INTEGER NOT NULL,
+    chain TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    migration TEXT NOT NULL,
+    from_state TEXT NOT NULL,
+    to_state TEXT NOT NULL,
+    who TEXT NOT NULL,
+    reason TEXT
+);
+
+-- Models that a migration has taken away: they stand under tombstone until remove_after_ms, and are removed then.
+CREATE TABLE {schema}.mtnt_removal (
+    migration TEXT PRIMARY KEY,
+    chain TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    placed TEXT NOT NULL,
+    tombstone TEXT NOT NULL,
+    model_uuid TEXT NOT NULL,
+    remove_after_ms INTEGER NOT NULL,
+    removed_ms INTEGER
+);
+
+UPDATE {schema}.mtnt_meta SET value = '2' WHERE key = 'schema_version';
