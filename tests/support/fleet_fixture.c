@@ -16,6 +16,8 @@ struct fleet_body {
     uint32_t writes;
 };
 
+struct fleet_settings fleet_settings;
+
 static const struct {
     const char *name;
     mtnt_backend controller, model;
@@ -283,7 +285,10 @@ static void postgres_dsn(char *dsn, size_t size, const char *database)
 
         if (strncmp(word, "dbname=", 7) == 0)
             continue;
-        snprintf(dsn + length, size - length, "%s%s", separator, word);
+        if (strncmp(word, "host=", 5) == 0 && fleet_settings.through != NULL)
+            snprintf(dsn + length, size - length, "%shost=%s", separator, fleet_settings.through);
+        else
+            snprintf(dsn + length, size - length, "%s%s", separator, word);
         separator = "&";
     }
     free(words);
@@ -880,6 +885,14 @@ void fleet_remove_model(fleet *f, size_t tenant)
 
 static const char notes[] = "CREATE TABLE notes (tenant TEXT, operation TEXT)";
 
+static int open_controller(fleet *f)
+{
+    mtnt_controller_options options = MTNT_CONTROLLER_OPTIONS_INIT;
+
+    options.lock_timeout_ms = fleet_settings.lock_timeout_ms;
+    return mtnt_controller_open(&f->controller, f->controller_dsn, &options, &f->err);
+}
+
 static void make_controller(fleet *f)
 {
     char name[64];
@@ -891,7 +904,7 @@ static void make_controller(fleet *f)
         postgres_dsn(f->controller_dsn, sizeof(f->controller_dsn), controller_database(name, sizeof(name)));
         must_postgres(use_database(name)->connection, "%s", notes);
     }
-    if (mtnt_controller_open(&f->controller, f->controller_dsn, NULL, &f->err) != 0)
+    if (open_controller(f) != 0)
         fail_msg("%s", f->err.message);
 }
 
@@ -929,7 +942,7 @@ void fleet_reopen(fleet *f)
     f->coordinator = NULL;
     mtnt_controller_close(f->controller);
     f->controller = NULL;
-    if (mtnt_controller_open(&f->controller, f->controller_dsn, NULL, &f->err) != 0)
+    if (open_controller(f) != 0)
         fail_msg("%s", f->err.message);
 }
 
@@ -963,9 +976,8 @@ static void wait_for_strangers(void)
     }
 }
 
-int fleet_in_child(fleet *f, void (*run)(fleet *f))
+pid_t fleet_begin_child(fleet *f, void (*run)(fleet *f))
 {
-    int status = -1;
     pid_t child;
 
     mtnt_coordinator_free(f->coordinator);
@@ -977,17 +989,31 @@ int fleet_in_child(fleet *f, void (*run)(fleet *f))
     if (child == 0) {
         memset(databases, 0, sizeof(databases));
         maintenance = NULL;
-        if (mtnt_controller_open(&f->controller, f->controller_dsn, NULL, &f->err) != 0)
+        if (open_controller(f) != 0)
             _exit(99);
         run(f);
         _exit(0);
     }
     assert_true(child > 0);
+    return child;
+}
+
+int fleet_end_child(fleet *f, pid_t child)
+{
+    int status = -1;
+
     assert_int_equal(waitpid(child, &status, 0), child);
+    if (f->controller != NULL)
+        return status;
     wait_for_strangers();
-    if (mtnt_controller_open(&f->controller, f->controller_dsn, NULL, &f->err) != 0)
+    if (open_controller(f) != 0)
         fail_msg("%s", f->err.message);
     return status;
+}
+
+int fleet_in_child(fleet *f, void (*run)(fleet *f))
+{
+    return fleet_end_child(f, fleet_begin_child(f, run));
 }
 
 /* Only what is in the folder that we made, and no folder in it. */

@@ -12,6 +12,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <sys/types.h>
+
 #include "mtnt.h"
 
 typedef enum pair {
@@ -72,6 +74,12 @@ struct fleet {
     size_t log_length;
 };
 
+/* For fleets made from now on; zero = as ever. The fixture itself always asks the server directly. */
+extern struct fleet_settings {
+    const char *through;     /* the folder of a socket that the library connects to in place of the server's: a proxy */
+    int64_t lock_timeout_ms; /* of the controllers that are opened */
+} fleet_settings;
+
 #define WRITES_BOTH (MTNT_WRITES_MODEL | MTNT_WRITES_CONTROLLER)
 
 /* A fleet of `count` tenants, its controller opened, its chain "shop" empty. with_models false: the models are yet to be made. */
@@ -89,6 +97,9 @@ void fleet_reopen(fleet *f);
 /* Runs in a process of its own, with the controller opened there, and reopens it here once the server has noticed that the process is gone.
  * Returns the status of waitpid. */
 int fleet_in_child(fleet *f, void (*run)(fleet *f));
+/* The same in two steps, for what happens beside it: the controller is closed here until _reopen, or _end, which waits for the process. */
+pid_t fleet_begin_child(fleet *f, void (*run)(fleet *f));
+int fleet_end_child(fleet *f, pid_t child);
 /* A model at its usual place, with `precious` in it. */
 void fleet_make_model(fleet *f, size_t tenant);
 void fleet_remove_model(fleet *f, size_t tenant);

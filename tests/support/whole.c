@@ -1,0 +1,79 @@
+#include "whole.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void whole_add_chain(fleet *f, const whole *w, body last)
+{
+    if (w->creates)
+        fleet_add_body(f, "create", MTNT_WRITES_MODEL,
+                       (body){.flags = MTNT_OPERATION_CREATES_MODEL, .model_up = "CREATE TABLE precious (a INTEGER)"});
+    fleet_add(f, "a", w->writes);
+    fleet_add_body(f, "b", w->writes, last);
+}
+
+bool whole_is_there(fleet *f, size_t tenant, const whole *w)
+{
+    return fleet_model_exists(f, tenant) &&
+           ((w->writes & MTNT_WRITES_MODEL) == 0 || strcmp(fleet_tables(f, tenant), "a;b;precious") == 0) &&
+           ((w->writes & MTNT_WRITES_CONTROLLER) == 0 || strcmp(fleet_notes(f, tenant), "a;b") == 0);
+}
+
+bool whole_is_not_there(fleet *f, size_t tenant, const whole *w)
+{
+    if (w->creates ? fleet_model_exists(f, tenant) : strcmp(fleet_tables(f, tenant), "precious") != 0)
+        return false;
+    return strcmp(fleet_notes(f, tenant), "") == 0;
+}
+
+static void complain(fleet *f, size_t tenant, const char *when, const char *what)
+{
+    fail_msg("%s: %s. tables %s, notes %s, gids %s, %d provisional, tenant %s, its migration %s: %s", when, what,
+             fleet_model_exists(f, tenant) ? fleet_tables(f, tenant) : "(no model)", fleet_notes(f, tenant),
+             fleet_gids(f), fleet_provisional(f), fleet_known(f, tenant), fleet_migration(f, tenant), f->err.message);
+}
+
+/* `said`: what the controller says of the tenant's last migration; "" = it had nothing to do. */
+static void check(fleet *f, size_t tenant, const whole *w, bool acknowledged, const char *said, const char *when)
+{
+    bool all = whole_is_there(f, tenant, w), nothing = whole_is_not_there(f, tenant, w);
+
+    if (all == nothing)
+        complain(f, tenant, when, "neither all nor nothing");
+    if (acknowledged && !all)
+        complain(f, tenant, when, "it was said to be done, and is not");
+    if ((strcmp(said, "committed") == 0 && !all) || (strcmp(said, "aborted") == 0 && !nothing))
+        complain(f, tenant, when, "the controller says otherwise");
+    if (strcmp(fleet_known(f, tenant), "-") != 0 && strncmp(fleet_known(f, tenant), "idle|", 5) != 0)
+        complain(f, tenant, when, "it has not ended");
+    if (fleet_gids(f)[0] != '\0' || fleet_provisional(f) != 0)
+        complain(f, tenant, when, "something is left");
+    if (strcmp(
+            fleet_ask_controller(f, "SELECT count(*) FROM mtnt_tenant WHERE owner IS NOT NULL OR lease_until_ms <> 0"),
+            "0") != 0)
+        complain(f, tenant, when, "a lease is left");
+    if (strcmp(
+            fleet_ask_controller(f, "SELECT count(*) FROM mtnt_migration WHERE state NOT IN ('committed', 'aborted')"),
+            "0") != 0)
+        complain(f, tenant, when, "a migration is left unended");
+}
+
+void whole_check(fleet *f, size_t tenant, const whole *w, bool acknowledged, const char *when)
+{
+    check(f, tenant, w, acknowledged, fleet_migration(f, tenant), when);
+}
+
+void whole_finish(fleet *f, size_t tenant, const whole *w, const char *when)
+{
+    if (fleet_perform(f, tenant, NULL) != 0)
+        complain(f, tenant, when, "the next one fails");
+    check(f, tenant, w, true, f->outcome.executed == 0 ? "" : fleet_migration(f, tenant), when);
+    if (strcmp(fleet_known(f, tenant), w->creates ? "idle|3|ok" : "idle|2|ok") != 0)
+        complain(f, tenant, when, "the controller does not know of it");
+}
+
+void whole_end_leases(fleet *f)
+{
+    assert_text(fleet_ask_controller(f, "UPDATE mtnt_tenant SET lease_until_ms = 0 WHERE lease_until_ms IS NOT NULL"),
+                "");
+}
