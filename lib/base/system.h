@@ -41,5 +41,10 @@ int mtnt__process_self(char ret_text[MTNT__PROCESS_SIZE], mtnt_error *err);
 typedef enum mtnt__process_state { MTNT__PROCESS_UNKNOWN, MTNT__PROCESS_ALIVE, MTNT__PROCESS_DEAD } mtnt__process_state;
 /* UNKNOWN: of another host or pid namespace, or no such text. Same host with another boot id: DEAD. */
 mtnt__process_state mtnt__process_look(const char *text);
+/* Whether that process, alive and of this pid namespace, holds a lock on the file, as SQLite takes them. */
+bool mtnt__process_locks(const char *text, const char *path);
+/* Kills it (SIGKILL) and waits until it is gone, 5 s at most; never another one that has its pid by now. 0: it is gone, or was. REFUSED: it is
+ * this process, of another host or pid namespace, or another user's. BUSY: not gone yet. Blocks. */
+int mtnt__process_end(const char *text, mtnt_error *err);
 
 #endif

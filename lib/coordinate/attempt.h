@@ -3,6 +3,7 @@
 #ifndef MTNT_COORDINATE_ATTEMPT_H
 #define MTNT_COORDINATE_ATTEMPT_H
 
+#include "coordinate/blockers.h"
 #include "coordinate/gate.h"
 #include "coordinate/mode.h"
 #include "coordinate/slots.h"
@@ -132,6 +133,7 @@ typedef struct mtnt__settlement {
     const char *decider; /* "controller" or "model" */
     const mtnt_migration_options *options;
     mtnt__gate *gate;
+    mtnt__blockers blockers; /* whose sessions may be ended; the mark NULL: nobody's, who blocks is waited for */
 } mtnt__settlement;
 /* 0: settled, and what has come of it: COMMIT, ABORT or MEET_FOREIGN. Not 0: not settled; the state stays unended. */
 int mtnt__settle(const mtnt__settlement *settlement, mtnt__migration_event *ret_event, mtnt_error *err);

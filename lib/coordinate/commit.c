@@ -50,6 +50,7 @@ static int settle(mtnt__attempt *attempt, mtnt_error *err)
                                          .mode = attempt->mode,
                                          .decider = attempt->claim->decider,
                                          .options = attempt->options,
+                                         .blockers = {attempt->claim->migration, {NULL, NULL}},
                                          .gate = attempt->link->gate};
     mtnt__migration_event event = MTNT__EVENT_LOSE_ANSWER;
     mtnt_error first = MTNT_ERROR_INIT, other = MTNT_ERROR_INIT;
@@ -201,6 +202,7 @@ static int decide_provisional(mtnt__attempt *attempt, mtnt_error *err)
 
     if (!attempt->controller_is_reader)
         return decide(attempt, attempt->controller, err);
+    options.mark = attempt->claim->migration;
     rc = mtnt__db_open(&own, attempt->link->controller->dsn, &options, err);
     if (rc == 0) {
         mtnt__db_set_deadline(own, attempt->deadline);

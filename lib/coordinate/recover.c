@@ -1,7 +1,10 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "coordinate/task.h"
+
+#define TAKE_TRIES 3
 
 /* Where the model stands once it has been settled, so that the controller's row is true again. */
 static int read_position(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model,
@@ -81,6 +84,38 @@ static int end_it(mtnt_controller *controller, const mtnt_chain *chain, const mt
     return rc;
 }
 
+/* Step 1. A dispatcher that was stopped in the middle of its bookkeeping holds the lease's row, or a SQLite controller as a whole. */
+static int take_over(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model,
+                     const mtnt_migration_options *options, const mtnt__known *known, mtnt__unended *ret_unended,
+                     mtnt_error *err)
+{
+    mtnt__db_options plain = mtnt__side_options(controller, NULL);
+    const char *handle = strchr(known->owner, '#');
+    char mark[MTNT__ID_SIZE] = "";
+    mtnt__blockers blockers = {mark, {known->owner, NULL}};
+    mtnt_error own = MTNT_ERROR_INIT;
+    int rc = 0;
+
+    if (handle != NULL)
+        snprintf(mark, sizeof(mark), "%.*s", (int)strcspn(handle + 1, "."), handle + 1);
+    for (int tries = 0; tries < TAKE_TRIES; tries++) {
+        mtnt_error_clear(&own);
+        rc = mtnt__store_unended(controller, known->migration, ret_unended, &own);
+        if (rc == 0)
+            rc = check_place(ret_unended, model, &own);
+        if (rc == 0) {
+            blockers.owners[1] = ret_unended->worker;
+            rc = mtnt__store_take_lease(controller, mtnt_chain_name(chain), mtnt_model_id(model), known,
+                                        mtnt__lease_ms(options), &own);
+        }
+        if (!mtnt__blockers_met(rc, &own) || mtnt__blockers_end(&blockers, controller->dsn, &plain, &own) != 0)
+            break;
+    }
+    if (rc != 0 && err != NULL)
+        *err = own;
+    return rc;
+}
+
 int mtnt__recover(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model,
                   const mtnt_migration_options *options, mtnt__gate *gate, mtnt__known *known,
                   mtnt__migration_state *ret_state, mtnt_error *err)
@@ -100,15 +135,11 @@ int mtnt__recover(mtnt_controller *controller, const mtnt_chain *chain, const mt
     }
     /* Workers of the same process hold a SQLite controller for as long as an attempt takes. */
     mtnt__gate_enter(gate);
-    rc = mtnt__store_unended(controller, known->migration, &unended, err);
-    if (rc == 0)
-        rc = check_place(&unended, model, err);
-    if (rc == 0)
-        rc = mtnt__store_take_lease(controller, mtnt_chain_name(chain), mtnt_model_id(model), known,
-                                    mtnt__lease_ms(options), err);
+    rc = take_over(controller, chain, model, options, known, &unended, err);
     mtnt__gate_leave(gate);
     if (rc != 0)
         return rc;
+    settlement.blockers = (mtnt__blockers){known->migration, {unended.worker, known->owner}};
     settlement.mode = mtnt__mode_parse(unended.mode, unended.decider);
     settlement.decider = unended.decider;
     if (settlement.mode == 0)

@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -63,7 +64,15 @@ static int decide(const mtnt__settlement *settlement, mtnt_db *db, mtnt__outcome
     return rc;
 }
 
-/* Step 2: the outcome is durable when this returns 0. A lost connection begins the step again. */
+static int end_blockers(const mtnt__settlement *settlement, bool model, mtnt_error *err)
+{
+    mtnt__db_options options = mtnt__side_options(settlement->controller, NULL);
+
+    return mtnt__blockers_end(&settlement->blockers,
+                              model ? mtnt__model_dsn(settlement->model) : settlement->controller->dsn, &options, err);
+}
+
+/* Step 2: the outcome is durable when this returns 0. A lost connection begins the step again, and so does a blocker that was ended. */
 static int ask_decider(const mtnt__settlement *settlement, mtnt__outcome *ret_outcome, mtnt_error *err)
 {
     bool gated = !on_model(settlement) && settlement->controller->backend == MTNT_SQLITE;
@@ -82,6 +91,8 @@ static int ask_decider(const mtnt__settlement *settlement, mtnt__outcome *ret_ou
         mtnt__db_close(db);
         if (gated)
             mtnt__gate_leave(settlement->gate);
+        if (mtnt__blockers_met(rc, &own) && end_blockers(settlement, on_model(settlement), &own) == 0)
+            continue;
         if (rc != MTNT_E_IN_DOUBT && rc != MTNT_E_CONNECT)
             break;
         settlement->controller->system->sleep_ms(settlement->controller->system->data, 20 << tries);
@@ -118,11 +129,33 @@ static int finish_prepared(const mtnt__settlement *settlement, mtnt__outcome out
     return rc;
 }
 
-static int finish_provisional(const mtnt__settlement *settlement, mtnt__outcome outcome, mtnt_error *err)
+static int finish_provisional_once(const mtnt__settlement *settlement, mtnt__outcome outcome, mtnt_error *err)
 {
     return outcome == MTNT__OUTCOME_COMMIT
                ? mtnt__provision_finish(settlement->controller, settlement->model, settlement->migration, err)
                : mtnt__provision_remove(settlement->controller, settlement->model, settlement->migration, err);
+}
+
+/* A database that somebody is connected to is neither renamed nor dropped. */
+static int finish_provisional(const mtnt__settlement *settlement, mtnt__outcome outcome, mtnt_error *err)
+{
+    mtnt__db_options options = mtnt__side_options(settlement->controller, NULL);
+    char *dsn = mtnt__provision_dsn(settlement->model, settlement->migration);
+    mtnt_error own = MTNT_ERROR_INIT;
+    int rc = 0;
+
+    for (int tries = 0; tries < FINISH_TRIES; tries++) {
+        mtnt_error_clear(&own);
+        rc = finish_provisional_once(settlement, outcome, &own);
+        if (dsn == NULL || !mtnt__blockers_met(rc, &own) ||
+            mtnt__blockers_end(&settlement->blockers, dsn, &options, &own) != 0)
+            break;
+        settlement->controller->system->sleep_ms(settlement->controller->system->data, 20 << tries);
+    }
+    free(dsn);
+    if (rc != 0 && err != NULL)
+        *err = own;
+    return rc;
 }
 
 int mtnt__settle(const mtnt__settlement *settlement, mtnt__migration_event *ret_event, mtnt_error *err)

@@ -67,6 +67,7 @@ static int open_controller(mtnt__attempt *attempt, mtnt_error *err)
 {
     mtnt__db_options options = mtnt__side_options(attempt->link->controller, NULL);
 
+    options.mark = attempt->claim->migration;
     return mtnt__db_open(&attempt->controller, attempt->link->controller->dsn, &options, err);
 }
 
@@ -74,6 +75,7 @@ static int open_model(mtnt__attempt *attempt, mtnt_error *err)
 {
     mtnt__db_options options = mtnt__side_options(attempt->link->controller, attempt->claim->model);
 
+    options.mark = attempt->claim->migration;
     options.read_only = attempt->mode == MTNT__MODE_SINGLE_CONTROLLER;
     return mtnt__db_open(&attempt->model, mtnt__model_dsn(attempt->claim->model), &options, err);
 }
@@ -85,6 +87,7 @@ static int open_provisional(mtnt__attempt *attempt, mtnt_error *err)
     attempt->provisional = mtnt__provision_dsn(attempt->claim->model, attempt->claim->migration);
     if (attempt->provisional == NULL)
         return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    options.mark = attempt->claim->migration;
     options.side = MTNT__SIDE_MODEL;
     options.create = options.building = true;
     return mtnt__db_open(&attempt->model, attempt->provisional, &options, err);
@@ -95,6 +98,7 @@ static int open_both(mtnt__attempt *attempt, mtnt_error *err)
     const mtnt_controller *controller = attempt->link->controller;
     mtnt__db_options options = mtnt__side_options(controller, attempt->claim->model);
 
+    options.mark = attempt->claim->migration;
     return mtnt__db_open_pair(&attempt->controller, &attempt->model, controller->dsn,
                               mtnt__model_dsn(attempt->claim->model), &options, err);
 }
@@ -149,12 +153,44 @@ static void enter_gate(mtnt__attempt *attempt)
 
 /* The model's lock first, everywhere, so that two attempts can only wait for each other at the controller. With the pair there is one
  * lock for both. */
-int mtnt__sides_begin(mtnt__attempt *attempt, mtnt_error *err)
+static int begin_model(mtnt__attempt *attempt, mtnt_error *err)
 {
-    if (shares_connection(attempt))
-        enter_gate(attempt);
     return mtnt__db_begin_locked(attempt->model,
                                  mtnt__tables_lock_key(&mtnt__tables_model, attempt->claim->model->schema), err);
+}
+
+/* The tenant's last migration has ended: what is left of a worker that was stopped in it can only fail, and holds its locks until it does. */
+static bool end_predecessor(const mtnt__attempt *attempt, mtnt_error met)
+{
+    const mtnt__blockers blockers = {attempt->known.migration, {NULL, NULL}};
+    const mtnt_controller *controller = attempt->link->controller;
+    const char *dsn = mtnt__model_dsn(attempt->claim->model);
+    mtnt__db_options options = mtnt__side_options(controller, NULL);
+
+    if (!mtnt__known_idle(&attempt->known) || attempt->known.migration[0] == '\0' ||
+        mtnt__blockers_end(&blockers, dsn, &options, &met) != 0)
+        return false;
+    /* It holds locks there too, which are met later, by an operation. */
+    if (controller->backend == MTNT_POSTGRES)
+        (void)mtnt__blockers_end(&blockers, controller->dsn, &options, &met);
+    return true;
+}
+
+int mtnt__sides_begin(mtnt__attempt *attempt, mtnt_error *err)
+{
+    mtnt_error own = MTNT_ERROR_INIT;
+    int rc;
+
+    if (shares_connection(attempt))
+        enter_gate(attempt);
+    rc = begin_model(attempt, &own);
+    if (mtnt__blockers_met(rc, &own) && end_predecessor(attempt, own)) {
+        mtnt_error_clear(&own);
+        rc = begin_model(attempt, &own);
+    }
+    if (rc != 0 && err != NULL)
+        *err = own;
+    return rc;
 }
 
 int mtnt__sides_begin_controller(mtnt__attempt *attempt, mtnt_error *err)

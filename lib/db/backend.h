@@ -10,8 +10,9 @@
 #include "db/sql_text.h"
 
 #define MTNT__NO_OFFSET SIZE_MAX
-#define MTNT__FAREWELL_MS 5000     /* for rollback and disconnect, whatever the deadline was */
-#define MTNT__POSTGRES_NAME_MAX 63 /* bytes; the server cuts what is longer, without a word */
+#define MTNT__FAREWELL_MS 5000      /* for rollback and disconnect, whatever the deadline was */
+#define MTNT__POSTGRES_MARK "mtnt " /* … and the mark: application_name of a session in a transaction of ours */
+#define MTNT__POSTGRES_NAME_MAX 63  /* bytes; the server cuts what is longer, without a word */
 
 /* The circumstances of one call. */
 typedef struct mtnt__call {

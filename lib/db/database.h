@@ -29,7 +29,8 @@ typedef struct mtnt__db_options {
     int64_t lock_timeout_ms;      /* SQLite busy timeout, PostgreSQL lock_timeout; 0 = 10 s (never infinite) */
     int64_t statement_timeout_ms; /* one statement; 0 = none */
     const char *schema;           /* PostgreSQL: the only one on search_path; NULL = the role's own. Copied */
-    bool read_only;               /* PG: READ ONLY transactions; SQLite: query_only (and no write lock at begin) */
+    const char *mark; /* PostgreSQL: application_name is "mtnt <mark>" during our transactions. Copied; NULL = none */
+    bool read_only;   /* PG: READ ONLY transactions; SQLite: query_only (and no write lock at begin) */
     bool create; /* SQLite: make the file when it is not there (else NOT_FOUND, and a zero-length file is CORRUPT) */
     /* SQLite: a provisional file that nobody else sees and that a crash throws away: no journal, synced once by each
      * COMMIT. */
@@ -90,6 +91,10 @@ int mtnt__db_run_script(mtnt_db *db, mtnt_error *err, const char *sql);
 int mtnt__db_operation_boundary(mtnt_db *db, mtnt_error *err);
 /* How many rows the last _exec or _run changed. */
 int64_t mtnt__db_changes(const mtnt_db *db);
+
+/* PostgreSQL: ends (pg_terminate_backend) the sessions of the same role in the handle's own database that are in a transaction under this mark, but
+ * for its own; says how many. Inside or outside a transaction. */
+int mtnt__postgres_end_sessions(mtnt_db *db, const char *mark, int *ret_ended, mtnt_error *err);
 
 /* What the database can promise, read back from it. */
 typedef struct mtnt__db_facts {

@@ -15,6 +15,7 @@ static void postgres_free(void *state)
     pthread_mutex_destroy(&s->mutex);
     free(s->dsn);
     free(s->schema);
+    free(s->mark);
     free(s->home_path);
     free(s->home_schema);
     free(s);
@@ -24,6 +25,7 @@ int mtnt__postgres_new(void **ret_state, const char *dsn, bool pair, const mtnt_
 {
     mtnt__postgres *s = calloc(1, sizeof(*s));
     const char *schema = options && options->schema && *options->schema ? options->schema : NULL;
+    const char *mark = options ? options->mark : NULL;
 
     if (schema && strlen(schema) > MTNT__POSTGRES_NAME_MAX) {
         free(s);
@@ -39,9 +41,10 @@ int mtnt__postgres_new(void **ret_state, const char *dsn, bool pair, const mtnt_
     atomic_init(&s->lent, false);
     s->dsn = strdup(dsn);
     s->schema = schema ? strdup(schema) : NULL;
+    s->mark = mark ? strdup(mark) : NULL;
     s->pair = pair;
     s->read_only = options && options->read_only;
-    if (!s->dsn || (schema && !s->schema)) {
+    if (!s->dsn || (schema && !s->schema) || (mark && !s->mark)) {
         postgres_free(s);
         return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
     }
@@ -118,6 +121,17 @@ static int add_search_path(mtnt__postgres *s, mtnt__side side, mtnt__buffer *buf
     return 1;
 }
 
+/* Within the transaction only: whose it is, for a recovery that finds it in its way. */
+static int add_mark(const mtnt__postgres *s, mtnt__buffer *buffer)
+{
+    if (!s->mark)
+        return 0;
+    mtnt__buffer_add_text(buffer, "SET LOCAL application_name = \"" MTNT__POSTGRES_MARK);
+    mtnt__buffer_add_text(buffer, s->mark);
+    mtnt__buffer_add_text(buffer, "\"; ");
+    return 1;
+}
+
 int mtnt__postgres_add_settings(mtnt__postgres *s, const mtnt__call *call, bool reset, mtnt__buffer *buffer)
 {
     int count = reset ? 2 : 0;
@@ -127,7 +141,7 @@ int mtnt__postgres_add_settings(mtnt__postgres *s, const mtnt__call *call, bool 
     count += add_number(buffer, "lock_timeout", call->lock_timeout_ms);
     count += add_number(buffer, "statement_timeout", call->statement_timeout_ms);
     mtnt__buffer_add_text(buffer, "SET LOCAL synchronous_commit = on; SET LOCAL standard_conforming_strings = on; ");
-    return count + 2 + add_search_path(s, call->side, buffer);
+    return count + 2 + add_mark(s, buffer) + add_search_path(s, call->side, buffer);
 }
 
 /* One name of a search_path as the server keeps it; returns what follows. Unquoted ones are folded to lower case, as it does. */

@@ -14,6 +14,7 @@ typedef struct mtnt__postgres {
     atomic_bool lent;      /* an operation has the raw handle */
     char *dsn;
     char *schema; /* the only one on search_path; in a pair the model's; NULL = the role's own */
+    char *mark;   /* see mtnt__db_options; NULL = none */
     bool pair, read_only;
 
     char *home_path;     /* search_path as the session began, every name quoted, once it is known; "" = empty */

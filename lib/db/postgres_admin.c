@@ -121,6 +121,30 @@ int mtnt__postgres_rename_database(const char *dsn, const char *from, const char
     return as_code(rc, e, "3D000", MTNT_E_NOT_FOUND);
 }
 
+/* ---- sessions ---- */
+
+static int count_true(void *data, const mtnt_row *row, mtnt_error *err)
+{
+    (void)err;
+    *(int *)data += mtnt__text_equal(mtnt_row_text(row, 0), "t");
+    return MTNT_OK;
+}
+
+int mtnt__postgres_end_sessions(mtnt_db *db, const char *mark, int *ret_ended, mtnt_error *err)
+{
+    int ended = 0;
+    int rc =
+        mtnt__db_run(db, count_true, &ended, err,
+                     "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity "
+                     "WHERE application_name = '" MTNT__POSTGRES_MARK "' || $1 AND pid <> pg_catalog.pg_backend_pid() "
+                     "AND datname = current_database() AND usename = current_user",
+                     (const mtnt_value[]){mtnt_value_text(mark), mtnt_value_end()});
+
+    if (rc == 0)
+        *ret_ended = ended;
+    return rc;
+}
+
 /* ---- existence ---- */
 
 static int sqlite_exists(const char *path, bool *ret_exists, mtnt_error *err)

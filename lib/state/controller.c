@@ -60,17 +60,41 @@ int mtnt__controller_unlock(mtnt_controller *controller, mtnt_error *err)
     return 0;
 }
 
+/* A worker that was stopped may hold the lock, and recovery has to get past it: tables that need nothing are good enough to be read. */
+static int do_without_lock(mtnt_controller *controller, mtnt_error *err)
+{
+    mtnt__db_facts facts = {.durable = false};
+    mtnt_error own = MTNT_ERROR_INIT;
+    size_t version = 0;
+    int rc = mtnt__db_facts_read(controller->db, &facts, &own);
+
+    if (rc == 0 && facts.durable)
+        rc = mtnt__tables_version(controller->db, &mtnt__tables_controller, &version, &own);
+    if (rc == 0 && version == mtnt__tables_controller.count)
+        rc = mtnt__meta_get(controller->db, "controller", controller->id, sizeof(controller->id), &own);
+    if (rc != 0 || version != mtnt__tables_controller.count)
+        return err->code;
+    controller->ensured = controller->tables = true;
+    mtnt_error_clear(err);
+    return 0;
+}
+
 static int prepare(mtnt_controller *controller, mtnt_error *err)
 {
-    int rc = mtnt__controller_lock(controller, err);
+    mtnt_error own = MTNT_ERROR_INIT;
+    int rc = mtnt__controller_lock(controller, &own);
 
-    if (rc != 0)
-        return rc;
-    rc = mtnt__controller_ensure(controller, err);
-    if (rc != 0)
-        mtnt__db_rollback(controller->db);
-    else
-        rc = mtnt__controller_unlock(controller, err);
+    if (rc == MTNT_E_BUSY) {
+        rc = do_without_lock(controller, &own);
+    } else if (rc == 0) {
+        rc = mtnt__controller_ensure(controller, &own);
+        if (rc != 0)
+            mtnt__db_rollback(controller->db);
+        else
+            rc = mtnt__controller_unlock(controller, &own);
+    }
+    if (rc != 0 && err != NULL)
+        *err = own;
     return rc;
 }
 
@@ -104,6 +128,7 @@ static int connect_controller(mtnt_controller *controller, mtnt_error *err)
                            .connect_timeout_ms = controller->options.connect_timeout_ms,
                            .lock_timeout_ms = controller->options.lock_timeout_ms,
                            .statement_timeout_ms = controller->options.statement_timeout_ms,
+                           .mark = controller->handle,
                            .read_only = controller->options.read_only,
                            .create = !controller->options.read_only};
     int rc = mtnt__db_open(&controller->db, controller->dsn, &db, err);

@@ -475,6 +475,7 @@ static int read_unended(void *data, const mtnt_row *row, mtnt_error *err)
     copy_column(unended->placed, sizeof(unended->placed), row, 3);
     unended->backward = mtnt_row_text(row, 4) != NULL && strcmp(mtnt_row_text(row, 4), "backward") == 0;
     unended->epoch = mtnt_row_int(row, 5);
+    copy_column(unended->worker, sizeof(unended->worker), row, 6);
     return 0;
 }
 
@@ -484,7 +485,7 @@ int mtnt__store_unended(mtnt_controller *controller, const char *migration, mtnt
     mtnt__unended unended = {0};
     int rc = mtnt__db_run(
         controller->db, read_unended, &unended, err,
-        "SELECT migration, mode, decider, placed, direction, epoch FROM {schema}.mtnt_migration WHERE migration = $1",
+        "SELECT migration, mode, decider, placed, direction, epoch, worker FROM {schema}.mtnt_migration WHERE migration = $1",
         values);
 
     if (rc == 0 && unended.migration[0] == '\0')

@@ -112,6 +112,7 @@ int mtnt__store_exchange(mtnt_controller *controller, const char *chain, const m
 typedef struct mtnt__unended {
     char migration[MTNT__ID_SIZE];
     char mode[24], decider[16], placed[MTNT__CHECKSUM_SIZE];
+    char worker[MTNT__OWNER_SIZE]; /* whose claim it was; "" = not known */
     bool backward;
     int64_t epoch;
 } mtnt__unended;

@@ -157,6 +157,53 @@ static void a_child_that_ended_is_dead(void **state)
     close(pipes[1]);
 }
 
+/* A child that waits to be killed, as a process text. */
+static pid_t make_child(char *ret_text)
+{
+    int ready[2];
+    pid_t child;
+
+    assert_int_equal(pipe(ready), 0);
+    child = fork();
+    if (child == 0) {
+        mtnt_error err = MTNT_ERROR_INIT;
+        char text[MTNT__PROCESS_SIZE] = "";
+
+        mtnt__process_self(text, &err);
+        if (write(ready[1], text, sizeof(text)) == (ssize_t)sizeof(text))
+            pause();
+        _exit(0);
+    }
+    assert_true(child > 0);
+    assert_int_equal(read(ready[0], ret_text, MTNT__PROCESS_SIZE), MTNT__PROCESS_SIZE);
+    close(ready[0]);
+    close(ready[1]);
+    return child;
+}
+
+static void ending_a_process(void **state)
+{
+    char text[MTNT__PROCESS_SIZE], other[MTNT__PROCESS_SIZE + 1];
+    mtnt_error err = MTNT_ERROR_INIT;
+    int status;
+    pid_t child = make_child(text);
+
+    (void)state;
+    /* The same pid of another start, boot or host is another process: it is gone, or not ours to end. */
+    snprintf(other, sizeof(other), "%s1", text);
+    assert_int_equal(mtnt__process_end(other, &err), 0);
+    snprintf(other, sizeof(other), "x%s", text);
+    assert_int_equal(mtnt__process_end(other, &err), MTNT_E_REFUSED);
+    assert_int_equal(waitpid(child, &status, WNOHANG), 0);
+    assert_int_equal(mtnt__process_self(other, &err), 0);
+    assert_int_equal(mtnt__process_end(other, &err), MTNT_E_REFUSED);
+    assert_int_equal(mtnt__process_end("nonsense", &err), MTNT_E_REFUSED);
+    assert_int_equal(mtnt__process_end(text, &err), 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(mtnt__process_end(text, &err), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -167,6 +214,7 @@ int main(void)
         cmocka_unit_test(this_process_is_alive),
         cmocka_unit_test(garbage_is_unknown),
         cmocka_unit_test(a_child_that_ended_is_dead),
+        cmocka_unit_test(ending_a_process),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,9 @@
 -- Which database the decider was when the migration was claimed: a copy of it must not decide. NULL: claimed before this was written down.
 ALTER TABLE {schema}.mtnt_migration ADD COLUMN decider_home TEXT;
 
+-- Whose claim it was: the tenant's owner changes with each recovery. NULL: claimed before this was written down.
+ALTER TABLE {schema}.mtnt_migration ADD COLUMN worker TEXT;
+
 -- A saga's journal: one row for each unit and direction. intent is written before anything of the unit happens, done when all of it has.
 -- key is the unit's row in the register, its gid, and the idempotency key of its effects outside.
 CREATE TABLE {schema}.mtnt_step (
