@@ -325,6 +325,9 @@ int mtnt__attempt_run(mtnt__attempt *attempt, mtnt_error *err)
     if (attempt->verdict == MTNT__VERDICT_NOTHING && (!attempt->identity.known || attempt->identity.fresh) &&
         attempt->applied.count == 0)
         attempt->positioned = false;
+    /* A mark that was rolled back with the rest is nobody's: told to the controller, it would make the model a stranger for ever. */
+    if (attempt->identity.fresh && attempt->verdict != MTNT__VERDICT_COMMITTED)
+        attempt->identity.uuid[0] = '\0';
     mtnt__operations_release(attempt);
     mtnt__sides_close(attempt);
     if (rc != 0 && err != NULL)

@@ -467,6 +467,22 @@ static void model_asks_for_another_mode(fleet *f)
                 "aborted;committed;committed");
 }
 
+/* Looking twice at a model that nothing has been written to: it stays unmarked, on both sides. */
+static void unmarked_stays_unmarked(fleet *f)
+{
+    fleet_add(f, "a", MTNT_WRITES_CONTROLLER);
+    for (int i = 0; i < 3; i++) {
+        fleet_must_perform(f, 0);
+        assert_text(fleet_known(f, 0), "idle|1|ok");
+        assert_text(fleet_ask_controller(f, "SELECT model_uuid FROM mtnt_tenant"), "-");
+    }
+    fleet_add(f, "b", MTNT_WRITES_MODEL);
+    fleet_must_perform(f, 0);
+    assert_text(fleet_applied(f, 0), "b");
+    assert_text(fleet_ask_model(f, 0, "SELECT value FROM mtnt_meta WHERE key = 'model_uuid'"),
+                fleet_ask_controller(f, "SELECT model_uuid FROM mtnt_tenant"));
+}
+
 /* The controller has lost everything about a tenant: the model is believed. */
 static void controller_has_forgotten(fleet *f)
 {
@@ -535,6 +551,7 @@ int main(void)
         {"session_lost_at_single_commit", session_lost_at_single_commit, postgres_model, 1, false},
         {"records_on_both_sides", records_on_both_sides, ON_ALL, 1, false},
         {"model_asks_for_another_mode", model_asks_for_another_mode, ON_ALL, 1, false},
+        {"unmarked_stays_unmarked", unmarked_stays_unmarked, ON_ALL, 1, false},
         {"controller_has_forgotten", controller_has_forgotten, ON_ALL, 1, false},
         {"what_a_run_did", what_a_run_did, ON_ALL, 1, false},
     };
