@@ -10,14 +10,25 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-static atomic_int passed, kill_at;
+static atomic_int passed, kill_at, deadly;
 static atomic_bool armed;
 
-void points_arm(int at)
+static void arm(int at, int sent)
 {
     atomic_store(&passed, 0);
     atomic_store(&kill_at, at);
+    atomic_store(&deadly, sent);
     atomic_store(&armed, true);
+}
+
+void points_arm(int at)
+{
+    arm(at, SIGKILL);
+}
+
+void points_arm_stop(int at)
+{
+    arm(at, SIGSTOP);
 }
 
 int points_passed(void)
@@ -29,8 +40,8 @@ static void point(void)
 {
     if (!atomic_load(&armed) || atomic_fetch_add(&passed, 1) + 1 != atomic_load(&kill_at))
         return;
-    kill(getpid(), SIGKILL);
-    for (;;)
+    kill(getpid(), atomic_load(&deadly));
+    while (atomic_load(&deadly) == SIGKILL)
         pause();
 }
 

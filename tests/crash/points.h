@@ -5,6 +5,8 @@
 
 /* From now on points are counted; the process kills itself (SIGKILL) at the at-th, 0 = never. */
 void points_arm(int at);
+/* The same, but it is stopped there (SIGSTOP), and goes on when it is woken. */
+void points_arm_stop(int at);
 /* How many there have been since. */
 int points_passed(void);
 
