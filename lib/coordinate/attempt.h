@@ -115,6 +115,8 @@ int mtnt__provision_remove(const mtnt_controller *controller, const mtnt_model *
                            mtnt_error *err);
 /* Durable before the decision: the file's folder is synced (its content is by the commit). */
 int mtnt__provision_sync(const mtnt_model *model, mtnt_error *err);
+/* Whether anything at all is at a SQLite model's name, a link to nowhere included. Others: false, the server is asked. */
+bool mtnt__provision_name_taken(const mtnt_model *model);
 /* After a commit decision: rename without overwrite, look whose model is at the name (its created_by), make the name durable. BLOCKED when
  * it is not this migration's. Safe to repeat, by several recoverers at once. */
 int mtnt__provision_finish(const mtnt_controller *controller, const mtnt_model *model, const char *migration,

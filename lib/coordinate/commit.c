@@ -185,8 +185,8 @@ static int commit_two_phase(mtnt__attempt *attempt, mtnt_error *err)
 static int target_is_free(mtnt__attempt *attempt, mtnt_error *err)
 {
     mtnt__db_options options = mtnt__side_options(attempt->link->controller, attempt->claim->model);
-    bool exists = false;
-    int rc = mtnt__db_exists(mtnt__model_dsn(attempt->claim->model), &options, &exists, err);
+    bool exists = mtnt__provision_name_taken(attempt->claim->model);
+    int rc = exists ? 0 : mtnt__db_exists(mtnt__model_dsn(attempt->claim->model), &options, &exists, err);
 
     if (rc == MTNT_E_CORRUPT || (rc == 0 && exists))
         rc = mtnt_error_set(err, MTNT_E_EXISTS, "something has appeared at %s while the model was being made",

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/files.h"
 #include "base/text.h"
@@ -148,6 +149,27 @@ int mtnt__provision_sync(const mtnt_model *model, mtnt_error *err)
     return model->backend == MTNT_SQLITE ? mtnt__folder_sync_of(mtnt__dsn_sqlite_path(mtnt__model_dsn(model)), err) : 0;
 }
 
+/* Of what is at a SQLite model's name, not of what a link there leads to. */
+static bool look_at_name(const mtnt_model *model, struct stat *ret_status)
+{
+    return model->backend == MTNT_SQLITE && lstat(mtnt__dsn_sqlite_path(mtnt__model_dsn(model)), ret_status) == 0;
+}
+
+bool mtnt__provision_name_taken(const mtnt_model *model)
+{
+    struct stat status;
+
+    return look_at_name(model, &status);
+}
+
+/* A folder or a link cannot be read as a database, and was never made by us. */
+static bool is_no_file(const mtnt_model *model)
+{
+    struct stat status;
+
+    return look_at_name(model, &status) && !S_ISREG(status.st_mode);
+}
+
 static int rename_provisional(const mtnt_controller *controller, const mtnt_model *model, const char *migration,
                               mtnt_error *err)
 {
@@ -205,7 +227,7 @@ int mtnt__provision_finish(const mtnt_controller *controller, const mtnt_model *
             *err = own;
         return rc;
     }
-    rc = read_creator(controller, model, found, err);
+    rc = is_no_file(model) ? MTNT_E_CORRUPT : read_creator(controller, model, found, err);
     if (rc == MTNT_E_CORRUPT || (rc == 0 && strcmp(found, migration) != 0))
         return mtnt_error_set(
             err, MTNT_E_BLOCKED,
