@@ -25,6 +25,7 @@ typedef enum mtnt__verdict {
     MTNT__VERDICT_NOTHING,   /* nothing to do, and nothing was written */
     MTNT__VERDICT_IN_DOUBT,  /* decided or not: recovery will tell */
     MTNT__VERDICT_BLOCKED,   /* committed, but a foreign object stands at the model's name */
+    MTNT__VERDICT_DIVERGED,  /* one database holds it and the other does not */
     MTNT__VERDICT_OTHER_MODE /* nothing was done: the model asks for `needs`, which the claim's mode does not cover */
 } mtnt__verdict;
 
@@ -133,11 +134,13 @@ typedef struct mtnt__settlement {
     const char *migration;
     mtnt__mode mode;
     const char *decider; /* "controller" or "model" */
+    const char *home;    /* which database the decider was, as in the claim; NULL or "" = not known */
     const mtnt_migration_options *options;
     mtnt__gate *gate;
     mtnt__blockers blockers; /* whose sessions may be ended; the mark NULL: nobody's, who blocks is waited for */
 } mtnt__settlement;
-/* 0: settled, and what has come of it: COMMIT, ABORT or MEET_FOREIGN. Not 0: not settled; the state stays unended. */
+/* 0: settled, and what has come of it: COMMIT, ABORT, MEET_FOREIGN or DISAGREE (with the two last err says what a person has to do). Not 0: not
+ * settled; the state stays unended. FOREIGN: the decider is not the database that it was; nothing was touched. */
 int mtnt__settle(const mtnt__settlement *settlement, mtnt__migration_event *ret_event, mtnt_error *err);
 #define MTNT__GID_SIZE 200
 void mtnt__gid(const mtnt_controller *controller, const mtnt_model *model, const char *migration,

@@ -49,6 +49,7 @@ static int settle(mtnt__attempt *attempt, mtnt_error *err)
                                          .migration = attempt->claim->migration,
                                          .mode = attempt->mode,
                                          .decider = attempt->claim->decider,
+                                         .home = attempt->claim->home,
                                          .options = attempt->options,
                                          .blockers = {attempt->claim->migration, {NULL, NULL}},
                                          .gate = attempt->link->gate};
@@ -76,8 +77,11 @@ static int settle(mtnt__attempt *attempt, mtnt_error *err)
                                   first.message);
         return first.code;
     }
-    attempt->verdict = event == MTNT__EVENT_MEET_FOREIGN ? MTNT__VERDICT_BLOCKED : MTNT__VERDICT_IN_DOUBT;
-    mtnt_error_set(err, event == MTNT__EVENT_MEET_FOREIGN ? MTNT_E_BLOCKED : MTNT_E_IN_DOUBT, "%s", first.message);
+    attempt->verdict = event == MTNT__EVENT_MEET_FOREIGN ? MTNT__VERDICT_BLOCKED
+                       : event == MTNT__EVENT_DISAGREE   ? MTNT__VERDICT_DIVERGED
+                                                         : MTNT__VERDICT_IN_DOUBT;
+    mtnt_error_set(err, attempt->verdict == MTNT__VERDICT_IN_DOUBT ? MTNT_E_IN_DOUBT : MTNT_E_BLOCKED, "%s",
+                   first.message);
     mtnt_error_keep(err, &other);
     return err == NULL ? MTNT_E_IN_DOUBT : err->code;
 }
@@ -151,7 +155,10 @@ static int prepare_and_decide(mtnt__attempt *attempt, mtnt_error *err)
     int rc;
 
     mtnt__gid(attempt->link->controller, attempt->claim->model, attempt->claim->migration, gid);
-    rc = mtnt__db_prepare(prepared, gid, err);
+    /* A row of its own: once the gid is gone, it alone tells that this side holds the migration. */
+    rc = mtnt__register_commit(prepared, attempt->claim->migration, err);
+    if (rc == 0)
+        rc = mtnt__db_prepare(prepared, gid, err);
     if (rc != 0 && rc != MTNT_E_IN_DOUBT)
         return rc;
     if (rc == 0)

@@ -181,9 +181,6 @@ static int recover(mtnt_coordinator *coordinator, mtnt__known *known, mtnt_error
                        known, &state, err);
     coordinator->recovered = rc == 0;
     coordinator->recovered_committed = rc == 0 && state == MTNT__STATE_COMMITTED;
-    if (rc == 0 && !mtnt__migration_state_ended(state))
-        rc = mtnt_error_set(err, MTNT_E_BLOCKED, "tenant %s: %s", mtnt_model_id(coordinator->model),
-                            mtnt__migration_state_name(state));
     return rc;
 }
 

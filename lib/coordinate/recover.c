@@ -47,7 +47,7 @@ static int check_place(const mtnt__unended *unended, const mtnt_model *model, mt
 }
 
 static int end_it(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model, mtnt__known *known,
-                  mtnt__migration_state state, mtnt_error *err)
+                  mtnt__migration_state state, const mtnt_error *why, mtnt_error *err)
 {
     mtnt__identity identity = {0};
     mtnt__end end = {.tenant = mtnt_model_id(model),
@@ -65,9 +65,8 @@ static int end_it(mtnt_controller *controller, const mtnt_chain *chain, const mt
         end.uuid = identity.uuid[0] == '\0' ? NULL : identity.uuid;
     }
     if (state != MTNT__STATE_COMMITTED) {
-        mtnt_error_set(&interrupted, MTNT_E_CANCELLED,
-                       state == MTNT__STATE_ABORTED ? "interrupted, and rolled back by recovery"
-                                                    : "interrupted, and not settled yet");
+        mtnt_error_set(&interrupted, MTNT_E_CANCELLED, "%s",
+                       state == MTNT__STATE_ABORTED ? "interrupted, and rolled back by recovery" : why->message);
         end.error = &interrupted;
     }
     rc = mtnt__store_finish(controller, mtnt_chain_name(chain), &end, 1, err);
@@ -82,6 +81,28 @@ static int end_it(mtnt_controller *controller, const mtnt_chain *chain, const mt
         }
     }
     return rc;
+}
+
+/* Only a person ends these. */
+static int check_state(const mtnt__known *known, const mtnt_model *model, mtnt_error *err)
+{
+    const char *id = mtnt_model_id(model);
+
+    switch (mtnt__migration_state_parse(known->state)) {
+    case MTNT__STATE_DIVERGED:
+        return mtnt_error_set(
+            err, MTNT_E_BLOCKED,
+            "tenant %s: diverged: its two databases disagree about migration %s. Bring them to the same state, then   "
+            "mtnt-model resolve --tenant %s --as committed (or aborted)",
+            id, known->migration, id);
+    case MTNT__STATE_ROLLBACK_FAILED:
+        return mtnt_error_set(
+            err, MTNT_E_BLOCKED,
+            "tenant %s: rollback_failed: a rollback kept failing. See to its reason, then   mtnt-model resolve --tenant %s "
+            "--as retry (or committed, or aborted, after taking it there by hand)",
+            id, id);
+    default: return 0;
+    }
 }
 
 /* Step 1. A dispatcher that was stopped in the middle of its bookkeeping holds the lease's row, or a SQLite controller as a whole. */
@@ -122,10 +143,13 @@ int mtnt__recover(mtnt_controller *controller, const mtnt_chain *chain, const mt
 {
     mtnt__settlement settlement = {
         .controller = controller, .model = model, .migration = known->migration, .options = options, .gate = gate};
+    mtnt_error why = MTNT_ERROR_INIT;
     mtnt__migration_event event;
     mtnt__unended unended;
-    int rc;
+    int rc = check_state(known, model, err);
 
+    if (rc != 0)
+        return rc;
     if (!mtnt__known_takeable(controller, known)) {
         mtnt_error_set(err, MTNT_E_BUSY, "tenant %s: another process is migrating it (%.*s)", mtnt_model_id(model),
                        (int)strcspn(known->owner, "#"), known->owner);
@@ -142,16 +166,26 @@ int mtnt__recover(mtnt_controller *controller, const mtnt_chain *chain, const mt
     settlement.blockers = (mtnt__blockers){known->migration, {unended.worker, known->owner}};
     settlement.mode = mtnt__mode_parse(unended.mode, unended.decider);
     settlement.decider = unended.decider;
+    settlement.home = unended.home;
     if (settlement.mode == 0)
         return mtnt_error_set(err, MTNT_E_NEWER,
                               "tenant %s: its interrupted migration was of mode `%s`, which only a newer release knows",
                               mtnt_model_id(model), unended.mode);
-    rc = mtnt__settle(&settlement, &event, err);
-    if (rc != 0)
+    rc = mtnt__settle(&settlement, &event, &why);
+    if (rc != 0) {
+        if (err != NULL)
+            *err = why;
         return rc;
+    }
     *ret_state = mtnt__migration_move(mtnt__migration_state_parse(known->state), event);
     mtnt__gate_enter(gate);
-    rc = end_it(controller, chain, model, known, *ret_state, err);
+    rc = end_it(controller, chain, model, known, *ret_state, &why, err);
     mtnt__gate_leave(gate);
+    if (rc == 0 && !mtnt__migration_state_ended(*ret_state)) {
+        mtnt_error_wrap(&why, "tenant %s: %s", mtnt_model_id(model), mtnt__migration_state_name(*ret_state));
+        if (err != NULL)
+            *err = why;
+        return why.code;
+    }
     return rc;
 }

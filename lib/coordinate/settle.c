@@ -45,6 +45,24 @@ static int open_side(const mtnt__settlement *settlement, bool model, mtnt_db **r
     return rc;
 }
 
+/* A model that was swapped, or a copy of the controller, has a register of its own: what it says is nothing to this migration. */
+static int check_home(const mtnt__settlement *settlement, mtnt_db *model, mtnt_error *err)
+{
+    const mtnt_controller *controller = settlement->controller;
+    const mtnt__expected expected = {mtnt_model_id(settlement->model), controller->id, settlement->home};
+
+    if (model != NULL)
+        return mtnt__model_state_identify(model, &expected, err);
+    if (settlement->home == NULL || settlement->home[0] == '\0' || strcmp(settlement->home, controller->home) == 0)
+        return 0;
+    return mtnt_error_set(
+        err, MTNT_E_FOREIGN,
+        "the controller %s is not the database that the migration was claimed in (%s, this one is %s): a copy of it, or restored from a "
+        "backup? Use the one that it was. When that is gone, see what the model holds, and   mtnt-model resolve --tenant %s. Nothing was "
+        "changed",
+        controller->shown, settlement->home, controller->home, mtnt_model_id(settlement->model));
+}
+
 /* The model may not have our tables yet: then no row of this migration can be there, and the abort row needs them. */
 static int decide(const mtnt__settlement *settlement, mtnt_db *db, mtnt__outcome *ret_outcome, mtnt_error *err)
 {
@@ -53,6 +71,8 @@ static int decide(const mtnt__settlement *settlement, mtnt_db *db, mtnt__outcome
                  ? mtnt__db_begin_locked(db, mtnt__tables_lock_key(&mtnt__tables_model, settlement->model->schema), err)
                  : mtnt__db_begin(db, err);
 
+    if (rc == 0)
+        rc = check_home(settlement, on_model(settlement) ? db : NULL, err);
     if (rc == 0 && on_model(settlement))
         rc = mtnt__tables_ensure(db, &mtnt__tables_model, &before, err);
     if (rc == 0)
@@ -102,8 +122,56 @@ static int ask_decider(const mtnt__settlement *settlement, mtnt__outcome *ret_ou
     return rc;
 }
 
-/* Step 3, in the prepared side's own database. NOT_FOUND: never prepared, or somebody else has finished it; the register has said how. */
-static int finish_prepared(const mtnt__settlement *settlement, mtnt__outcome outcome, mtnt_error *err)
+static int read_ended(const mtnt__settlement *settlement, mtnt__migration_state *ret_state, mtnt_error *err)
+{
+    mtnt_db *db = NULL;
+    int rc = open_side(settlement, false, &db, err);
+
+    if (rc == 0)
+        rc = mtnt__store_ended(db, settlement->migration, ret_state, err);
+    mtnt__db_close(db);
+    return rc;
+}
+
+/* Whether the prepared side holds the migration: its transaction has put a row of its own into the register there. */
+static int look_at_prepared(const mtnt__settlement *settlement, mtnt_db *db, bool *ret_holds, mtnt_error *err)
+{
+    const mtnt__expected expected = {mtnt_model_id(settlement->model), settlement->controller->id, NULL};
+    mtnt__outcome found = MTNT__OUTCOME_ABORT;
+    size_t version = 1;
+    int rc = mtnt__db_begin(db, err);
+
+    if (rc == 0 && !on_model(settlement))
+        rc = mtnt__tables_version(db, &mtnt__tables_model, &version, err);
+    if (rc == 0 && !on_model(settlement) && version > 0)
+        rc = mtnt__model_state_identify(db, &expected, err);
+    if (rc == 0 && version > 0)
+        rc = mtnt__register_read(db, settlement->migration, &found, err);
+    mtnt__db_rollback(db);
+    if (rc == 0)
+        *ret_holds = found == MTNT__OUTCOME_COMMIT;
+    return rc;
+}
+
+/* Without a gid: never prepared, or somebody else has finished it, as the register says. Or otherwise. */
+static int confirm(const mtnt__settlement *settlement, mtnt_db *db, mtnt__outcome outcome, bool *ret_differs,
+                   mtnt_error *err)
+{
+    mtnt__migration_state ended = MTNT__STATE_NONE;
+    bool holds = false;
+    int rc = look_at_prepared(settlement, db, &holds, err);
+
+    /* Rows of what has ended may have been collected. */
+    if (rc == 0 && holds != (outcome == MTNT__OUTCOME_COMMIT))
+        rc = read_ended(settlement, &ended, err);
+    if (rc == 0)
+        *ret_differs = ended == MTNT__STATE_NONE && holds != (outcome == MTNT__OUTCOME_COMMIT);
+    return rc;
+}
+
+/* Step 3, in the prepared side's own database. BUSY: somebody else is at it. */
+static int finish_prepared(const mtnt__settlement *settlement, mtnt__outcome outcome, bool *ret_differs,
+                           mtnt_error *err)
 {
     char gid[MTNT__GID_SIZE];
     mtnt_error own = MTNT_ERROR_INIT;
@@ -117,10 +185,10 @@ static int finish_prepared(const mtnt__settlement *settlement, mtnt__outcome out
         rc = open_side(settlement, !on_model(settlement), &db, &own);
         if (rc == 0)
             rc = mtnt__db_finish_prepared(db, gid, outcome == MTNT__OUTCOME_COMMIT, &own);
+        if (rc == MTNT_E_NOT_FOUND && strcmp(own.state, "42704") == 0)
+            rc = confirm(settlement, db, outcome, ret_differs, &own);
         mtnt__db_close(db);
-        if (rc == MTNT_E_NOT_FOUND)
-            rc = 0;
-        if (rc == 0)
+        if (rc == 0 || rc == MTNT_E_FOREIGN)
             break;
         settlement->controller->system->sleep_ms(settlement->controller->system->data, 20 << tries);
     }
@@ -158,15 +226,41 @@ static int finish_provisional(const mtnt__settlement *settlement, mtnt__outcome 
     return rc;
 }
 
+static void say_difference(const mtnt__settlement *settlement, mtnt__outcome outcome, mtnt_error *err)
+{
+    const char *model = settlement->model->shown, *controller = settlement->controller->shown;
+    bool committed = outcome == MTNT__OUTCOME_COMMIT;
+
+    mtnt_error_set(
+        err, MTNT_E_BLOCKED,
+        "the decision register of %s says %s, and %s %s: somebody has %s its prepared transaction by hand. Both are kept as they "
+        "are. Bring them to the same state, then   mtnt-model resolve --tenant %s --as committed (or aborted)",
+        on_model(settlement) ? model : controller, committed ? "commit" : "abort",
+        on_model(settlement) ? controller : model, committed ? "does not hold it" : "holds it",
+        committed ? "rolled back" : "committed", mtnt_model_id(settlement->model));
+}
+
 int mtnt__settle(const mtnt__settlement *settlement, mtnt__migration_event *ret_event, mtnt_error *err)
 {
+    mtnt__migration_state ended = MTNT__STATE_NONE;
     mtnt__outcome outcome;
+    bool differs = false;
     int rc = ask_decider(settlement, &outcome, err);
 
+    /* Its row may have been collected before we came to write abort: the state had been made durable first, and outranks it. */
+    if (rc == 0 && outcome == MTNT__OUTCOME_ABORT)
+        rc = read_ended(settlement, &ended, err);
+    if (rc == 0 && ended == MTNT__STATE_COMMITTED)
+        outcome = MTNT__OUTCOME_COMMIT;
     if (rc == 0 && settlement->mode == MTNT__MODE_TWO_PHASE)
-        rc = finish_prepared(settlement, outcome, err);
+        rc = finish_prepared(settlement, outcome, &differs, err);
     else if (rc == 0 && settlement->mode == MTNT__MODE_PROVISIONAL)
         rc = finish_provisional(settlement, outcome, err);
+    if (rc == 0 && differs) {
+        *ret_event = MTNT__EVENT_DISAGREE;
+        say_difference(settlement, outcome, err);
+        return 0;
+    }
     if (rc == MTNT_E_BLOCKED) {
         *ret_event = MTNT__EVENT_MEET_FOREIGN;
         return 0;

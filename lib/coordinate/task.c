@@ -171,12 +171,14 @@ int mtnt__task_next(mtnt__task *task, mtnt_error *err)
 {
     const mtnt_controller *controller = task->job->controller;
     mtnt__mode mode = mtnt__mode_choose(controller, task->model, expected_writes(task), expects_creation(task));
+    const char *decider = mtnt__mode_decider(mode, controller->backend, task->model->backend);
     mtnt__claim *claim = &task->claim;
 
     mtnt__previous_release(&claim->previous);
     *claim = (mtnt__claim){.model = task->model,
                            .mode = mtnt__mode_name(mode),
-                           .decider = mtnt__mode_decider(mode, controller->backend, task->model->backend),
+                           .decider = decider,
+                           .home = strcmp(decider, "model") == 0 ? task->known.uuid : controller->home,
                            .backward = task->job->backward || task->phase == MTNT__TASK_BACK,
                            .run = task->job->run};
     mtnt__attempt_release(&task->attempt);
@@ -230,6 +232,7 @@ static mtnt__migration_event event_of(mtnt__verdict verdict)
     case MTNT__VERDICT_COMMITTED: return MTNT__EVENT_COMMIT;
     case MTNT__VERDICT_IN_DOUBT: return MTNT__EVENT_LOSE_ANSWER;
     case MTNT__VERDICT_BLOCKED: return MTNT__EVENT_MEET_FOREIGN;
+    case MTNT__VERDICT_DIVERGED: return MTNT__EVENT_DISAGREE;
     case MTNT__VERDICT_FAILED:
     case MTNT__VERDICT_NOTHING:
     case MTNT__VERDICT_OTHER_MODE: return MTNT__EVENT_ABORT;
@@ -267,18 +270,19 @@ static void make_end(mtnt__task *task, const mtnt_error *error)
     const mtnt_controller *controller = task->job->controller;
     bool failed = error->code != MTNT_OK;
 
-    task->end = (mtnt__end){.tenant = mtnt_model_id(task->model),
-                            .migration = task->claim.migration,
-                            .state = mtnt__migration_move(MTNT__STATE_EXECUTING, event_of(attempt->verdict)),
-                            .moved = attempt->positioned && attempt->verdict != MTNT__VERDICT_IN_DOUBT &&
-                                     attempt->verdict != MTNT__VERDICT_BLOCKED,
-                            .position = attempt->position,
-                            .placed = mtnt__model_key(task->model),
-                            .uuid = attempt->identity.uuid[0] == '\0' ? NULL : attempt->identity.uuid,
-                            .error = failed ? &task->error : NULL,
-                            .error_operation = task->failed_operation[0] == '\0' ? NULL : task->failed_operation,
-                            .run = task->claim.run,
-                            .finished_ms = controller->system->wall_ms(controller->system->data)};
+    task->end =
+        (mtnt__end){.tenant = mtnt_model_id(task->model),
+                    .migration = task->claim.migration,
+                    .state = mtnt__migration_move(MTNT__STATE_EXECUTING, event_of(attempt->verdict)),
+                    .moved = attempt->positioned && attempt->verdict != MTNT__VERDICT_IN_DOUBT &&
+                             attempt->verdict != MTNT__VERDICT_BLOCKED && attempt->verdict != MTNT__VERDICT_DIVERGED,
+                    .position = attempt->position,
+                    .placed = mtnt__model_key(task->model),
+                    .uuid = attempt->identity.uuid[0] == '\0' ? NULL : attempt->identity.uuid,
+                    .error = failed ? &task->error : NULL,
+                    .error_operation = task->failed_operation[0] == '\0' ? NULL : task->failed_operation,
+                    .run = task->claim.run,
+                    .finished_ms = controller->system->wall_ms(controller->system->data)};
     gather_steps(task);
     task->end_due = true;
 }
@@ -386,7 +390,8 @@ static void conclude(mtnt__task *task)
 
     if (task->phase != MTNT__TASK_DONE)
         return;
-    if (task->result_code != 0 && verdict != MTNT__VERDICT_IN_DOUBT && verdict != MTNT__VERDICT_BLOCKED)
+    if (task->result_code != 0 && verdict != MTNT__VERDICT_IN_DOUBT && verdict != MTNT__VERDICT_BLOCKED &&
+        verdict != MTNT__VERDICT_DIVERGED)
         verdict = MTNT__VERDICT_FAILED;
     else if (verdict == MTNT__VERDICT_NOTHING && task->outcome.executed > 0)
         verdict = MTNT__VERDICT_COMMITTED;

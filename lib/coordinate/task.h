@@ -73,8 +73,8 @@ void mtnt__task_cancel(mtnt__task *task); /* any thread */
 /* Between two attempts: what it has done is taken back (phase BACK), or kept, and it is over (DONE). */
 void mtnt__task_interrupt(mtnt__task *task);
 
-/* Settles the unended migration that `known` shows, if its lease may be taken. 0: *ret_state is where it stands now, and known->state is
- * idle when it has ended. BUSY: its worker is alive, or another recovers it. */
+/* Settles the unended migration that `known` shows, if its lease may be taken. 0: *ret_state is where it has ended, and known->state is idle. BUSY:
+ * its worker is alive, or another recovers it. BLOCKED: a person has to do something, which err says. */
 int mtnt__recover(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model,
                   const mtnt_migration_options *options, mtnt__gate *gate, mtnt__known *known,
                   mtnt__migration_state *ret_state, mtnt_error *err);

@@ -92,6 +92,11 @@ int mtnt__db_operation_boundary(mtnt_db *db, mtnt_error *err);
 /* How many rows the last _exec or _run changed. */
 int64_t mtnt__db_changes(const mtnt_db *db);
 
+/* Which database this is, for telling a copy apart: PostgreSQL the cluster's system identifier and the database's oid (where the role may not read the
+ * former, the oid alone), SQLite the file's inode and its time of birth. A physical copy of a whole cluster has the same. Outside a transaction. */
+#define MTNT__HOME_SIZE 80
+int mtnt__db_home(mtnt_db *db, const char *dsn, char ret_home[MTNT__HOME_SIZE], mtnt_error *err);
+
 /* PostgreSQL: ends (pg_terminate_backend) the sessions of the same role in the handle's own database that are in a transaction under this mark, but
  * for its own; says how many. Inside or outside a transaction. */
 int mtnt__postgres_end_sessions(mtnt_db *db, const char *mark, int *ret_ended, mtnt_error *err);

@@ -1,6 +1,9 @@
-/* Databases on a server, by name; and whether a database or file is there. */
+/* Databases on a server, by name; sessions; whether a database or file is there, and which one it is. */
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/text.h"
 #include "db/handle.h"
@@ -143,6 +146,56 @@ int mtnt__postgres_end_sessions(mtnt_db *db, const char *mark, int *ret_ended, m
     if (rc == 0)
         *ret_ended = ended;
     return rc;
+}
+
+/* ---- identity ---- */
+
+static int take_text(void *data, const mtnt_row *row, mtnt_error *err)
+{
+    (void)err;
+    mtnt__text_copy(data, MTNT__HOME_SIZE, mtnt_row_text(row, 0));
+    return MTNT_OK;
+}
+
+static int postgres_home(mtnt_db *db, char *ret_home, mtnt_error *err)
+{
+    mtnt_error own = MTNT_ERROR_INIT;
+    int rc = mtnt__db_run(
+        db, take_text, ret_home, &own,
+        "SELECT 'postgresql:' || (SELECT system_identifier FROM pg_catalog.pg_control_system()) || ':' || oid "
+        "FROM pg_catalog.pg_database WHERE datname = current_database()",
+        NULL);
+
+    if (rc != 0 && strcmp(own.state, "42501") == 0) {
+        mtnt_error_clear(&own);
+        rc = mtnt__db_run(db, take_text, ret_home, &own,
+                          "SELECT 'postgresql:' || oid FROM pg_catalog.pg_database WHERE datname = current_database()",
+                          NULL);
+    }
+    if (rc != 0 && err)
+        *err = own;
+    return rc;
+}
+
+/* Devices have other numbers after a restart, and on some file systems after every mount. */
+static int sqlite_home(const char *path, char *ret_home, mtnt_error *err)
+{
+    struct statx file;
+
+    if (statx(AT_FDCWD, path, 0, STATX_INO | STATX_BTIME, &file) != 0)
+        return mtnt_error_set(err, MTNT_E_IO, "cannot look at %s", path);
+    if ((file.stx_mask & STATX_BTIME) == 0)
+        file.stx_btime = (struct statx_timestamp){.tv_sec = 0};
+    snprintf(ret_home, MTNT__HOME_SIZE, "sqlite:%llu:%lld.%09u", (unsigned long long)file.stx_ino,
+             (long long)file.stx_btime.tv_sec, (unsigned)file.stx_btime.tv_nsec);
+    return MTNT_OK;
+}
+
+int mtnt__db_home(mtnt_db *db, const char *dsn, char ret_home[MTNT__HOME_SIZE], mtnt_error *err)
+{
+    const char *path = mtnt__dsn_sqlite_path(dsn);
+
+    return path != NULL ? sqlite_home(path, ret_home, err) : postgres_home(db, ret_home, err);
 }
 
 /* ---- existence ---- */

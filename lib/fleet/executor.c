@@ -142,14 +142,10 @@ static bool settle_first(struct dispatch *d, const mtnt_model *model, mtnt__know
     int rc = mtnt__recover(executor->controller, executor->chain, model, &executor->options.migration, &d->gate, known,
                            &state, &error);
 
-    if (rc == 0 && mtnt__migration_state_ended(state)) {
+    if (rc == 0) {
         mtnt__tally_recovered(&d->tally, state == MTNT__STATE_COMMITTED);
         return true;
     }
-    if (rc == 0)
-        mtnt_error_set(&error, MTNT_E_BLOCKED,
-                       "its interrupted migration is %s: something that is not ours stands at the model's name",
-                       mtnt__migration_state_name(state));
     mtnt__tally_failed(&d->tally, model, &error);
     return false;
 }

@@ -170,6 +170,8 @@ int mtnt_controller_open(mtnt_controller **ret_controller, const char *dsn, cons
         rc = connect_controller(controller, err);
     if (rc == 0)
         rc = controller->options.read_only ? look(controller, err) : prepare(controller, err);
+    if (rc == 0 && !controller->options.read_only)
+        rc = mtnt__db_home(controller->db, controller->dsn, controller->home, err);
     if (rc == 0) {
         *ret_controller = controller;
         controller = NULL;

@@ -95,6 +95,17 @@ int mtnt__model_state_read(mtnt_db *db, const mtnt_chain *chain, const mtnt__exp
     return rc;
 }
 
+int mtnt__model_state_identify(mtnt_db *db, const mtnt__expected *expected, mtnt_error *err)
+{
+    struct reading reading = {.applied = NULL};
+    size_t version = 0;
+    int rc = mtnt__tables_version(db, &mtnt__tables_model, &version, err);
+
+    if (rc == 0 && version > 0)
+        rc = mtnt__db_run(db, read_row, &reading, err, "SELECT 0, key, value FROM {schema}.mtnt_meta", NULL);
+    return rc == 0 ? check_identity(&reading, expected, err) : rc;
+}
+
 static int mark(mtnt_db *db, const mtnt__expected *expected, const mtnt__system *system, mtnt__identity *identity,
                 mtnt_error *err)
 {

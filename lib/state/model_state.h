@@ -29,6 +29,9 @@ int mtnt__model_state_take(mtnt_db *db, const mtnt_chain *chain, const mtnt__exp
 int mtnt__model_state_read(mtnt_db *db, const mtnt_chain *chain, const mtnt__expected *expected,
                            mtnt__identity *ret_identity, mtnt__applied *applied, mtnt_error *err);
 
+/* The identity alone, checked: for a recovery that is about to write its decision there. FOREIGN as above. */
+int mtnt__model_state_identify(mtnt_db *db, const mtnt__expected *expected, mtnt_error *err);
+
 /* One operation that a migration ran, as it is recorded. */
 typedef struct mtnt__step {
     const mtnt__chain_entry *entry;

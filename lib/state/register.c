@@ -28,6 +28,14 @@ static int read_outcome(void *data, const mtnt_row *row, mtnt_error *err)
     return 0;
 }
 
+int mtnt__register_read(mtnt_db *db, const char *migration, mtnt__outcome *ret_outcome, mtnt_error *err)
+{
+    const mtnt_value values[] = {mtnt_value_text(migration), mtnt_value_end()};
+
+    return mtnt__db_run(db, read_outcome, ret_outcome, err,
+                        "SELECT outcome FROM {schema}.mtnt_decision WHERE migration = $1", values);
+}
+
 int mtnt__register_settle(mtnt_db *db, const char *migration, mtnt__outcome *ret_outcome, mtnt_error *err)
 {
     const mtnt_value values[] = {mtnt_value_text(migration), mtnt_value_end()};

@@ -9,6 +9,10 @@ typedef enum mtnt__outcome { MTNT__OUTCOME_COMMIT = 1, MTNT__OUTCOME_ABORT } mtn
 /* The worker's own row, the last statement before its COMMIT. BLOCKED: a recovery has written abort first; the transaction must die. */
 int mtnt__register_commit(mtnt_db *db, const char *migration, mtnt_error *err);
 
+/* Reads only. *ret_outcome stays as it was when there is no row: on the prepared side, where the row
+ * comes with the prepared transaction, it says that this side holds the migration. */
+int mtnt__register_read(mtnt_db *db, const char *migration, mtnt__outcome *ret_outcome, mtnt_error *err);
+
 /* Recovery's step: writes abort unless there is a row, counts the visit (so that the commit that follows is a write, and hardens what is
  * visible), and reads the outcome. It may be acted on only after this transaction has committed durably. */
 int mtnt__register_settle(mtnt_db *db, const char *migration, mtnt__outcome *ret_outcome, mtnt_error *err);

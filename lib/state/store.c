@@ -222,6 +222,11 @@ static int read_previous(void *data, const mtnt_row *row, mtnt_error *err)
     return 0;
 }
 
+static mtnt_value text_if(bool there, const char *text)
+{
+    return mtnt_value_text(there ? text : NULL);
+}
+
 static int fill_claims(mtnt__rows *tenants, mtnt__rows *migrations, mtnt__claim *const *claims, size_t count,
                        mtnt_error *err)
 {
@@ -237,6 +242,7 @@ static int fill_claims(mtnt__rows *tenants, mtnt__rows *migrations, mtnt__claim 
         migration[3] = mtnt_value_text(claim->mode);
         migration[4] = mtnt_value_text(claim->decider);
         migration[5] = mtnt_value_text(mtnt__model_key(claim->model));
+        migration[6] = text_if(claim->home != NULL && claim->home[0] != '\0', claim->home);
     }
     return 0;
 }
@@ -282,7 +288,8 @@ static int claim_all(mtnt_controller *controller, const char *chain, mtnt__claim
                      int64_t lease_ms, mtnt_error *err)
 {
     static const char *const tenant_columns[] = {"tenant", "migration"};
-    static const char *const migration_columns[] = {"tenant", "migration", "direction", "mode", "decider", "placed"};
+    static const char *const migration_columns[] = {"tenant",  "migration", "direction", "mode",
+                                                    "decider", "placed",    "home"};
     const mtnt_value tenant_more[] = {mtnt_value_text(chain), mtnt_value_text(controller->owner),
                                       mtnt_value_int(lease_ms), mtnt_value_end()};
     const mtnt_value migration_more[] = {mtnt_value_text(chain), run_or_null(claims[0]->run), mtnt_value_end()};
@@ -308,11 +315,6 @@ static int claim_all(mtnt_controller *controller, const char *chain, mtnt__claim
 static mtnt_value int_or_null(int64_t integer, bool there)
 {
     return there ? mtnt_value_int(integer) : mtnt_value_null();
-}
-
-static mtnt_value text_if(bool there, const char *text)
-{
-    return mtnt_value_text(there ? text : NULL);
 }
 
 static int add_operations(mtnt__rows *rows, const mtnt__end *end, mtnt_error *err)
@@ -476,6 +478,7 @@ static int read_unended(void *data, const mtnt_row *row, mtnt_error *err)
     unended->backward = mtnt_row_text(row, 4) != NULL && strcmp(mtnt_row_text(row, 4), "backward") == 0;
     unended->epoch = mtnt_row_int(row, 5);
     copy_column(unended->worker, sizeof(unended->worker), row, 6);
+    copy_column(unended->home, sizeof(unended->home), row, 7);
     return 0;
 }
 
@@ -485,7 +488,7 @@ int mtnt__store_unended(mtnt_controller *controller, const char *migration, mtnt
     mtnt__unended unended = {0};
     int rc = mtnt__db_run(
         controller->db, read_unended, &unended, err,
-        "SELECT migration, mode, decider, placed, direction, epoch, worker FROM {schema}.mtnt_migration WHERE migration = $1",
+        "SELECT migration, mode, decider, placed, direction, epoch, worker, decider_home FROM {schema}.mtnt_migration WHERE migration = $1",
         values);
 
     if (rc == 0 && unended.migration[0] == '\0')
@@ -493,6 +496,31 @@ int mtnt__store_unended(mtnt_controller *controller, const char *migration, mtnt
                             "the controller has a claim for migration %s and no row that describes it", migration);
     if (rc == 0)
         *ret_unended = unended;
+    return rc;
+}
+
+static int read_ended(void *data, const mtnt_row *row, mtnt_error *err)
+{
+    mtnt__migration_state state = mtnt__migration_state_parse(mtnt_row_text(row, 0));
+
+    (void)err;
+    if (mtnt__migration_state_ended(state))
+        *(mtnt__migration_state *)data = state;
+    return 0;
+}
+
+int mtnt__store_ended(mtnt_db *db, const char *key, mtnt__migration_state *ret_state, mtnt_error *err)
+{
+    const mtnt_value values[] = {mtnt_value_text(key), mtnt_value_end()};
+    mtnt__migration_state state = MTNT__STATE_NONE;
+    int rc = mtnt__db_run(
+        db, read_ended, &state, err,
+        "SELECT state FROM {schema}.mtnt_migration WHERE migration = $1 UNION ALL "
+        "SELECT CASE state WHEN 'done' THEN 'committed' ELSE state END FROM {schema}.mtnt_step WHERE key = $1",
+        values);
+
+    if (rc == 0)
+        *ret_state = state;
     return rc;
 }
 

@@ -3,6 +3,7 @@
 #ifndef MTNT_STATE_STORE_H
 #define MTNT_STATE_STORE_H
 
+#include "db/database.h"
 #include "mtnt/controller.h"
 #include "state/model_state.h"
 #include "state/transitions.h"
@@ -17,6 +18,7 @@ struct mtnt_controller {
     mtnt_backend backend;
     char shown[256];
     char id[MTNT__ID_SIZE];
+    char home[MTNT__HOME_SIZE]; /* which database it is; "" for a read-only one */
     char process[MTNT__PROCESS_SIZE];
     char handle[MTNT__ID_SIZE];
     int64_t call;
@@ -75,6 +77,7 @@ typedef struct mtnt__claim {
     char migration[MTNT__ID_SIZE];
     const char *mode;    /* static text: MTNT__MODE_… */
     const char *decider; /* "controller" or "model" */
+    const char *home;    /* of the decider: the controller's, or the model's uuid; NULL or "" = not known yet */
     bool backward;
     int64_t run;
     int64_t epoch; /* of the claim */
@@ -112,12 +115,16 @@ int mtnt__store_exchange(mtnt_controller *controller, const char *chain, const m
 typedef struct mtnt__unended {
     char migration[MTNT__ID_SIZE];
     char mode[24], decider[16], placed[MTNT__CHECKSUM_SIZE];
+    char home[MTNT__HOME_SIZE];    /* of the decider; "" = not known */
     char worker[MTNT__OWNER_SIZE]; /* whose claim it was; "" = not known */
     bool backward;
     int64_t epoch;
 } mtnt__unended;
 int mtnt__store_unended(mtnt_controller *controller, const char *migration, mtnt__unended *ret_unended,
                         mtnt_error *err);
+/* Where a migration, or a unit of one by its key, stands, on any handle of the controller's side: NONE = there is no such row, or it is still
+ * under way. A done unit is COMMITTED. An ended state outranks whatever a register says later: its row may have been collected. */
+int mtnt__store_ended(mtnt_db *db, const char *key, mtnt__migration_state *ret_state, mtnt_error *err);
 /* Takes the lease over from `known`; BUSY when somebody else moved first. */
 int mtnt__store_take_lease(mtnt_controller *controller, const char *chain, const char *tenant, const mtnt__known *known,
                            int64_t lease_ms, mtnt_error *err);

@@ -1,6 +1,7 @@
--- $1: JSON array of {tenant, migration, direction, mode, decider, placed}; $2: chain; $3: run. Only for tenants that were claimed.
-INSERT INTO {schema}.mtnt_migration (migration, chain, tenant, run, epoch, direction, mode, decider, state, placed, started_ms, worker)
-SELECT j.migration, t.chain, t.tenant, $3::bigint, t.epoch, j.direction, j.mode, j.decider, 'executing', j.placed, t.updated_ms, t.owner
-FROM jsonb_to_recordset($1::jsonb) AS j(tenant text, migration text, direction text, mode text, decider text, placed text)
+-- $1: JSON array of {tenant, migration, direction, mode, decider, placed, home}; $2: chain; $3: run. Only for tenants that were claimed.
+INSERT INTO {schema}.mtnt_migration (migration, chain, tenant, run, epoch, direction, mode, decider, state, placed, started_ms, worker, decider_home)
+SELECT j.migration, t.chain, t.tenant, $3::bigint, t.epoch, j.direction, j.mode, j.decider, 'executing', j.placed, t.updated_ms, t.owner, j.home
+FROM jsonb_to_recordset($1::jsonb) AS j(tenant text, migration text, direction text, mode text, decider text, placed text,
+                                        home text)
 JOIN {schema}.mtnt_tenant AS t ON t.chain = $2 AND t.tenant = j.tenant AND t.migration = j.migration
 ON CONFLICT (migration) DO NOTHING
