@@ -72,6 +72,7 @@ find_missing() {
     need_command setsid util-linux
     need_command jq jq
     need_command sqlite3 sqlite3
+    need_command spin spin
     need_module libpq libpq-dev
     need_module sqlite3 libsqlite3-dev
     need_module libcyaml libcyaml-dev
