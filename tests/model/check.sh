@@ -40,7 +40,7 @@ verify() {
     (
         cd "$scratch/pan"
         spin $definitions -a "$model" >spin.out 2>&1 || { cat spin.out && exit 1; }
-        cc -O2 -w -DCOLLAPSE -DVECTORSZ=2048 -DMEMLIM="${MEMLIM:-9000}" $options -o pan pan.c
+        cc "-O${OPTIMISE:-1}" -w -DCOLLAPSE -DVECTORSZ=2048 -DMEMLIM="${MEMLIM:-9000}" $options -o pan pan.c
         timeout "${LIMIT:-600}" ./pan -m"${DEPTH:-2000000}" $how >pan.out 2>&1 || echo "pan: exit $?" >>pan.out
         [ -z "${TRAIL:-}" ] || [ ! -e "$model.trail" ] || spin $definitions -t -p -g "$model"
     ) || { errors='not built' && return 0; }
@@ -102,10 +102,13 @@ self_test() {
 case ${1:-} in
 --list)
     speed=fast
-    [ "${MTNT_TEST_MODEL_ALL:-0}" != 1 ] || speed='fast|slow'
+    if [ "${MTNT_TEST_MODEL_ALL:-0}" = 1 ]; then
+        speed='fast|slow'
+        OPTIMISE=2
+    fi
     list "$speed" "$2"
     ;;
---all) list 'fast|slow' 'm[0-9]' ;;
+--all) OPTIMISE=2 && list 'fast|slow' 'm[0-9]' ;;
 --self-test) self_test ;;
 m[0-9]) verify "$@" && echo "$* errors: $errors ($said)" ;;
 *) sed -n '2,8s/^# \{0,1\}//p' "$0" >&2 && exit 64 ;;
