@@ -7,6 +7,7 @@
 #define KIND(kind_) .kind = MTNT__OPTION_##kind_
 #define TAKES(what) .takes = MTNT__TAKES_##what
 #define NO_LIMIT_MS (INT64_MAX / 1000000)
+#define YEAR_MS (INT64_C(365) * 24 * 60 * 60 * 1000)
 #define ANY_DURATION KIND(DURATION), .value = "TIME", .least = 0, .most = NO_LIMIT_MS
 #define SOME_DURATION KIND(DURATION), .value = "TIME", .least = 1, .most = NO_LIMIT_MS
 
@@ -73,6 +74,12 @@ const mtnt__option_row mtnt__option_rows[] = {
     {.name = "unlock-deadline", SOME_DURATION, SETTING(unlock_deadline_ms), PROJECT(unlock_deadline_ms),
      TAKES(RUN),
      .help = "for rollback and bookkeeping after a failure (default: 2m)"},
+    {.name = "heartbeat", KIND(DURATION), .value = "TIME", SETTING(heartbeat_ms), PROJECT(heartbeat_ms),
+     TAKES(RUN), .least = 1, .most = YEAR_MS,
+     .help = "how often leases are renewed (default: 10s)"},
+    {.name = "heartbeat-retries", KIND(INT), .value = "N", SETTING(heartbeat_retries),
+     PROJECT(heartbeat_retries), TAKES(RUN), .least = 0, .most = 1000, .zero = -1,
+     .help = "failed renewals in a row that are borne (default: 1)"},
     {.name = "lock-timeout", SOME_DURATION, SETTING(lock_timeout_ms), PROJECT(lock_timeout_ms),
      TAKES(CONTROLLER),
      .help = "for a statement that waits for a lock (default: 10s)"},
@@ -101,7 +108,7 @@ const mtnt__option_row mtnt__option_rows[] = {
 _Static_assert(sizeof mtnt__option_rows / sizeof mtnt__option_rows[0] <= MTNT__OPTION_ROWS_MAX, "a bit for each");
 
 const char *const mtnt__options_later[] = {
-    "canary", "waves",  "per-server", "max-failures",      "retries",  "lane",   "environment",
-    "mode",   "backup", "heartbeat",  "heartbeat-retries", "rehearse", "repair", NULL,
+    "canary",      "waves", "per-server", "max-failures", "retries", "lane",
+    "environment", "mode",  "backup",     "rehearse",     "repair",  NULL,
 };
 _Static_assert(sizeof mtnt__options_later / sizeof mtnt__options_later[0] <= MTNT__OPTIONS_LATER_MAX, "room");

@@ -21,7 +21,7 @@ typedef struct mtnt__option_row {
     size_t setting;      /* offset in mtnt__settings */
     size_t project;      /* offset in mtnt_project; 0 = not there */
     int64_t least, most; /* of INT and DURATION */
-    int64_t zero;        /* DURATION: what a 0 stands for */
+    int64_t zero;        /* INT and DURATION: what a 0 stands for */
     const char *const *choices;
     uint32_t takes;
     const char *help;

@@ -105,8 +105,11 @@ static int set_value(mtnt__settings *settings, const mtnt__option_row *row, cons
             return usage(errors, "%s: the value is empty", shown);
         return list_add(field, value, errors);
     case MTNT__OPTION_INT:
-        if (mtnt__words_int(value, row->least, row->most, field))
+        if (mtnt__words_int(value, row->least, row->most, field)) {
+            if (*(int64_t *)field == 0)
+                *(int64_t *)field = row->zero;
             return 0;
+        }
         if (row->most == INT64_MAX)
             return usage(errors, "%s: '%s' is no number of at least %lld", shown, value, (long long)row->least);
         return usage(errors, "%s: '%s' is no number from %lld to %lld", shown, value, (long long)row->least,

@@ -28,6 +28,7 @@ typedef struct mtnt__settings {
     const char *atomicity, *on_failure, *on_error;
     bool allow_out_of_order, yes;
     int64_t deadline_ms, operation_timeout_ms, unlock_deadline_ms, lock_timeout_ms, statement_timeout_ms;
+    int64_t heartbeat_ms, heartbeat_retries;
     const char *format_name;
     mtnt__format format;
     bool quiet, verbose, exit_code, help, version;

@@ -81,6 +81,8 @@ static void fill_options(const mtnt__work *work, const mtnt__run_spec *spec, mtn
     options->migration.deadline_ms = settings->deadline_ms;
     options->migration.operation_timeout_ms = settings->operation_timeout_ms;
     options->migration.unlock_deadline_ms = settings->unlock_deadline_ms;
+    options->migration.heartbeat_ms = settings->heartbeat_ms;
+    options->migration.heartbeat_retries = (int)settings->heartbeat_retries;
 }
 
 static int exit_code_of(const mtnt_counts *counts, int rc, const mtnt_error *err, int first_signal)

@@ -148,6 +148,7 @@ const char *mtnt_code_name(int code)
     case MTNT_E_OPERATION: return "MTNT_E_OPERATION";
     case MTNT_E_NOT_IMPLEMENTED: return "MTNT_E_NOT_IMPLEMENTED";
     case MTNT_E_BLOCKED: return "MTNT_E_BLOCKED";
+    case MTNT_E_LEASE: return "MTNT_E_LEASE";
     default: return "MTNT_E_UNKNOWN";
     }
 }

@@ -143,7 +143,7 @@ mtnt__process_state mtnt__process_look(const char *text)
         return errno == ENOENT || errno == ESRCH ? MTNT__PROCESS_DEAD : MTNT__PROCESS_UNKNOWN;
     if (start != other.start || state == 'Z' || state == 'X')
         return MTNT__PROCESS_DEAD;
-    return MTNT__PROCESS_ALIVE;
+    return state == 'T' || state == 't' ? MTNT__PROCESS_STOPPED : MTNT__PROCESS_ALIVE;
 }
 
 /* ---- what it holds ---- */
@@ -170,12 +170,19 @@ static bool is_locked_by(int64_t pid, ino_t inode)
     return found;
 }
 
+static bool is_there(const char *text)
+{
+    mtnt__process_state state = mtnt__process_look(text);
+
+    return state == MTNT__PROCESS_ALIVE || state == MTNT__PROCESS_STOPPED;
+}
+
 bool mtnt__process_locks(const char *text, const char *path)
 {
     struct stat file;
     process other;
 
-    return parse_process(text, &other) && mtnt__process_look(text) == MTNT__PROCESS_ALIVE && stat(path, &file) == 0 &&
+    return parse_process(text, &other) && is_there(text) && stat(path, &file) == 0 &&
            is_locked_by(other.pid, file.st_ino);
 }
 
@@ -186,7 +193,7 @@ static int end_by_descriptor(int descriptor, const char *text, mtnt_error *err)
 {
     struct pollfd gone = {.fd = descriptor, .events = POLLIN};
 
-    if (mtnt__process_look(text) != MTNT__PROCESS_ALIVE)
+    if (!is_there(text))
         return MTNT_OK;
     if (syscall(SYS_pidfd_send_signal, descriptor, SIGKILL, NULL, 0) != 0 && errno != ESRCH)
         return mtnt_error_set(err, MTNT_E_REFUSED, "it may not be ended: %s",
@@ -210,7 +217,8 @@ int mtnt__process_end(const char *text, mtnt_error *err)
     case MTNT__PROCESS_DEAD: return MTNT_OK;
     case MTNT__PROCESS_UNKNOWN:
         return mtnt_error_set(err, MTNT_E_REFUSED, "it is of another host or another pid namespace");
-    case MTNT__PROCESS_ALIVE: break;
+    case MTNT__PROCESS_ALIVE:
+    case MTNT__PROCESS_STOPPED: break;
     }
     parse_process(text, &other);
     descriptor = (int)syscall(SYS_pidfd_open, (pid_t)other.pid, 0);

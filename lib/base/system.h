@@ -38,8 +38,14 @@ void mtnt__time_text(int64_t wall_ms, char ret_text[MTNT__TIME_SIZE]);
  * something else than outside. "<host>/<boot id>/<pid namespace>/<pid>/<start>". */
 #define MTNT__PROCESS_SIZE 256
 int mtnt__process_self(char ret_text[MTNT__PROCESS_SIZE], mtnt_error *err);
-typedef enum mtnt__process_state { MTNT__PROCESS_UNKNOWN, MTNT__PROCESS_ALIVE, MTNT__PROCESS_DEAD } mtnt__process_state;
-/* UNKNOWN: of another host or pid namespace, or no such text. Same host with another boot id: DEAD. */
+typedef enum mtnt__process_state {
+    MTNT__PROCESS_UNKNOWN,
+    MTNT__PROCESS_ALIVE,
+    MTNT__PROCESS_STOPPED,
+    MTNT__PROCESS_DEAD
+} mtnt__process_state;
+/* UNKNOWN: of another host or pid namespace, or no such text. Same host with another boot id: DEAD. STOPPED: by a signal or a debugger; it may
+ * go on later. */
 mtnt__process_state mtnt__process_look(const char *text);
 /* Whether that process, alive and of this pid namespace, holds a lock on the file, as SQLite takes them. */
 bool mtnt__process_locks(const char *text, const char *path);

@@ -10,15 +10,19 @@
 
 #define DEFAULT_FILE "mtnt.yaml"
 #define DEFAULT_CONTROLLER "sqlite:mtnt-controller.db"
-#define WORKERS_MAXIMUM 1024 /* what mtnt_executor_options takes */
+#define WORKERS_MAXIMUM 1024           /* what mtnt_executor_options takes */
+#define HEARTBEAT_RETRIES_MAXIMUM 1000 /* what mtnt_migration_options takes … */
+#define HEARTBEAT_MAXIMUM_MS (INT64_C(365) * 24 * 60 * 60 * 1000)
+#define NO_LIMIT_MS (INT64_MAX / 1000000)
+#define NOT_ZERO (-1)
 
 typedef struct project_file {
     mtnt__yaml_place at;
     mtnt__yaml_text controller, tenants, chain, plugin;
-    mtnt__yaml_int workers;
+    mtnt__yaml_int workers, heartbeat_retries;
     mtnt__yaml_text atomicity, on_failure, on_error;
     mtnt__yaml_bool allow_out_of_order;
-    mtnt__yaml_text deadline, operation_timeout, unlock_deadline, lock_timeout, statement_timeout;
+    mtnt__yaml_text deadline, operation_timeout, unlock_deadline, heartbeat, lock_timeout, statement_timeout;
 } project_file;
 
 #define TEXT(name) MTNT__YAML_TEXT_FIELD(#name, MTNT__YAML_OPTIONAL, project_file, name, 1)
@@ -35,6 +39,8 @@ static const cyaml_schema_field_t project_table[] = {
     TEXT(deadline),
     TEXT(operation_timeout),
     TEXT(unlock_deadline),
+    TEXT(heartbeat),
+    MTNT__YAML_INT_FIELD("heartbeat_retries", MTNT__YAML_OPTIONAL, project_file, heartbeat_retries),
     TEXT(lock_timeout),
     TEXT(statement_timeout),
     CYAML_FIELD_END,
@@ -54,20 +60,31 @@ static int take_times(mtnt_project *project, const project_file *said, const cha
         const char *key;
         const mtnt__yaml_text *text;
         int64_t *ms;
+        int64_t zero; /* what 0 stands for; NOT_ZERO = it is refused */
     } times[] = {
-        {"deadline", &said->deadline, &project->deadline_ms},
-        {"operation_timeout", &said->operation_timeout, &project->operation_timeout_ms},
-        {"unlock_deadline", &said->unlock_deadline, &project->unlock_deadline_ms},
-        {"lock_timeout", &said->lock_timeout, &project->lock_timeout_ms},
-        {"statement_timeout", &said->statement_timeout, &project->statement_timeout_ms},
+        {"deadline", &said->deadline, &project->deadline_ms, NO_LIMIT_MS},
+        {"operation_timeout", &said->operation_timeout, &project->operation_timeout_ms, 0},
+        {"unlock_deadline", &said->unlock_deadline, &project->unlock_deadline_ms, NOT_ZERO},
+        {"heartbeat", &said->heartbeat, &project->heartbeat_ms, NOT_ZERO},
+        {"lock_timeout", &said->lock_timeout, &project->lock_timeout_ms, NOT_ZERO},
+        {"statement_timeout", &said->statement_timeout, &project->statement_timeout_ms, 0},
     };
 
     for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
-        if (times[i].text->text && !mtnt__parse_duration_ms(times[i].text->text, times[i].ms))
+        if (!times[i].text->text)
+            continue;
+        if (!mtnt__parse_duration_ms(times[i].text->text, times[i].ms))
             return mtnt__yaml_refuse(err, path, times[i].text->at,
                                      "`%s` must be a time such as 500ms, 5s, 2m or 1h, not `%.80s`", times[i].key,
                                      times[i].text->text);
+        if (*times[i].ms == 0 && times[i].zero == NOT_ZERO)
+            return mtnt__yaml_refuse(err, path, times[i].text->at, "`%s` must be more than 0", times[i].key);
+        if (*times[i].ms == 0)
+            *times[i].ms = times[i].zero;
     }
+    if (project->heartbeat_ms > HEARTBEAT_MAXIMUM_MS)
+        return mtnt__yaml_refuse(err, path, said->heartbeat.at, "`heartbeat` must be at most 365d, not `%.80s`",
+                                 said->heartbeat.text);
     return 0;
 }
 
@@ -145,6 +162,12 @@ static int take_plain(mtnt_project *project, const project_file *said, const cha
     if (said->workers.at.line && (said->workers.value < 1 || said->workers.value > WORKERS_MAXIMUM))
         return mtnt__yaml_refuse(err, path, said->workers.at, "`workers` must be 1 to %d, not %lld", WORKERS_MAXIMUM,
                                  (long long)said->workers.value);
+    if (said->heartbeat_retries.at.line &&
+        (said->heartbeat_retries.value < 0 || said->heartbeat_retries.value > HEARTBEAT_RETRIES_MAXIMUM))
+        return mtnt__yaml_refuse(err, path, said->heartbeat_retries.at, "`heartbeat_retries` must be 0 to %d, not %lld",
+                                 HEARTBEAT_RETRIES_MAXIMUM, (long long)said->heartbeat_retries.value);
+    if (said->heartbeat_retries.at.line)
+        project->heartbeat_retries = said->heartbeat_retries.value == 0 ? -1 : (int)said->heartbeat_retries.value;
     project->workers = (int)said->workers.value;
     project->allow_out_of_order = said->allow_out_of_order.value;
     project->file = strdup(path);

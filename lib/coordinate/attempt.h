@@ -92,6 +92,7 @@ int mtnt__sides_begin(mtnt__attempt *attempt, mtnt_error *err);
 int mtnt__sides_begin_controller(mtnt__attempt *attempt, mtnt_error *err);
 void mtnt__sides_leave_gate(mtnt__attempt *attempt);
 void mtnt__sides_deadline(mtnt__attempt *attempt, mtnt__deadline_ms deadline);
+/* The handles work again, and no cancel reaches them any more: for the way back. */
 void mtnt__sides_uncancel(mtnt__attempt *attempt);
 void mtnt__sides_rollback(mtnt__attempt *attempt);
 void mtnt__sides_close(mtnt__attempt *attempt);

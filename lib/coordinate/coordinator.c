@@ -12,7 +12,9 @@ struct mtnt_coordinator {
     const mtnt_chain *chain;
     mtnt_migration_options options;
     mtnt__link link;
-    mtnt__task task; /* of the last perform or rewind */
+    mtnt__gate gate;            /* between the attempt and the heartbeat */
+    mtnt__heartbeat *heartbeat; /* while a claim is held; NULL = none yet */
+    mtnt__task task;            /* of the last perform or rewind */
     mtnt__job job;
     bool recovered, recovered_committed;
     pthread_mutex_t mutex; /* over `active` */
@@ -36,16 +38,21 @@ int mtnt_coordinator_new(mtnt_coordinator **ret_coordinator, mtnt_controller *co
     coordinator = calloc(1, sizeof(*coordinator));
     if (coordinator == NULL)
         return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
-    if (pthread_mutex_init(&coordinator->mutex, NULL) != 0) {
+    rc = mtnt__gate_init(&coordinator->gate, err);
+    if (rc == 0 && pthread_mutex_init(&coordinator->mutex, NULL) != 0) {
+        mtnt__gate_release(&coordinator->gate);
+        rc = mtnt_error_set(err, MTNT_E_NOMEM, "no mutex to be had");
+    }
+    if (rc != 0) {
         free(coordinator);
-        return mtnt_error_set(err, MTNT_E_NOMEM, "no mutex to be had");
+        return rc;
     }
     coordinator->controller = controller;
     /* Models are counted; the const is about what it says, not about who holds it. */
     coordinator->model = mtnt__model_ref((mtnt_model *)(uintptr_t)model);
     coordinator->chain = chain;
     coordinator->options = options == NULL ? defaults : *options;
-    coordinator->link = (mtnt__link){.controller = controller};
+    coordinator->link = (mtnt__link){.controller = controller, .gate = &coordinator->gate};
     *ret_coordinator = coordinator;
     return 0;
 }
@@ -65,6 +72,7 @@ void mtnt_coordinator_free(mtnt_coordinator *coordinator)
     forget_last(coordinator);
     mtnt__link_release(&coordinator->link);
     mtnt_model_free(coordinator->model);
+    mtnt__gate_release(&coordinator->gate);
     pthread_mutex_destroy(&coordinator->mutex);
     free(coordinator);
 }
@@ -132,13 +140,21 @@ static int exchange(mtnt_coordinator *coordinator, const mtnt__end *end, mtnt__c
 static int claim(void *data, mtnt__task *task, mtnt_error *err)
 {
     mtnt_coordinator *coordinator = data;
-    int rc = exchange(coordinator, NULL, &task->claim, err);
+    int rc = coordinator->heartbeat != NULL ? 0
+                                            : mtnt__heartbeat_open(&coordinator->heartbeat, coordinator->controller,
+                                                                   mtnt_chain_name(coordinator->chain),
+                                                                   &coordinator->gate, &coordinator->options, err);
+
+    if (rc == 0)
+        rc = exchange(coordinator, NULL, &task->claim, err);
 
     if (rc == 0 && !task->claim.claimed) {
         rc = mtnt_error_set(err, MTNT_E_BUSY, "tenant %s: another process has taken it", mtnt_model_id(task->model));
         if (err != NULL)
             err->retryable = true;
     }
+    if (rc == 0)
+        mtnt__task_hold(task, coordinator->heartbeat);
     return rc;
 }
 
@@ -152,6 +168,7 @@ static int release(void *data, mtnt__task *task, mtnt_error *err)
     mtnt_coordinator *coordinator = data;
 
     task->end_due = false;
+    mtnt__heartbeat_remove(coordinator->heartbeat, &task->lease);
     return exchange(coordinator, &task->end, NULL, err);
 }
 
@@ -215,6 +232,8 @@ static int go(mtnt_coordinator *coordinator, bool backward, mtnt_error *err)
     set_active(coordinator, &coordinator->task);
     rc = mtnt__bookkeeping_perform(&calls, &coordinator->task, err);
     set_active(coordinator, NULL);
+    mtnt__heartbeat_free(coordinator->heartbeat);
+    coordinator->heartbeat = NULL;
     return rc;
 }
 

@@ -2,7 +2,7 @@
 
 int mtnt__gate_init(mtnt__gate *gate, mtnt_error *err)
 {
-    *gate = (mtnt__gate){.next = 0, .serving = 0};
+    *gate = (mtnt__gate){.next = 0};
     if (pthread_mutex_init(&gate->mutex, NULL) != 0)
         return mtnt_error_set(err, MTNT_E_NOMEM, "no mutex to be had");
     if (pthread_cond_init(&gate->moved, NULL) != 0) {
@@ -26,8 +26,23 @@ void mtnt__gate_enter(mtnt__gate *gate)
         return;
     pthread_mutex_lock(&gate->mutex);
     ticket = gate->next++;
-    while (ticket != gate->serving)
+    while (gate->inside || gate->first > 0 || ticket != gate->serving)
         pthread_cond_wait(&gate->moved, &gate->mutex);
+    gate->serving++;
+    gate->inside = true;
+    pthread_mutex_unlock(&gate->mutex);
+}
+
+void mtnt__gate_enter_first(mtnt__gate *gate)
+{
+    if (gate == NULL)
+        return;
+    pthread_mutex_lock(&gate->mutex);
+    gate->first++;
+    while (gate->inside)
+        pthread_cond_wait(&gate->moved, &gate->mutex);
+    gate->first--;
+    gate->inside = true;
     pthread_mutex_unlock(&gate->mutex);
 }
 
@@ -36,7 +51,7 @@ void mtnt__gate_leave(mtnt__gate *gate)
     if (gate == NULL)
         return;
     pthread_mutex_lock(&gate->mutex);
-    gate->serving++;
+    gate->inside = false;
     pthread_cond_broadcast(&gate->moved);
     pthread_mutex_unlock(&gate->mutex);
 }

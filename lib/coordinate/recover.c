@@ -52,6 +52,7 @@ static int end_it(mtnt_controller *controller, const mtnt_chain *chain, const mt
     mtnt__identity identity = {0};
     mtnt__end end = {.tenant = mtnt_model_id(model),
                      .migration = known->migration,
+                     .epoch = mtnt__migration_state_ended(state) ? 0 : known->epoch,
                      .state = state,
                      .placed = mtnt__model_key(model),
                      .finished_ms = controller->system->wall_ms(controller->system->data)};
@@ -127,7 +128,7 @@ static int take_over(mtnt_controller *controller, const mtnt_chain *chain, const
         if (rc == 0) {
             blockers.owners[1] = ret_unended->worker;
             rc = mtnt__store_take_lease(controller, mtnt_chain_name(chain), mtnt_model_id(model), known,
-                                        mtnt__lease_ms(options), &own);
+                                        mtnt__recovery_lease_ms(options), &own);
         }
         if (!mtnt__blockers_met(rc, &own) || mtnt__blockers_end(&blockers, controller->dsn, &plain, &own) != 0)
             break;
@@ -150,7 +151,7 @@ int mtnt__recover(mtnt_controller *controller, const mtnt_chain *chain, const mt
 
     if (rc != 0)
         return rc;
-    if (!mtnt__known_takeable(controller, known)) {
+    if (!mtnt__known_takeable(controller, known, mtnt__longest_ms(options))) {
         mtnt_error_set(err, MTNT_E_BUSY, "tenant %s: another process is migrating it (%.*s)", mtnt_model_id(model),
                        (int)strcspn(known->owner, "#"), known->owner);
         if (err != NULL)
@@ -163,6 +164,7 @@ int mtnt__recover(mtnt_controller *controller, const mtnt_chain *chain, const mt
     mtnt__gate_leave(gate);
     if (rc != 0)
         return rc;
+    known->epoch++; /* the claim is ours now */
     settlement.blockers = (mtnt__blockers){known->migration, {unended.worker, known->owner}};
     settlement.mode = mtnt__mode_parse(unended.mode, unended.decider);
     settlement.decider = unended.decider;

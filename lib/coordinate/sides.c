@@ -224,6 +224,9 @@ void mtnt__sides_deadline(mtnt__attempt *attempt, mtnt__deadline_ms deadline)
 
 void mtnt__sides_uncancel(mtnt__attempt *attempt)
 {
+    /* A cancel that comes from now on, a lost lease above all, must not reach what takes the attempt back. */
+    if (attempt->publish != NULL)
+        attempt->publish(attempt->publish_data, NULL, NULL);
     if (attempt->controller != NULL)
         mtnt__db_uncancel(attempt->controller);
     if (attempt->model != NULL)

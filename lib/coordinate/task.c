@@ -8,11 +8,22 @@
 #define DEFAULT_DEADLINE_MS (60 * 60 * 1000)
 #define DEFAULT_UNLOCK_MS (2 * 60 * 1000)
 #define MAX_LOOKS 4
+#define MAX_HEARTBEAT_RETRIES 1000
+#define MAX_HEARTBEAT_MS (INT64_C(365) * 24 * 60 * 60 * 1000)
 
-int64_t mtnt__lease_ms(const mtnt_migration_options *options)
+static int64_t unlock_ms(const mtnt_migration_options *options)
 {
-    return (options->deadline_ms > 0 ? options->deadline_ms : DEFAULT_DEADLINE_MS) +
-           (options->unlock_deadline_ms > 0 ? options->unlock_deadline_ms : DEFAULT_UNLOCK_MS) + MTNT__LEASE_MARGIN_MS;
+    return options->unlock_deadline_ms > 0 ? options->unlock_deadline_ms : DEFAULT_UNLOCK_MS;
+}
+
+int64_t mtnt__recovery_lease_ms(const mtnt_migration_options *options)
+{
+    return unlock_ms(options) + MTNT__LEASE_MARGIN_MS;
+}
+
+int64_t mtnt__longest_ms(const mtnt_migration_options *options)
+{
+    return (options->deadline_ms > 0 ? options->deadline_ms : DEFAULT_DEADLINE_MS) + unlock_ms(options);
 }
 
 /* ---- jobs ---- */
@@ -26,6 +37,12 @@ static int check_options(const mtnt_migration_options *options, mtnt_error *err)
     if (options->steps < 0 || options->deadline_ms < 0 || options->operation_timeout_ms < 0 ||
         options->unlock_deadline_ms < 0)
         return mtnt_error_set(err, MTNT_E_INVALID, "negative steps or times in mtnt_migration_options");
+    if (options->heartbeat_ms < 0 || options->heartbeat_ms > MAX_HEARTBEAT_MS ||
+        options->heartbeat_retries > MAX_HEARTBEAT_RETRIES)
+        return mtnt_error_set(
+            err, MTNT_E_INVALID,
+            "a heartbeat every %lld ms with %d retries in mtnt_migration_options: it takes up to a year and %d",
+            (long long)options->heartbeat_ms, options->heartbeat_retries, MAX_HEARTBEAT_RETRIES);
     return 0;
 }
 
@@ -111,15 +128,81 @@ static void publish(void *data, mtnt_db *controller, mtnt_db *model)
     pthread_mutex_unlock(&task->mutex);
 }
 
-void mtnt__task_cancel(mtnt__task *task)
+/* The mutex is held, so that the handles stay. */
+static void stop_body(mtnt__task *task)
 {
     atomic_store(&task->cancelled, true);
-    pthread_mutex_lock(&task->mutex);
     if (task->live_controller != NULL)
         mtnt_db_cancel(task->live_controller);
     if (task->live_model != NULL)
         mtnt_db_cancel(task->live_model);
+}
+
+void mtnt__task_cancel(mtnt__task *task)
+{
+    pthread_mutex_lock(&task->mutex);
+    task->interrupted = true;
+    stop_body(task);
     pthread_mutex_unlock(&task->mutex);
+}
+
+/* ---- the lease ---- */
+
+static void lose_lease(void *data, mtnt__loss loss, const char *why)
+{
+    mtnt__task *task = data;
+
+    pthread_mutex_lock(&task->mutex);
+    task->loss = loss;
+    mtnt__text_copy(task->loss_text, sizeof(task->loss_text), why);
+    stop_body(task);
+    pthread_mutex_unlock(&task->mutex);
+}
+
+void mtnt__task_hold(mtnt__task *task, mtnt__heartbeat *heartbeat)
+{
+    task->lease = (mtnt__lease){.tenant = mtnt_model_id(task->model),
+                                .migration = task->claim.migration,
+                                .epoch = task->claim.epoch,
+                                .lost = lose_lease,
+                                .data = task};
+    mtnt__heartbeat_add(heartbeat, &task->lease);
+}
+
+/* A new claim has a new lease: what became of the one before does not cancel it, as a caller's word does. */
+static void forget_loss(mtnt__task *task)
+{
+    pthread_mutex_lock(&task->mutex);
+    if (task->loss != MTNT__LOSS_NONE)
+        atomic_store(&task->cancelled, task->interrupted && task->phase != MTNT__TASK_BACK);
+    task->loss = MTNT__LOSS_NONE;
+    pthread_mutex_unlock(&task->mutex);
+}
+
+/* Why the body was cancelled. What the register has decided meanwhile stands, whoever has the lease. */
+static mtnt__loss explain_loss(mtnt__task *task, mtnt_error *err)
+{
+    mtnt__loss loss;
+
+    pthread_mutex_lock(&task->mutex);
+    loss = task->loss;
+    if (loss != MTNT__LOSS_NONE && task->attempt.verdict == MTNT__VERDICT_FAILED && err->code != MTNT_OK) {
+        if (loss == MTNT__LOSS_TAKEN)
+            mtnt_error_wrap(
+                err,
+                "its lease was lost: another process has taken the tenant over, and settles it. What was done here is "
+                "rolled back");
+        else
+            mtnt_error_wrap(
+                err,
+                "its lease was lost: it could not be renewed in the controller for too long (%s). What was done is "
+                "rolled back; run it again",
+                task->loss_text);
+        err->code = MTNT_E_LEASE;
+        err->retryable = true;
+    }
+    pthread_mutex_unlock(&task->mutex);
+    return loss;
 }
 
 static const mtnt__chain_entry *creator(const mtnt_chain *chain)
@@ -174,6 +257,7 @@ int mtnt__task_next(mtnt__task *task, mtnt_error *err)
     const char *decider = mtnt__mode_decider(mode, controller->backend, task->model->backend);
     mtnt__claim *claim = &task->claim;
 
+    forget_loss(task);
     mtnt__previous_release(&claim->previous);
     *claim = (mtnt__claim){.model = task->model,
                            .mode = mtnt__mode_name(mode),
@@ -273,6 +357,8 @@ static void make_end(mtnt__task *task, const mtnt_error *error)
     task->end =
         (mtnt__end){.tenant = mtnt_model_id(task->model),
                     .migration = task->claim.migration,
+                    /* A commit stands in the register, and is told by whoever knows of it. */
+                    .epoch = attempt->verdict == MTNT__VERDICT_COMMITTED ? 0 : task->claim.epoch,
                     .state = mtnt__migration_move(MTNT__STATE_EXECUTING, event_of(attempt->verdict)),
                     .moved = attempt->positioned && attempt->verdict != MTNT__VERDICT_IN_DOUBT &&
                              attempt->verdict != MTNT__VERDICT_BLOCKED && attempt->verdict != MTNT__VERDICT_DIVERGED,
@@ -354,7 +440,7 @@ static bool goes_back(const mtnt__task *task)
     return task->done_here > 0 && !task->job->backward && task->job->options.on_failure == MTNT_ON_FAILURE_ROLLBACK;
 }
 
-static void move(mtnt__task *task, bool steps_wanted)
+static void move(mtnt__task *task, bool steps_wanted, mtnt__loss loss)
 {
     const mtnt__attempt *attempt = &task->attempt;
     bool by_operation = task->job->options.atomicity == MTNT_ATOMICITY_OPERATION;
@@ -375,7 +461,8 @@ static void move(mtnt__task *task, bool steps_wanted)
     } else if (more) {
         task->phase = MTNT__TASK_RUN;
     } else {
-        bool back = by_operation && attempt->verdict == MTNT__VERDICT_FAILED && goes_back(task);
+        bool back = by_operation && attempt->verdict == MTNT__VERDICT_FAILED && goes_back(task) &&
+                    loss != MTNT__LOSS_TAKEN; /* the tenant is another's now */
 
         task->phase = back ? MTNT__TASK_BACK : MTNT__TASK_DONE;
         /* Compensation runs although the run was cancelled. */
@@ -405,11 +492,13 @@ void mtnt__task_run(mtnt__task *task, mtnt__link *link)
     mtnt_error error = MTNT_ERROR_INIT;
     bool steps_wanted = true, first = task->outcome.migration == NULL;
     int64_t before = task->outcome.to_version;
+    mtnt__loss loss;
 
     if (first)
         task->outcome.started_ms = system->wall_ms(system->data);
     fill_attempt(task, link);
     mtnt__attempt_run(attempt, &error);
+    loss = explain_loss(task, &error);
     mtnt__text_copy(task->migration, sizeof(task->migration), task->claim.migration);
     task->outcome.migration = task->migration;
     task->outcome.mode = mtnt__mode_name(attempt->mode);
@@ -426,7 +515,7 @@ void mtnt__task_run(mtnt__task *task, mtnt__link *link)
     if (attempt->verdict == MTNT__VERDICT_FAILED)
         task->outcome.rolled_back += undone(attempt);
     steps_wanted = task->job->options.steps == 0 || task->steps_left > 0;
-    move(task, steps_wanted);
+    move(task, steps_wanted, loss);
     make_end(task, &task->error);
     conclude(task);
 }

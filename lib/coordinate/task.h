@@ -5,6 +5,7 @@
 #define MTNT_COORDINATE_TASK_H
 
 #include "coordinate/attempt.h"
+#include "coordinate/heartbeat.h"
 
 /* What all tasks of a run share; read-only while they run. */
 typedef struct mtnt__job {
@@ -37,9 +38,14 @@ typedef struct mtnt__task {
     uint32_t needs;     /* what an earlier look at the model has shown; 0 = as the chain says */
     bool provisional, looked;
     int looks;
-    atomic_bool cancelled;
-    pthread_mutex_t mutex; /* over the two handles below */
+    atomic_bool cancelled; /* for whatever reason: a caller's word, or the lease is lost */
+    mtnt__lease lease;     /* the heartbeat's from the claim until its end is about to be written */
+    pthread_mutex_t mutex; /* over what follows */
     mtnt_db *live_controller, *live_model;
+    bool interrupted; /* a caller has said so */
+    mtnt__loss loss;  /* of the claim at hand */
+    char loss_text[256];
+
     void (*status)(void *data, const mtnt__step *step); /* as in the attempt */
     void *status_data;
 
@@ -65,6 +71,9 @@ void mtnt__task_release(mtnt__task *task);
 
 /* Fills task->claim for the next attempt; it has to be claimed in the store before _run. */
 int mtnt__task_next(mtnt__task *task, mtnt_error *err);
+/* After it has been claimed, and before _run: the heartbeat renews its lease. To be removed from it just before the end is written, which is when
+ * the body has stopped for good. */
+void mtnt__task_hold(mtnt__task *task, mtnt__heartbeat *heartbeat);
 /* Runs the claimed attempt: any thread, one at a time; prepares task->end (end_due) and moves the phase. */
 void mtnt__task_run(mtnt__task *task, mtnt__link *link);
 /* The claim could not be had, or the store failed: the task is over without an attempt. */
@@ -79,8 +88,9 @@ int mtnt__recover(mtnt_controller *controller, const mtnt_chain *chain, const mt
                   const mtnt_migration_options *options, mtnt__gate *gate, mtnt__known *known,
                   mtnt__migration_state *ret_state, mtnt_error *err);
 
-#define MTNT__LEASE_MARGIN_MS (5 * 60 * 1000)
-/* Long enough for an attempt and its rollback: nobody renews it. */
-int64_t mtnt__lease_ms(const mtnt_migration_options *options);
+/* A recovery's lease: nobody renews it, and none is needed for safety. */
+int64_t mtnt__recovery_lease_ms(const mtnt_migration_options *options);
+/* The longest that an attempt and its rollback may take. */
+int64_t mtnt__longest_ms(const mtnt_migration_options *options);
 
 #endif

@@ -40,6 +40,7 @@ struct dispatch {
     mtnt__job job;
     mtnt__gate gate;
     mtnt__slots slots;
+    mtnt__heartbeat *heartbeat;
     mtnt__tally tally;
     mtnt__pool *pool;
     mtnt__pool_news news;
@@ -200,6 +201,7 @@ static void take_in(struct dispatch *d)
 
 static void free_task(struct dispatch *d, mtnt__task *task)
 {
+    mtnt__heartbeat_remove(d->heartbeat, &task->lease);
     mtnt__task_release(task);
     free(task);
     d->in_flight--;
@@ -281,6 +283,7 @@ static void give_out(struct dispatch *d)
         mtnt__task *task = d->wanting.items[i];
 
         if (task->claim.claimed) {
+            mtnt__task_hold(task, d->heartbeat);
             mtnt__pool_push(d->pool, task);
             continue;
         }
@@ -359,8 +362,10 @@ static void trade(struct dispatch *d)
     if (d->lost || !worth_a_commit(d))
         return;
     prepare_claims(d);
-    for (size_t i = 0; i < d->ended.count; i++)
+    for (size_t i = 0; i < d->ended.count; i++) {
         d->ends[i] = d->ended.items[i]->end;
+        mtnt__heartbeat_remove(d->heartbeat, &d->ended.items[i]->lease);
+    }
     rc = exchange(d, &error);
     if (rc != 0) {
         lose_controller(d, &error);
@@ -377,6 +382,7 @@ static void end_untouched(struct dispatch *d, mtnt__task *task)
 {
     task->end = (mtnt__end){.tenant = mtnt_model_id(task->model),
                             .migration = task->claim.migration,
+                            .epoch = task->claim.epoch,
                             .state = mtnt__migration_move(MTNT__STATE_EXECUTING, MTNT__EVENT_ABORT),
                             .run = task->claim.run,
                             .finished_ms = d->tally.system->wall_ms(d->tally.system->data)};
@@ -555,6 +561,9 @@ int mtnt_executor_migrate(mtnt_executor *executor, mtnt_tenant_source *source, m
     if (rc == 0)
         rc = make_room(&d, err);
     if (rc == 0)
+        rc = mtnt__heartbeat_open(&d.heartbeat, executor->controller, mtnt_chain_name(executor->chain), &d.gate,
+                                  &executor->options.migration, err);
+    if (rc == 0)
         rc = mtnt__pool_new(&d.pool, executor->controller, &d.gate, &d.slots, executor->workers,
                             executor->window + BATCH, err);
     if (rc == 0) {
@@ -569,6 +578,7 @@ int mtnt_executor_migrate(mtnt_executor *executor, mtnt_tenant_source *source, m
         if (rc != 0 && err != NULL)
             *err = d.error;
     }
+    mtnt__heartbeat_free(d.heartbeat);
     free_room(&d);
     mtnt__job_release(&d.job);
     mtnt__slots_release(&d.slots);

@@ -37,14 +37,21 @@ static bool left_by_an_earlier_call(const mtnt_controller *controller, const cha
            mtnt__parse_int(owner + length, 1, controller->call - 1, &call);
 }
 
-bool mtnt__known_takeable(const mtnt_controller *controller, const mtnt__known *known)
+bool mtnt__known_takeable(const mtnt_controller *controller, const mtnt__known *known, int64_t longest_ms)
 {
+    int64_t over_ms = known->now_ms - known->lease_until_ms;
     char process[MTNT__PROCESS_SIZE];
+    mtnt__process_state state;
 
-    if (known->now_ms >= known->lease_until_ms || left_by_an_earlier_call(controller, known->owner))
+    if (left_by_an_earlier_call(controller, known->owner))
+        return true;
+    if (strcmp(known->owner, controller->owner) == 0 && over_ms < longest_ms)
+        return false;
+    if (over_ms >= 0 && (controller->backend != MTNT_SQLITE || over_ms >= longest_ms))
         return true;
     snprintf(process, sizeof(process), "%.*s", (int)strcspn(known->owner, "#"), known->owner);
-    return mtnt__process_look(process) == MTNT__PROCESS_DEAD;
+    state = mtnt__process_look(process);
+    return state == MTNT__PROCESS_DEAD || (over_ms >= 0 && state != MTNT__PROCESS_ALIVE);
 }
 
 void mtnt__previous_release(mtnt__previous *previous)
@@ -335,14 +342,15 @@ static int add_operations(mtnt__rows *rows, const mtnt__end *end, mtnt_error *er
         cells[7] = int_or_null(step->started_ms, step->started_ms != 0);
         cells[8] = int_or_null(step->finished_ms, step->finished_ms != 0);
         cells[9] = mtnt_value_text(step->error);
+        cells[10] = int_or_null(end->epoch, end->epoch != 0);
     }
     return 0;
 }
 
 static int record_operations(mtnt_db *db, const char *chain, const mtnt__end *ends, size_t count, mtnt_error *err)
 {
-    static const char *const columns[] = {"tenant", "migration",   "name",    "position", "checksum",
-                                          "status", "recorded_in", "started", "finished", "error"};
+    static const char *const columns[] = {"tenant",      "migration", "name",     "position", "checksum", "status",
+                                          "recorded_in", "started",   "finished", "error",    "epoch"};
     const mtnt_value more[] = {mtnt_value_text(chain), run_or_null(ends[0].run), mtnt_value_end()};
     mtnt__rows rows = MTNT__ROWS(columns);
     int rc = 0;
@@ -357,8 +365,9 @@ static int record_operations(mtnt_db *db, const char *chain, const mtnt__end *en
 
 static int finish_tenants(mtnt_db *db, const char *chain, const mtnt__end *ends, size_t count, mtnt_error *err)
 {
-    static const char *const columns[] = {"tenant", "migration",  "tenant_state", "version",         "digest",
-                                          "placed", "model_uuid", "error",        "error_operation", "error_state"};
+    static const char *const columns[] = {"tenant",          "migration",   "tenant_state", "version",
+                                          "digest",          "placed",      "model_uuid",   "error",
+                                          "error_operation", "error_state", "epoch"};
     const mtnt_value more[] = {mtnt_value_text(chain), mtnt_value_end()};
     mtnt__rows rows = MTNT__ROWS(columns);
     int rc = 0;
@@ -382,6 +391,7 @@ static int finish_tenants(mtnt_db *db, const char *chain, const mtnt__end *ends,
         cells[7] = text_if(end->error != NULL, end->error == NULL ? NULL : end->error->message);
         cells[8] = mtnt_value_text(end->error_operation);
         cells[9] = text_if(end->error != NULL, end->error == NULL ? NULL : end->error->state);
+        cells[10] = int_or_null(end->epoch, end->epoch != 0);
     }
     if (rc == 0)
         rc = mtnt__rows_run(db, NULL, NULL, err, MTNT__QUERY_FOR(db, finish_tenants), &rows, more);
@@ -391,7 +401,7 @@ static int finish_tenants(mtnt_db *db, const char *chain, const mtnt__end *ends,
 
 static int finish_migrations(mtnt_db *db, const mtnt__end *ends, size_t count, mtnt_error *err)
 {
-    static const char *const columns[] = {"migration", "state", "finished", "error"};
+    static const char *const columns[] = {"migration", "state", "finished", "error", "epoch"};
     mtnt__rows rows = MTNT__ROWS(columns);
     int rc = 0;
 
@@ -406,6 +416,7 @@ static int finish_migrations(mtnt_db *db, const mtnt__end *ends, size_t count, m
         cells[1] = mtnt_value_text(mtnt__migration_state_name(ends[i].state));
         cells[2] = int_or_null(ends[i].finished_ms, mtnt__migration_state_ended(ends[i].state));
         cells[3] = text_if(ends[i].error != NULL, ends[i].error == NULL ? NULL : ends[i].error->message);
+        cells[4] = int_or_null(ends[i].epoch, ends[i].epoch != 0);
     }
     if (rc == 0)
         rc = mtnt__rows_run(db, NULL, NULL, err, MTNT__QUERY_FOR(db, finish_migrations), &rows, NULL);
@@ -413,14 +424,15 @@ static int finish_migrations(mtnt_db *db, const mtnt__end *ends, size_t count, m
     return rc;
 }
 
-/* Operations first, the migration's own row last: each looks whether the migration is still to be ended. */
+/* The tenant first, whose row stays locked so that the claim cannot go to another meanwhile; the migration's own row last: each looks whether the
+ * migration is still to be ended, and by whom. */
 static int finish_all(mtnt_controller *controller, const char *chain, const mtnt__end *ends, size_t count,
                       mtnt_error *err)
 {
-    int rc = record_operations(controller->db, chain, ends, count, err);
+    int rc = finish_tenants(controller->db, chain, ends, count, err);
 
     if (rc == 0)
-        rc = finish_tenants(controller->db, chain, ends, count, err);
+        rc = record_operations(controller->db, chain, ends, count, err);
     if (rc == 0)
         rc = finish_migrations(controller->db, ends, count, err);
     return rc;

@@ -45,8 +45,10 @@ typedef struct mtnt__known {
 } mtnt__known;
 
 bool mtnt__known_idle(const mtnt__known *known);
-/* The lease is over, or its holder is known to be dead, or was an earlier call of this handle. */
-bool mtnt__known_takeable(const mtnt_controller *controller, const mtnt__known *known);
+/* The lease is over, or its holder is known to be dead, or was an earlier call of this handle. Never that of the call at hand: a worker of ours
+ * has it. A SQLite controller is of one host, where a live process may have been kept from renewing its lease by the file's write lock, which
+ * somebody else held: it keeps it for longest_ms (what a migration may take) after it has run out, unless it is stopped. */
+bool mtnt__known_takeable(const mtnt_controller *controller, const mtnt__known *known, int64_t longest_ms);
 /* Claims from now on are those of a new call. */
 void mtnt__store_new_call(mtnt_controller *controller);
 
@@ -92,6 +94,8 @@ int mtnt__store_claim(mtnt_controller *controller, const char *chain, mtnt__clai
 /* How one migration ended, or where it stands. */
 typedef struct mtnt__end {
     const char *tenant, *migration;
+    int64_t
+        epoch; /* of the claim that it ends; 0 = whoever holds it, for what the register has decided and is true whoever says it */
     mtnt__migration_state state;
     bool moved; /* `position`, `placed` and `uuid` are to be written */
     mtnt__position position;
@@ -103,7 +107,8 @@ typedef struct mtnt__end {
     size_t step_count;
 } mtnt__end;
 
-/* Writes them all by migration id; a row that has ended already stays as it is. */
+/* Writes them all by migration id; a row that has ended already stays as it is, and so does one whose claim is another's by now: the claim is
+ * looked at in the same transaction. */
 int mtnt__store_finish(mtnt_controller *controller, const char *chain, const mtnt__end *ends, size_t count,
                        mtnt_error *err);
 
@@ -128,6 +133,18 @@ int mtnt__store_ended(mtnt_db *db, const char *key, mtnt__migration_state *ret_s
 /* Takes the lease over from `known`; BUSY when somebody else moved first. */
 int mtnt__store_take_lease(mtnt_controller *controller, const char *chain, const char *tenant, const mtnt__known *known,
                            int64_t lease_ms, mtnt_error *err);
+
+/* One lease of a heartbeat. */
+typedef struct mtnt__renewal {
+    const char *tenant; /* borrowed */
+    char migration[MTNT__ID_SIZE];
+    int64_t epoch;
+    bool kept; /* set by _renew: the row still is the owner's, under this epoch */
+} mtnt__renewal;
+/* Renews them by the controller's clock, all in one statement (SQLite: in one transaction), on a connection of the caller's own. A row that is not
+ * `kept` is somebody else's by now, or has ended. Errors: those of a statement and a commit; nothing is known of any lease then. */
+int mtnt__store_renew(mtnt_db *db, const char *chain, const char *owner, mtnt__renewal *renewals, size_t count,
+                      int64_t lease_ms, mtnt_error *err);
 
 /* Runs. */
 int mtnt__store_run_begin(mtnt_controller *controller, const char *chain, const char *command, int64_t *ret_run,

@@ -38,8 +38,10 @@ test_wrong_type() {
     chain 1
     project "workers: many"
     refused 78 'mtnt.yaml:4: ' migrate
-    project "deadline: soon"
-    refused 78 'mtnt.yaml:4: ' migrate
+    for line in "deadline: soon" "unlock_deadline: 0" "heartbeat: often" "heartbeat_retries: -1"; do
+        project "$line"
+        refused 78 'mtnt.yaml:4: ' migrate
+    done
     project
     printf 'tenants: {a: [\n' >tenants.yaml
     refused 78 'tenants.yaml:[0-9]+: ' migrate

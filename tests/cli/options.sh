@@ -32,6 +32,20 @@ test_values() {
     exits 64 migrate --deadline 5
     complains 'write 200ms, 5s, 2m or 1h'
     exits 64 migrate --lock-timeout 0
+    exits 64 migrate --unlock-deadline 0
+    exits 64 migrate --heartbeat 0
+    complains '--heartbeat: it has to be more than 0'
+    exits 64 migrate --heartbeat 366d
+    exits 64 migrate --heartbeat-retries -1
+    complains "--heartbeat-retries: '-1' is no number from 0 to 1000"
+    MTNT_HEARTBEAT=often exits 64 migrate
+    complains "MTNT_HEARTBEAT: 'often' is no time"
+    MTNT_HEARTBEAT_RETRIES=some exits 64 migrate
+    complains "MTNT_HEARTBEAT_RETRIES: 'some' is no number"
+    MTNT_UNLOCK_DEADLINE=0 exits 64 migrate
+    MTNT_DEADLINE=soon exits 64 migrate
+    exits 64 status --heartbeat 5s
+    complains 'status does not take --heartbeat'
     exits 64 migrate --format xml
     complains 'none of text\|json\|jsonl'
     exits 64 migrate --tenants ''
@@ -48,8 +62,7 @@ test_values() {
 }
 
 test_later_versions() {
-    for option in --canary --waves --per-server --max-failures --retries --lane --environment --mode --backup \
-        --heartbeat --heartbeat-retries --rehearse; do
+    for option in --canary --waves --per-server --max-failures --retries --lane --environment --mode --backup --rehearse; do
         exits 64 migrate "$option=1"
         complains "this version does not have $option yet"
         exits 64 migrate "$option" 1

@@ -1,4 +1,5 @@
-/* CONFORMANCE, B: statuses, and what is refused before anything runs. B1 to B4 and B8 are in unit/bookkeeping_test.c, where every call shows. */
+/* CONFORMANCE, B: statuses, and what is refused before anything runs. B1 to B4 and B8 are in unit/bookkeeping_test.c, where every call shows;
+ * the beats of B5 and B6 are counted in unit/heartbeat_test.c, without a clock. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +7,139 @@
 #include <unistd.h>
 
 #include "fleet_run.h"
+
+/* ---- B5, B6: the heartbeat ---- */
+
+/* A statement that would go on for much longer than the test may take. */
+static int run_for_ever(mtnt_db *db, mtnt_error *err)
+{
+    return mtnt_db_exec(db, err,
+                        mtnt_db_backend(db) == MTNT_POSTGRES
+                            ? "SELECT pg_sleep(600)"
+                            : "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000000) "
+                              "SELECT count(*) FROM n");
+}
+
+/* As another process sees it while the body is being stopped: the tenant is not to be had. */
+static int look_from_outside(fleet *f, mtnt_error *err)
+{
+    mtnt_controller *controller = NULL;
+    mtnt_coordinator *coordinator = NULL;
+    mtnt_error other = MTNT_ERROR_INIT;
+    int rc = mtnt_controller_open(&controller, f->controller_dsn, NULL, err);
+
+    if (rc == 0)
+        rc = mtnt_coordinator_new(&coordinator, controller, f->tenants[0].model, f->chain, NULL, err);
+    if (rc == 0 && mtnt_coordinator_perform(coordinator, &other) != MTNT_E_BUSY)
+        rc = mtnt_error_set(err, MTNT_E_INVALID, "another one got in: %s", other.message);
+    mtnt_coordinator_free(coordinator);
+    mtnt_controller_close(controller);
+    return rc;
+}
+
+static int without_heartbeats(fleet *f, mtnt_operation *operation, mtnt_context *context, mtnt_error *err)
+{
+    mtnt_error cancelled = MTNT_ERROR_INIT;
+    const char *answer;
+
+    (void)operation;
+    if (f->counter++ > 0)
+        return 0;
+    answer = fleet_ask_controller(f, "ALTER TABLE mtnt_tenant RENAME TO mtnt_elsewhere");
+    if (answer[0] != '\0')
+        return mtnt_error_set(err, MTNT_E_INVALID, "%s", answer);
+    run_for_ever(mtnt_scope_model(context), &cancelled);
+    answer = fleet_ask_controller(f, "ALTER TABLE mtnt_elsewhere RENAME TO mtnt_tenant");
+    if (answer[0] != '\0')
+        return mtnt_error_set(err, MTNT_E_INVALID, "%s", answer);
+    if (cancelled.code != MTNT_E_CANCELLED || !mtnt_context_cancelled(context))
+        return mtnt_error_set(err, MTNT_E_INVALID, "not cancelled: %s", cancelled.message);
+    if (look_from_outside(f, err) != 0)
+        return err->code;
+    *err = cancelled;
+    return err->code;
+}
+
+static void b5_heartbeats_fail(fleet *f)
+{
+    mtnt_migration_options options = MTNT_MIGRATION_OPTIONS_INIT;
+    char *model = fleet_dump_model(f, 0), *now;
+
+    fleet_add(f, "a", MTNT_WRITES_MODEL);
+    fleet_add_body(f, "b", MTNT_WRITES_MODEL, (body){.during = without_heartbeats});
+    options.heartbeat_ms = 50;
+    options.heartbeat_retries = 2;
+    assert_code(f, fleet_perform(f, 0, &options), MTNT_E_LEASE);
+    assert_true(f->err.retryable);
+    assert_says(f->err.message, "its lease was lost: it could not be renewed in the controller for too long");
+    assert_says(f->err.message, "mtnt_tenant");
+    assert_says(f->err.message, "execute operation b: ");
+    /* What has become of it is written, once. */
+    assert_text(fleet_known(f, 0), "idle|0|error");
+    assert_text(fleet_migration(f, 0), "aborted");
+    assert_text(fleet_ask_controller(f, "SELECT name, status FROM mtnt_operation ORDER BY position"),
+                "a|ROLLED_BACK;b|FAILED");
+    now = fleet_dump_model(f, 0);
+    assert_string_equal(now, model);
+    free(now);
+    free(model);
+    fleet_must_perform(f, 0);
+    assert_text(fleet_known(f, 0), "idle|2|ok");
+}
+
+#define TAKEN "UPDATE mtnt_tenant SET epoch = epoch + 1, owner = 'somebody else' WHERE tenant = 't1'"
+
+static int taken_over(fleet *f, mtnt_operation *operation, mtnt_context *context, mtnt_error *err)
+{
+    const char *answer;
+
+    (void)operation;
+    if (f->counter++ > 0)
+        return 0;
+    answer = fleet_ask_controller(f, TAKEN);
+    return answer[0] != '\0' ? mtnt_error_set(err, MTNT_E_INVALID, "%s", answer)
+                             : run_for_ever(mtnt_scope_model(context), err);
+}
+
+static void b6_lease_is_taken(fleet *f, uint32_t writes)
+{
+    mtnt_migration_options options = MTNT_MIGRATION_OPTIONS_INIT;
+    char *model = fleet_dump_model(f, 0), *controller = fleet_dump_controller(f), *now;
+
+    fleet_add(f, "a", writes);
+    fleet_add_body(f, "b", writes, (body){.during = taken_over});
+    options.heartbeat_ms = 50;
+    assert_code(f, fleet_perform(f, 0, &options), MTNT_E_LEASE);
+    assert_says(f->err.message, "another process has taken the tenant over");
+    now = fleet_dump_model(f, 0);
+    assert_string_equal(now, model);
+    free(now);
+    now = fleet_dump_controller(f);
+    assert_string_equal(now, controller);
+    free(now);
+    free(model);
+    free(controller);
+    assert_text(fleet_gids(f), "");
+    /* It is for the other one to say how it ended. */
+    assert_text(fleet_known(f, 0), "executing|0|ok");
+    assert_text(fleet_ask_controller(f, "SELECT owner, epoch FROM mtnt_tenant"), "somebody else|2");
+    assert_text(fleet_migration(f, 0), "executing");
+    assert_text(fleet_ask_controller(f, "SELECT count(*) FROM mtnt_operation"), "0");
+    assert_text(fleet_ask_controller(f, "UPDATE mtnt_tenant SET lease_until_ms = 0"), "");
+    fleet_must_perform(f, 0);
+    assert_true(f->outcome.recovered);
+    assert_text(fleet_known(f, 0), "idle|2|ok");
+}
+
+static void b6_model_written(fleet *f)
+{
+    b6_lease_is_taken(f, MTNT_WRITES_MODEL);
+}
+
+static void b6_both_written(fleet *f)
+{
+    b6_lease_is_taken(f, WRITES_BOTH);
+}
 
 static void b7_out_of_order(fleet *f)
 {
@@ -162,7 +296,12 @@ static void b11_disabled_never_runs(fleet *f)
 
 int main(void)
 {
-    static const pair_test tests[] = {
+    const unsigned int on_postgres =
+        ON(PAIR_POSTGRES) | ON(PAIR_SCHEMA) | ON(PAIR_OTHER_SCHEMA) | ON(PAIR_POSTGRES_SQLITE);
+    const pair_test tests[] = {
+        {"b5_heartbeats_fail", b5_heartbeats_fail, ON_ALL, 1, false},
+        {"b6_model_written", b6_model_written, ON_ALL, 1, false},
+        {"b6_both_written", b6_both_written, on_postgres, 1, false},
         {"b7_out_of_order", b7_out_of_order, ON_ALL, 1, false},
         {"b9_no_body", b9_no_body, ON(PAIR_SQLITE), 1, false},
         {"b10_all_rerun", b10_all_rerun, ON_ALL, 1, false},

@@ -477,8 +477,115 @@ static void d7_created_earlier(fleet *f)
     assert_text(fleet_known(f, 0), "idle|1|error");
 }
 
+/* ---- D9: a late write of a lost worker changes nothing ---- */
+
+static const char all_of_it[] =
+    "SELECT t.state, t.version, t.digest, t.migration, t.epoch, t.owner, t.error, m.state, m.epoch, m.error, "
+    "(SELECT count(*) FROM mtnt_migration), (SELECT count(*) FROM mtnt_operation), (SELECT max(status) FROM mtnt_operation), "
+    "(SELECT count(*) FROM notes), (SELECT count(*) FROM mtnt_decision WHERE outcome = 'commit') "
+    "FROM mtnt_tenant AS t JOIN mtnt_migration AS m ON m.migration = t.migration";
+
+static int taken_and_failed(fleet *f, mtnt_operation *operation, mtnt_context *context, mtnt_error *err)
+{
+    const char *answer;
+
+    (void)operation;
+    (void)context;
+    if (f->counter++ > 0)
+        return 0;
+    answer = fleet_ask_controller(
+        f, "UPDATE mtnt_tenant SET epoch = epoch + 1, owner = 'somebody else', lease_until_ms = 0");
+    if (answer[0] == '\0') {
+        f->data = strdup(fleet_ask_controller(f, all_of_it));
+        answer = "boom";
+    }
+    return mtnt_error_set(err, MTNT_E_OPERATION, "%s", answer);
+}
+
+/* Another one has the claim, and has not come far with it: it is for that one to say how it ended. */
+static void d9_late_end(fleet *f)
+{
+    fleet_add(f, "a", MTNT_WRITES_MODEL);
+    fleet_add_body(f, "b", MTNT_WRITES_MODEL, (body){.during = taken_and_failed});
+    assert_code(f, fleet_perform(f, 0, NULL), MTNT_E_OPERATION);
+    assert_says(f->err.message, "boom");
+    assert_text(fleet_ask_controller(f, all_of_it), f->data);
+    assert_says(f->data, "executing|0||");
+    free(f->data);
+    fleet_must_perform(f, 0);
+    assert_true(f->outcome.recovered);
+    assert_text(fleet_known(f, 0), "idle|2|ok");
+}
+
+static int with_another(fleet *f, int (*call)(mtnt_coordinator *coordinator, mtnt_error *err), mtnt_error *err)
+{
+    mtnt_controller *controller = NULL;
+    mtnt_coordinator *coordinator = NULL;
+    int rc = mtnt_controller_open(&controller, f->controller_dsn, NULL, err);
+
+    if (rc == 0)
+        rc = mtnt_coordinator_new(&coordinator, controller, f->tenants[0].model, f->chain, NULL, err);
+    if (rc == 0)
+        rc = call(coordinator, err);
+    mtnt_coordinator_free(coordinator);
+    mtnt_controller_close(controller);
+    return rc;
+}
+
+static int overtaken(fleet *f, mtnt_operation *operation, mtnt_context *context, mtnt_error *err)
+{
+    int rc;
+
+    (void)operation;
+    (void)context;
+    if (f->counter++ > 0)
+        return 0;
+    fleet_ask_controller(f, "UPDATE mtnt_tenant SET lease_until_ms = 0");
+    rc = with_another(f, mtnt_coordinator_recover, err);
+    if (rc == 0 && f->which == PAIR_POSTGRES_SQLITE)
+        rc = with_another(f, mtnt_coordinator_perform, err);
+    if (rc == 0)
+        f->data = strdup(fleet_ask_controller(f, all_of_it));
+    return rc;
+}
+
+/* It was given up, and now it comes with all its writes, in both databases. */
+static void d9_given_up(fleet *f)
+{
+    fleet_add(f, "a", WRITES_BOTH);
+    fleet_add_body(f, "b", WRITES_BOTH, (body){.during = overtaken});
+    assert_code(f, fleet_perform(f, 0, NULL), MTNT_E_BLOCKED);
+    assert_says(f->err.message, "given up by a recovery");
+    assert_non_null(f->data);
+    assert_text(fleet_ask_controller(f, all_of_it), f->data);
+    assert_says(f->data, "idle|0|");
+    free(f->data);
+    assert_text(fleet_tables(f, 0), "precious");
+    assert_text(fleet_notes(f, 0), "");
+    assert_text(fleet_gids(f), "");
+    assert_text(fleet_migration(f, 0), "aborted");
+}
+
+/* It was given up, another one has migrated the tenant since, and now it comes with all its writes: operations', records and end. */
+static void d9_late_everything(fleet *f)
+{
+    fleet_add(f, "a", MTNT_WRITES_CONTROLLER);
+    fleet_add_body(f, "b", MTNT_WRITES_CONTROLLER, (body){.during = overtaken});
+    assert_code(f, fleet_perform(f, 0, NULL), MTNT_E_BLOCKED);
+    assert_says(f->err.message, "given up by a recovery");
+    assert_non_null(f->data);
+    assert_text(fleet_ask_controller(f, all_of_it), f->data);
+    assert_says(f->data, "idle|2|");
+    assert_says(f->data, "|COMPLETED|2|1");
+    free(f->data);
+    assert_text(fleet_notes(f, 0), "a;b");
+    assert_text(fleet_ask_controller(f, "SELECT state FROM mtnt_migration ORDER BY started_ms, state"),
+                "aborted;committed");
+}
+
 int main(void)
 {
+    const unsigned int controller_decides = ON(PAIR_POSTGRES) | ON(PAIR_SCHEMA) | ON(PAIR_OTHER_SCHEMA);
     const unsigned int outside_schema = ON_ALL & ~(ON(PAIR_SCHEMA) | ON(PAIR_OTHER_SCHEMA));
     const pair_test tests[] = {
         {"d1_performs", d1_performs, ON_ALL, 1, false},
@@ -503,6 +610,9 @@ int main(void)
         {"d7_never_deleted", d7_never_deleted, ON_ALL, 1, false},
         {"d7_existing_is_taken_over", d7_existing_is_taken_over, ON_ALL, 1, false},
         {"d7_created_earlier", d7_created_earlier, ON_ALL, 1, true},
+        {"d9_late_end", d9_late_end, ON_ALL, 1, false},
+        {"d9_late_everything", d9_late_everything, ON(PAIR_POSTGRES_SQLITE), 1, false},
+        {"d9_given_up", d9_given_up, controller_decides, 1, false},
     };
 
     return run_pair_tests("conformance_d", tests, sizeof(tests) / sizeof(*tests));

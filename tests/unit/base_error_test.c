@@ -131,11 +131,11 @@ static void a_text_that_just_fits_is_whole(void **state)
 static void every_code_has_a_name(void **state)
 {
     (void)state;
-    for (int code = 0; code >= MTNT_E_BLOCKED; code--)
+    for (int code = 0; code >= MTNT_E_LEASE; code--)
         assert_string_not_equal(mtnt_code_name(code), "MTNT_E_UNKNOWN");
     assert_string_equal(mtnt_code_name(MTNT_OK), "MTNT_OK");
     assert_string_equal(mtnt_code_name(MTNT_E_IN_DOUBT), "MTNT_E_IN_DOUBT");
-    assert_string_equal(mtnt_code_name(MTNT_E_BLOCKED - 1), "MTNT_E_UNKNOWN");
+    assert_string_equal(mtnt_code_name(MTNT_E_LEASE - 1), "MTNT_E_UNKNOWN");
     assert_string_equal(mtnt_code_name(1), "MTNT_E_UNKNOWN");
 }
 

@@ -1,5 +1,6 @@
 /* Clocks, deadlines, ids, and telling processes apart. */
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -204,6 +205,27 @@ static void ending_a_process(void **state)
     assert_int_equal(mtnt__process_end(text, &err), 0);
 }
 
+/* It may go on later, and renews nothing until then. */
+static void a_stopped_process(void **state)
+{
+    char child[MTNT__PROCESS_SIZE];
+    pid_t pid = make_child(child);
+
+    (void)state;
+    assert_int_equal(mtnt__process_look(child), MTNT__PROCESS_ALIVE);
+    kill(pid, SIGSTOP);
+    for (int i = 0; i < 500 && mtnt__process_look(child) == MTNT__PROCESS_ALIVE; i++)
+        usleep(10000);
+    assert_int_equal(mtnt__process_look(child), MTNT__PROCESS_STOPPED);
+    kill(pid, SIGCONT);
+    for (int i = 0; i < 500 && mtnt__process_look(child) == MTNT__PROCESS_STOPPED; i++)
+        usleep(10000);
+    assert_int_equal(mtnt__process_look(child), MTNT__PROCESS_ALIVE);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    assert_int_equal(mtnt__process_look(child), MTNT__PROCESS_DEAD);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +237,7 @@ int main(void)
         cmocka_unit_test(garbage_is_unknown),
         cmocka_unit_test(a_child_that_ended_is_dead),
         cmocka_unit_test(ending_a_process),
+        cmocka_unit_test(a_stopped_process),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,6 +34,8 @@ static void every_key_is_read(void **state)
                                      "deadline: 1h\n"
                                      "operation_timeout: 5s\n"
                                      "unlock_deadline: 2m\n"
+                                     "heartbeat: 3s\n"
+                                     "heartbeat_retries: 2\n"
                                      "lock_timeout: 200ms\n"
                                      "statement_timeout: 0\n");
     mtnt_project project = {0};
@@ -58,6 +60,8 @@ static void every_key_is_read(void **state)
     assert_int_equal(project.deadline_ms, 3600000);
     assert_int_equal(project.operation_timeout_ms, 5000);
     assert_int_equal(project.unlock_deadline_ms, 120000);
+    assert_int_equal(project.heartbeat_ms, 3000);
+    assert_int_equal(project.heartbeat_retries, 2);
     assert_int_equal(project.lock_timeout_ms, 200);
     assert_int_equal(project.statement_timeout_ms, 0);
     mtnt_project_release(&project);
@@ -81,6 +85,21 @@ static void what_is_not_said_is_not_set(void **state)
     assert_null(project.atomicity);
     assert_false(project.allow_out_of_order);
     assert_int_equal(project.deadline_ms, 0);
+    assert_int_equal(project.heartbeat_ms, 0);
+    assert_int_equal(project.heartbeat_retries, 0);
+    mtnt_project_release(&project);
+}
+
+/* 0 is an answer: no deadline, and no failed renewal is borne. */
+static void zero_is_said(void **state)
+{
+    mtnt_project project = {0};
+    mtnt_error err = MTNT_ERROR_INIT;
+    const char *path = scratch_write(*state, "mtnt.yaml", "deadline: 0\nheartbeat_retries: 0\n");
+
+    assert_int_equal(mtnt_project_load(&project, path, &err), 0);
+    assert_int_equal(project.deadline_ms, INT64_MAX / 1000000);
+    assert_int_equal(project.heartbeat_retries, -1);
     mtnt_project_release(&project);
 }
 
@@ -140,6 +159,14 @@ static void mistakes_are_told_with_their_place(void **state)
                    "`lock_timeout` must be a time such as 500ms, 5s, 2m or 1h, not `5 s`");
     assert_refused(state, "deadline: 5\n", 1, 11, "`deadline` must be a time such as 500ms, 5s, 2m or 1h, not `5`");
     assert_refused(state, "deadline: -5s\n", 1, 11, "`deadline` must be a time such as 500ms, 5s, 2m or 1h, not `-5s`");
+    assert_refused(state, "workers: 1\nunlock_deadline: 0\n", 2, 18, "`unlock_deadline` must be more than 0");
+    assert_refused(state, "heartbeat: 0s\n", 1, 12, "`heartbeat` must be more than 0");
+    assert_refused(state, "heartbeat: often\n", 1, 12,
+                   "`heartbeat` must be a time such as 500ms, 5s, 2m or 1h, not `often`");
+    assert_refused(state, "heartbeat: 400d\n", 1, 12, "`heartbeat` must be at most 365d, not `400d`");
+    assert_refused(state, "heartbeat_retries: -1\n", 1, 20, "`heartbeat_retries` must be 0 to 1000, not -1");
+    assert_refused(state, "heartbeat_retries: 1001\n", 1, 20, "`heartbeat_retries` must be 0 to 1000, not 1001");
+    assert_refused(state, "heartbeat_retries: once\n", 1, 20, "`heartbeat_retries` must be a whole number, not `once`");
     assert_refused(state, "atomicity: all\n", 1, 12, "`atomicity` must be `chain` or `operation`, not `all`");
     assert_refused(state, "on_failure: stop\n", 1, 13, "`on_failure` must be `rollback` or `keep`, not `stop`");
     assert_refused(state, "on_error: keep\n", 1, 11, "`on_error` must be `continue` or `stop`, not `keep`");
@@ -172,6 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(every_key_is_read),
         CASE(what_is_not_said_is_not_set),
+        CASE(zero_is_said),
         CASE(paths_are_seen_from_the_file),
         CASE(without_a_file_there_are_defaults),
         CASE(mistakes_are_told_with_their_place),

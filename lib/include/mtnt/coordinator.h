@@ -27,6 +27,8 @@ typedef struct mtnt_migration_options {
     int64_t deadline_ms;          /* one tenant's whole attempt: 1 h */
     int64_t operation_timeout_ms; /* one operation: none */
     int64_t unlock_deadline_ms;   /* rollback and bookkeeping after a failure: 2 min, always a fresh one */
+    int64_t heartbeat_ms;         /* how often leases are renewed: 10 s */
+    int heartbeat_retries;        /* so many failed renewals in a row are borne, at most 1000: 1; negative = none */
     mtnt_hook_fn before_each, after_each;
     void *hook_data;
 } mtnt_migration_options;
@@ -34,7 +36,7 @@ typedef struct mtnt_migration_options {
 #define MTNT_MIGRATION_OPTIONS_INIT                                                                                    \
     {                                                                                                                  \
         MTNT_MIGRATION_OPTIONS_VERSION, MTNT_ATOMICITY_CHAIN, MTNT_ON_FAILURE_ROLLBACK, NULL, 0, NULL, false, 0, 0, 0, \
-            NULL, NULL, NULL                                                                                           \
+            0, 0, NULL, NULL, NULL                                                                                     \
     }
 
 /* Borrows controller, model and chain until _free. INVALID, NOT_FOUND (options->to), NOMEM. Does not touch a database. */
@@ -44,9 +46,11 @@ MTNT_API int mtnt_coordinator_new(mtnt_coordinator **ret_coordinator, mtnt_contr
 MTNT_API void mtnt_coordinator_free(mtnt_coordinator *coordinator);
 MTNT_API size_t mtnt_coordinator_len(const mtnt_coordinator *coordinator);
 
-/* Brings the tenant forward / takes it back; blocks. 0: both databases have all of it (also when nothing was to be done).
- * IN_DOUBT: the answer to a commit was lost; mtnt_coordinator_recover tells. HISTORY, REFUSED, FOREIGN, NEWER, BUSY (another process
- * has the tenant's lease): nothing was changed. Any other code: the operation that failed is in err, and both databases are
+/* Brings the tenant forward / takes it back; blocks. A thread that renews the lease runs meanwhile, and is joined before it returns; it inherits the
+ * caller's signal mask. 0: both databases have all of it (also when nothing was to be done).
+ * IN_DOUBT: the answer to a commit was lost; mtnt_coordinator_recover tells. LEASE (retryable): the lease was lost, because another process
+ * has taken the tenant over or the controller was out of reach for too long; the running body was cancelled. HISTORY, REFUSED, FOREIGN,
+ * NEWER, BUSY (another process has the tenant's lease): nothing was changed. LEASE and any other code: the operation that failed is in err, and both databases are
  * as before (with OPERATION + KEEP: as after the last operation that succeeded). */
 MTNT_API int mtnt_coordinator_perform(mtnt_coordinator *coordinator, mtnt_error *err);
 MTNT_API int mtnt_coordinator_rewind(mtnt_coordinator *coordinator, mtnt_error *err);

@@ -37,7 +37,8 @@ typedef enum mtnt_code {
     MTNT_E_FOREIGN = -17,   /* the model belongs to another controller, or is not the model that was expected */
     MTNT_E_OPERATION = -18, /* an operation's own code said no */
     MTNT_E_NOT_IMPLEMENTED = -19, /* an operation without setup or execute, or something this version does not do */
-    MTNT_E_BLOCKED = -20          /* a person has to decide before this tenant can go on */
+    MTNT_E_BLOCKED = -20,         /* a person has to decide before this tenant can go on */
+    MTNT_E_LEASE = -21 /* the tenant's lease was lost while it was being migrated; what was done was rolled back */
 } mtnt_code;
 
 #define MTNT_ERROR_MESSAGE_SIZE 4096

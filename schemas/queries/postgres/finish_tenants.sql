@@ -1,4 +1,5 @@
--- $1: JSON array of {tenant, migration, tenant_state, version, digest, placed, model_uuid, error, error_operation, error_state}; $2: chain.
+-- $1: JSON array of {tenant, migration, tenant_state, version, digest, placed, model_uuid, error, error_operation, error_state,
+-- epoch}; $2: chain. epoch NULL: whoever holds the claim.
 -- version NULL: what is applied has not changed.
 UPDATE {schema}.mtnt_tenant AS t SET
     state = j.tenant_state,
@@ -9,5 +10,7 @@ UPDATE {schema}.mtnt_tenant AS t SET
     error = j.error, error_operation = j.error_operation, error_state = j.error_state,
     updated_ms = (extract(epoch FROM clock_timestamp()) * 1000)::bigint
 FROM jsonb_to_recordset($1::jsonb) AS j(tenant text, migration text, tenant_state text, version bigint, digest text, placed text,
-                                        model_uuid text, error text, error_operation text, error_state text)
+                                        model_uuid text, error text, error_operation text, error_state text,
+                                        epoch bigint)
 WHERE t.chain = $2 AND t.tenant = j.tenant AND t.migration = j.migration AND t.state IN ('executing', 'in_doubt', 'blocked', 'compensating')
+  AND (j.epoch IS NULL OR t.epoch = j.epoch)
