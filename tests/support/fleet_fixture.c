@@ -489,7 +489,7 @@ const char *fleet_gids(fleet *f)
 
 static int provisional_files(fleet *f)
 {
-    DIR *folder = opendir(f->folder);
+    DIR *folder = opendir(fleet_settings.models_in == NULL ? f->folder : fleet_settings.models_in);
     struct dirent *entry;
     int count = 0;
 
@@ -805,7 +805,8 @@ static void place_tenant(fleet *f, size_t index)
 
     snprintf(t->id, sizeof(t->id), "t%u", (unsigned)index % 100 + 1);
     if (f->model_backend == MTNT_SQLITE) {
-        snprintf(t->dsn, sizeof(t->dsn), "sqlite:%s/%s.db", f->folder, t->id);
+        snprintf(t->dsn, sizeof(t->dsn), "sqlite:%s/%s.db",
+                 fleet_settings.models_in == NULL ? f->folder : fleet_settings.models_in, t->id);
     } else {
         if (f->which == PAIR_SCHEMA)
             controller_database(t->database, sizeof(t->database));
@@ -898,7 +899,8 @@ static void make_controller(fleet *f)
     char name[64];
 
     if (f->controller_backend == MTNT_SQLITE) {
-        snprintf(f->controller_dsn, sizeof(f->controller_dsn), "sqlite:%s/controller.db", f->folder);
+        snprintf(f->controller_dsn, sizeof(f->controller_dsn), "sqlite:%s/controller.db",
+                 fleet_settings.controller_in == NULL ? f->folder : fleet_settings.controller_in);
         make_sqlite(path_of(f->controller_dsn), notes);
     } else {
         postgres_dsn(f->controller_dsn, sizeof(f->controller_dsn), controller_database(name, sizeof(name)));

@@ -78,6 +78,7 @@ struct fleet {
 extern struct fleet_settings {
     const char *through;     /* the folder of a socket that the library connects to in place of the server's: a proxy */
     int64_t lock_timeout_ms; /* of the controllers that are opened */
+    const char *models_in, *controller_in; /* folders of SQLite files that the test makes, fills and removes */
 } fleet_settings;
 
 #define WRITES_BOTH (MTNT_WRITES_MODEL | MTNT_WRITES_CONTROLLER)
