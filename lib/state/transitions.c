@@ -124,3 +124,32 @@ bool mtnt__migration_state_waits_for_a_person(mtnt__migration_state state)
 {
     return state == MTNT__STATE_ROLLBACK_FAILED || state == MTNT__STATE_DIVERGED;
 }
+
+static const mtnt__status_transition status_transitions[] = {
+    {MTNT_STATUS_NONE, "plan", MTNT_STATUS_PENDING, "it is to run"},
+    {MTNT_STATUS_PENDING, "plan", MTNT_STATUS_PENDING, "an earlier attempt did not reach it: it is to run"},
+    {MTNT_STATUS_STARTED, "plan", MTNT_STATUS_PENDING, "an earlier attempt was cut off in it: it runs again"},
+    {MTNT_STATUS_FAILED, "plan", MTNT_STATUS_PENDING, "it failed before: it runs again"},
+    {MTNT_STATUS_ROLLED_BACK, "plan", MTNT_STATUS_PENDING, "it was taken back before: it runs again"},
+    {MTNT_STATUS_COMPLETED, "plan", MTNT_STATUS_PENDING, "a rewind is to take it back"},
+    {MTNT_STATUS_PENDING, "begin", MTNT_STATUS_STARTED, "it runs, or its rollback does"},
+    {MTNT_STATUS_STARTED, "succeed", MTNT_STATUS_COMPLETED, "it is done"},
+    {MTNT_STATUS_STARTED, "fail", MTNT_STATUS_FAILED, "it failed, or its rollback did; the error says why"},
+    {MTNT_STATUS_STARTED, "rewind", MTNT_STATUS_ROLLED_BACK, "its rollback is done"},
+    {MTNT_STATUS_COMPLETED, "compensate", MTNT_STATUS_ROLLED_BACK,
+     "it was done, and was taken back because a later one failed"},
+};
+
+const mtnt__status_transition *mtnt__status_transitions(size_t *ret_count)
+{
+    *ret_count = sizeof(status_transitions) / sizeof(*status_transitions);
+    return status_transitions;
+}
+
+bool mtnt__status_may_become(mtnt_status from, mtnt_status to)
+{
+    for (size_t i = 0; i < sizeof(status_transitions) / sizeof(*status_transitions); i++)
+        if (status_transitions[i].from == from && status_transitions[i].to == to)
+            return true;
+    return false;
+}

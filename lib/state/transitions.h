@@ -1,9 +1,11 @@
-/* The states of a migration, as data: from, event, to. The tests walk every edge. */
+/* The states of a migration and the statuses of an operation, as data: from, event, to. The tests walk every edge; STATES.md is made of it. */
 #ifndef MTNT_STATE_TRANSITIONS_H
 #define MTNT_STATE_TRANSITIONS_H
 
 #include <stdbool.h>
 #include <stddef.h>
+
+#include "mtnt/operation.h"
 
 typedef enum mtnt__migration_state {
     MTNT__STATE_NONE = 0,
@@ -50,5 +52,16 @@ mtnt__migration_state mtnt__migration_state_parse(const char *name);
 bool mtnt__migration_state_ended(mtnt__migration_state state);
 /* Only a person ends it: recovery leaves it as it is. */
 bool mtnt__migration_state_waits_for_a_person(mtnt__migration_state state);
+
+/* An operation's status for one tenant. What a crash leaves is what the register says of the whole, never this. */
+typedef struct mtnt__status_transition {
+    mtnt_status from; /* NONE: not known for this tenant */
+    const char *event;
+    mtnt_status to;
+    const char *operator_text;
+} mtnt__status_transition;
+
+const mtnt__status_transition *mtnt__status_transitions(size_t *ret_count);
+bool mtnt__status_may_become(mtnt_status from, mtnt_status to);
 
 #endif
