@@ -215,6 +215,70 @@ int mtnt__file_rename_new(const char *from, const char *to, mtnt_error *err)
                           strerror_r(number, reason, sizeof(reason)));
 }
 
+int mtnt__file_make_private(const char *path, mtnt_error *err)
+{
+    int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+    if (file < 0)
+        return fail(err, "cannot make", path);
+    close(file);
+    return MTNT_OK;
+}
+
+static int make_one_folder(const char *path, mtnt_error *err)
+{
+    struct stat status;
+    int number;
+
+    if (mkdir(path, 0777) == 0)
+        return mtnt__folder_sync_of(path, err);
+    number = errno;
+    if (number == EEXIST && stat(path, &status) == 0 && S_ISDIR(status.st_mode))
+        return MTNT_OK;
+    errno = number;
+    fail(err, "cannot make the folder", path);
+    if (number == EEXIST)
+        return mtnt_error_set(err, MTNT_E_IO, "%s is not a folder", path);
+    return err ? err->code : code_of(number);
+}
+
+int mtnt__folder_make(const char *path, mtnt_error *err)
+{
+    char *copy = strdup(path);
+    struct stat status;
+    int rc = MTNT_OK;
+
+    if (!copy)
+        return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    for (char *slash = strchr(copy + 1, '/'); *copy && slash && rc == MTNT_OK; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        /* What is there already may lie where nothing could be made. */
+        if (stat(copy, &status) != 0)
+            rc = make_one_folder(copy, err);
+        *slash = '/';
+    }
+    if (rc == MTNT_OK)
+        rc = make_one_folder(path, err);
+    free(copy);
+    return rc;
+}
+
+int mtnt__temporary_beside(const char *path, char **ret_name, mtnt_error *err)
+{
+    mtnt__buffer name = {0};
+    char id[MTNT__ID_SIZE], *text;
+    int rc = mtnt__random_id(mtnt__system_default(), id, err);
+
+    if (rc != 0)
+        return rc;
+    mtnt__buffer_add_format(&name, "%s.tmp-%.16s", path, id);
+    text = mtnt__buffer_take(&name);
+    if (!text)
+        return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    *ret_name = text;
+    return MTNT_OK;
+}
+
 int mtnt__file_remove(const char *path, mtnt_error *err)
 {
     if (unlink(path) == 0 || errno == ENOENT)

@@ -21,6 +21,16 @@ int mtnt__folder_sync_of(const char *path, mtnt_error *err);
 /* renameat2(RENAME_NOREPLACE): EXISTS when the target is taken, NOT_FOUND when the source is gone. Not synced. */
 int mtnt__file_rename_new(const char *from, const char *to, mtnt_error *err);
 
+/* A new, empty file of the owner's alone (mode 0600). EXISTS when something is there. */
+int mtnt__file_make_private(const char *path, mtnt_error *err);
+
+/* Makes the folder `path` and those that lead to it (mode 0777 less the umask), each name synced; one that is there is fine, and so is another
+ * who makes it at the same time. IO when something else stands there. */
+int mtnt__folder_make(const char *path, mtnt_error *err);
+
+/* "<path>.tmp-<16 random digits>": a name for what is not yet good. malloc'ed. NOMEM, IO. */
+int mtnt__temporary_beside(const char *path, char **ret_name, mtnt_error *err);
+
 /* unlink; a file that is not there is fine. */
 int mtnt__file_remove(const char *path, mtnt_error *err);
 

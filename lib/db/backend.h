@@ -84,6 +84,11 @@ typedef struct mtnt__backend {
     /* The unquoted schema of a side, for {schema}; borrowed until disconnect. */
     int (*schema)(void *state, mtnt__call *call, const char **ret_schema, mtnt_error *err);
     int (*facts)(void *state, mtnt__call *call, mtnt__db_facts *ret_facts, mtnt_error *err);
+    /* As mtnt__db_snapshot and its neighbours say; NULL = there are none. Connected, and not by the connection that is open. */
+    int (*snapshot)(void *state, mtnt__call *call, const char *path, char *ret_digest, mtnt_error *err);
+    int (*digest)(void *state, mtnt__call *call, char ret_digest[MTNT__DIGEST_SIZE], mtnt_error *err);
+    int (*restore)(void *state, mtnt__call *call, const char *path, const mtnt__restore_terms *terms, bool *ret_changed,
+                   mtnt_error *err);
     void (*cancel)(void *state); /* any thread; the flag of the call is set already; does not wait */
     void *(*native)(void *state, mtnt_backend kind); /* raw handle for an operation, NULL = none of that kind */
 } mtnt__backend;

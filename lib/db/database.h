@@ -119,6 +119,31 @@ int mtnt__db_facts_read(mtnt_db *db, mtnt__db_facts *ret_facts, mtnt_error *err)
  * PostgreSQL: the database, or with `schema` the schema in it. Errors: CONNECT, IO, CORRUPT, NOMEM. */
 int mtnt__db_exists(const char *dsn, const mtnt__db_options *options, bool *ret_exists, mtnt_error *err);
 
+/* Snapshots: of the whole SQLite file, of the PostgreSQL database, or of the handle's schema in it. They open connections of their own, with the
+ * deadline and the cancel of the handle, so that what is open on the handle is not part of them. The digest is one of the content (definitions and
+ * rows, our own tables left out), not of its layout: VACUUM does not change it. It costs reading everything.
+ *
+ * _snapshot writes what is committed to a new file: under a temporary name beside it, synced, renamed. It can be opened and migrated like
+ * any model (SQLite), or given to pg_restore (PostgreSQL: custom format, by the programs pg_dump and pg_restore of PATH, which get
+ * the password by the environment). ret_digest NULL = not wanted. SQLite lets writers in between steps, unless the handle itself holds them off.
+ * Errors: EXISTS (never over a file), IO (no room, no folder), NOT_FOUND (no such program), REFUSED (pg_dump older than the server), OPERATION (the
+ * program failed), CONNECT, BUSY, DEADLINE, CANCELLED, NOMEM. Nothing is left under `path` then, nor beside it. A crash may leave the temporary
+ * `<path>.tmp-…`. */
+#define MTNT__DIGEST_SIZE 65
+int mtnt__db_snapshot(mtnt_db *db, const char *path, char *ret_digest, mtnt_error *err);
+int mtnt__db_digest(mtnt_db *db, char ret_digest[MTNT__DIGEST_SIZE], mtnt_error *err);
+/* What the model has to look like for a restore: its digest as it was saved (nothing is to be done then), or as it was after the last write of our
+ * own; "" = not known. */
+typedef struct mtnt__restore_terms {
+    const char *saved, *left;
+} mtnt__restore_terms;
+/* Puts the content of the snapshot back into the live database, in one transaction, our own tables apart, which stay as they are now. Whether somebody
+ * else has written is looked at under the lock that writers need. *ret_changed: false = it was as saved. Not within a transaction. SQLite: readers see the
+ * old or the new content and their connections stay good. PostgreSQL: programs pg_restore and psql; ACCESS EXCLUSIVE on every table meanwhile.
+ * REFUSED: the model is as neither of the terms says, nothing was changed; and the errors of _snapshot. */
+int mtnt__db_restore(mtnt_db *db, const char *path, const mtnt__restore_terms *terms, bool *ret_changed,
+                     mtnt_error *err);
+
 /* PostgreSQL databases by name, on the server of `dsn`, through its maintenance database (postgres, else template1).
  * create: EXISTS; drop: a missing one is fine; rename: EXISTS / NOT_FOUND, BUSY when sessions are connected. */
 int mtnt__postgres_create_database(const char *dsn, const char *name, const mtnt__db_options *options, mtnt_error *err);

@@ -307,6 +307,9 @@ const mtnt__backend mtnt__postgres_backend = {
     .boundary = postgres_boundary,
     .schema = postgres_schema,
     .facts = postgres_facts,
+    .snapshot = mtnt__postgres_snapshot,
+    .digest = mtnt__postgres_digest,
+    .restore = mtnt__postgres_restore,
     .cancel = postgres_cancel,
     .native = postgres_native,
 };

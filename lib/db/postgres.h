@@ -98,6 +98,18 @@ int mtnt__postgres_rollback(void *state, mtnt__call *call);
 int mtnt__postgres_prepare(void *state, mtnt__call *call, const char *gid, mtnt_error *err);
 int mtnt__postgres_finish_prepared(void *state, mtnt__call *call, const char *gid, bool commit, mtnt_error *err);
 
+/* postgres_programs.c: pg_dump and its kin. `connection` says which server and database; they get it by the environment, a password too, and
+ * never by an argument. `arguments` is NULL-terminated; the first is the program. */
+int mtnt__postgres_program(PGconn *connection, const mtnt__call *call, const char *const *arguments, mtnt_error *err);
+/* NOT_FOUND: it is not in PATH. REFUSED: it is older than the server. */
+int mtnt__postgres_program_check(PGconn *connection, const mtnt__call *call, const char *program, mtnt_error *err);
+
+/* postgres_snapshot.c */
+int mtnt__postgres_snapshot(void *state, mtnt__call *call, const char *path, char *ret_digest, mtnt_error *err);
+int mtnt__postgres_digest(void *state, mtnt__call *call, char ret_digest[MTNT__DIGEST_SIZE], mtnt_error *err);
+int mtnt__postgres_restore(void *state, mtnt__call *call, const char *path, const mtnt__restore_terms *terms,
+                           bool *ret_changed, mtnt_error *err);
+
 /* postgres.c: settings */
 bool mtnt__postgres_speaks_utf8(const mtnt__postgres *s);
 /* Statements that make the session fit for `side`, and how many they are. With `reset` what operations have changed goes first. */

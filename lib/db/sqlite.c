@@ -189,6 +189,9 @@ const mtnt__backend mtnt__sqlite_backend = {
     .boundary = sqlite_boundary,
     .schema = sqlite_schema,
     .facts = sqlite_facts,
+    .snapshot = mtnt__sqlite_snapshot,
+    .digest = mtnt__sqlite_digest,
+    .restore = mtnt__sqlite_restore,
     .cancel = sqlite_cancel,
     .native = sqlite_native,
 };

@@ -77,6 +77,21 @@ int mtnt__sqlite_exec(mtnt__sqlite *s, const char *sql, mtnt_error *err);
 #define MTNT__SQLITE_VALUE 64
 int mtnt__sqlite_value(mtnt__sqlite *s, const char *sql, char *ret_text, mtnt_error *err);
 
+/* sqlite_snapshot.c, sqlite_restore.c, sqlite_digest.c */
+int mtnt__sqlite_snapshot(void *state, mtnt__call *call, const char *path, char *ret_digest, mtnt_error *err);
+int mtnt__sqlite_restore(void *state, mtnt__call *call, const char *path, const mtnt__restore_terms *terms,
+                         bool *ret_changed, mtnt_error *err);
+int mtnt__sqlite_digest(void *state, mtnt__call *call, char ret_digest[MTNT__DIGEST_SIZE], mtnt_error *err);
+/* Of what the connection sees as main, within the transaction that is open on it. */
+int mtnt__sqlite_digest_of(mtnt__sqlite *s, char ret_digest[MTNT__DIGEST_SIZE], mtnt_error *err);
+/* A connection of its own to a file that is there; closed by _close_own, NULL is fine. */
+int mtnt__sqlite_open_own(mtnt__sqlite **ret_own, const char *path, bool read_only, mtnt__call *call, mtnt_error *err);
+void mtnt__sqlite_close_own(mtnt__sqlite *own);
+/* All pages of the connection's main into a file that is empty and private. The call's deadline and cancel end it. */
+int mtnt__sqlite_copy(mtnt__sqlite *source, const mtnt__call *call, const char *target, mtnt_error *err);
+/* What a failing backup says: `code` is its own, of no connection. */
+int mtnt__sqlite_backup_fail(int code, const char *path, mtnt_error *err);
+
 /* sqlite_transaction.c */
 int mtnt__sqlite_begin(void *state, mtnt__call *call, mtnt_error *err);
 bool mtnt__sqlite_in_transaction(const void *state);
