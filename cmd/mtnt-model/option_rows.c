@@ -62,6 +62,8 @@ const mtnt__option_row mtnt__option_rows[] = {
     {.name = "allow-out-of-order", KIND(FLAG), SETTING(allow_out_of_order), PROJECT(allow_out_of_order),
      TAKES(FORWARD),
      .help = "run operations that come before one that is applied"},
+    {.name = "backup", KIND(TEXT), .value = "DIR", SETTING(backup), PROJECT(backup), TAKES(RUN),
+     .help = "save each model into DIR/TENANT before its first change (PostgreSQL: with pg_dump)"},
     {.name = "yes", KIND(FLAG), SETTING(yes), TAKES(YES),
      .help = "yes to taking back everything"},
 
@@ -109,6 +111,6 @@ _Static_assert(sizeof mtnt__option_rows / sizeof mtnt__option_rows[0] <= MTNT__O
 
 const char *const mtnt__options_later[] = {
     "canary",      "waves", "per-server", "max-failures", "retries", "lane",
-    "environment", "mode",  "backup",     "rehearse",     "repair",  NULL,
+    "environment", "mode",  "rehearse",   "repair",       NULL,
 };
 _Static_assert(sizeof mtnt__options_later / sizeof mtnt__options_later[0] <= MTNT__OPTIONS_LATER_MAX, "room");

@@ -25,7 +25,7 @@ typedef struct mtnt__settings {
     int64_t workers;
     const char *to, *run;
     int64_t steps;
-    const char *atomicity, *on_failure, *on_error;
+    const char *atomicity, *on_failure, *on_error, *backup;
     bool allow_out_of_order, yes;
     int64_t deadline_ms, operation_timeout_ms, unlock_deadline_ms, lock_timeout_ms, statement_timeout_ms;
     int64_t heartbeat_ms, heartbeat_retries;

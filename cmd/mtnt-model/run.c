@@ -78,6 +78,7 @@ static void fill_options(const mtnt__work *work, const mtnt__run_spec *spec, mtn
     options->migration.steps = spec->steps;
     options->migration.run = settings->run;
     options->migration.allow_out_of_order = settings->allow_out_of_order;
+    options->migration.backup = settings->backup;
     options->migration.deadline_ms = settings->deadline_ms;
     options->migration.operation_timeout_ms = settings->operation_timeout_ms;
     options->migration.unlock_deadline_ms = settings->unlock_deadline_ms;

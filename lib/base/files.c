@@ -255,6 +255,8 @@ int mtnt__folder_make(const char *path, mtnt_error *err)
         /* What is there already may lie where nothing could be made. */
         if (stat(copy, &status) != 0)
             rc = make_one_folder(copy, err);
+        else if (!S_ISDIR(status.st_mode))
+            rc = mtnt_error_set(err, MTNT_E_IO, "%s is not a folder", copy);
         *slash = '/';
     }
     if (rc == MTNT_OK)

@@ -22,6 +22,7 @@ typedef struct project_file {
     mtnt__yaml_int workers, heartbeat_retries;
     mtnt__yaml_text atomicity, on_failure, on_error;
     mtnt__yaml_bool allow_out_of_order;
+    mtnt__yaml_text backup;
     mtnt__yaml_text deadline, operation_timeout, unlock_deadline, heartbeat, lock_timeout, statement_timeout;
 } project_file;
 
@@ -36,6 +37,7 @@ static const cyaml_schema_field_t project_table[] = {
     TEXT(on_failure),
     TEXT(on_error),
     MTNT__YAML_BOOL_FIELD("allow_out_of_order", MTNT__YAML_OPTIONAL, project_file, allow_out_of_order),
+    TEXT(backup),
     TEXT(deadline),
     TEXT(operation_timeout),
     TEXT(unlock_deadline),
@@ -181,6 +183,7 @@ static int take(mtnt_project *project, const project_file *said, const char *pat
     if ((rc = take_plain(project, said, path, err)) || (rc = take_controller(project, said, path, err)) ||
         (rc = take_path(&project->tenants, &said->tenants, path, err)) ||
         (rc = take_path(&project->chain, &said->chain, path, err)) ||
+        (rc = take_path(&project->backup, &said->backup, path, err)) ||
         (rc = take_plugin(&project->plugin, &said->plugin, path, err)) || (rc = take_times(project, said, path, err)))
         return rc;
     return take_choices(project, said, path, err);
@@ -214,6 +217,7 @@ void mtnt_project_release(mtnt_project *project)
     free(project->tenants);
     free(project->chain);
     free(project->plugin);
+    free(project->backup);
     free(project->atomicity);
     free(project->on_failure);
     free(project->on_error);

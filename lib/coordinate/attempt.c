@@ -275,6 +275,9 @@ static int run(mtnt__attempt *attempt, mtnt_error *err)
         attempt->verdict = MTNT__VERDICT_NOTHING;
         return 0;
     }
+    rc = mtnt__backup_before(attempt, err);
+    if (rc != 0)
+        return rc;
     return perform(attempt, err);
 }
 

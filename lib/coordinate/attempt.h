@@ -40,6 +40,7 @@ typedef struct mtnt__attempt {
     ptrdiff_t last;         /* chain index of options->to, -1 = none */
     int64_t steps_limit;    /* 0 = none */
     int64_t only_run;       /* rewind: 0 = any */
+    bool backup;            /* options->backup is to be seen to: nothing was changed yet */
     atomic_bool *cancelled; /* set by another thread; handles are cancelled too */
     /* where databases that a cancel must reach are shown, under the owner's lock */
     void (*publish)(void *data, mtnt_db *controller, mtnt_db *model);
@@ -70,7 +71,7 @@ typedef struct mtnt__attempt {
     uint32_t needs;
     bool needs_provisional;
     mtnt__position before, position; /* of the model; valid when `positioned` */
-    bool positioned, made_model;
+    bool positioned, made_model, backed_up;
     int64_t from_version;
     mtnt__step *recorded; /* malloc'ed: applied before this attempt, and unknown to the controller */
     size_t recorded_count;
@@ -99,6 +100,12 @@ void mtnt__sides_close(mtnt__attempt *attempt);
 int mtnt__sides_prepare_readers(mtnt__attempt *attempt, mtnt_error *err);
 void mtnt__sides_use_readers(mtnt__attempt *attempt, mtnt__deadline_ms deadline);
 mtnt__db_options mtnt__side_options(const mtnt_controller *controller, const mtnt_model *model);
+
+/* backup.c: once it is known that there is something to do, and before it is done: a snapshot of the model into options->backup. */
+int mtnt__backup_before(mtnt__attempt *attempt, mtnt_error *err);
+/* A name for the file system that is no other text's: as it is when it is plain ([A-Za-z0-9._-], not beginning with a dot), other bytes as %XX,
+ * and a hash for the rest of a long one. malloc'ed; NULL = out of memory. */
+char *mtnt__backup_name(const char *text);
 
 /* operations.c: setup and execute of each, or rollback of each; on failure the compensation of what survives. */
 void mtnt__operations_status(const mtnt__attempt *attempt, mtnt__step *step, mtnt_status status);

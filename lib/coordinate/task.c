@@ -286,6 +286,8 @@ static void fill_attempt(mtnt__task *task, mtnt__link *link)
     attempt->publish_data = task;
     attempt->status = task->status;
     attempt->status_data = task->status_data;
+    /* What takes changes back is no first change. */
+    attempt->backup = !task->backed_up && task->phase != MTNT__TASK_BACK;
     attempt->last = task->phase == MTNT__TASK_BACK ? -1 : job->last;
     attempt->only_run = task->phase == MTNT__TASK_BACK ? job->run : job->only_run;
     attempt->steps_limit = task->phase == MTNT__TASK_BACK ? 1 : by_operation ? 1 : task->steps_left;
@@ -498,6 +500,7 @@ void mtnt__task_run(mtnt__task *task, mtnt__link *link)
         task->outcome.started_ms = system->wall_ms(system->data);
     fill_attempt(task, link);
     mtnt__attempt_run(attempt, &error);
+    task->backed_up = task->backed_up || attempt->backed_up;
     loss = explain_loss(task, &error);
     mtnt__text_copy(task->migration, sizeof(task->migration), task->claim.migration);
     task->outcome.migration = task->migration;

@@ -37,6 +37,7 @@ typedef struct mtnt__task {
     int64_t steps_left; /* 0 = no limit */
     uint32_t needs;     /* what an earlier look at the model has shown; 0 = as the chain says */
     bool provisional, looked;
+    bool backed_up; /* options->backup has what was there before the first change */
     int looks;
     atomic_bool cancelled; /* for whatever reason: a caller's word, or the lease is lost */
     mtnt__lease lease;     /* the heartbeat's from the claim until its end is about to be written */

@@ -618,6 +618,40 @@ END
     same "$(sql models/b.db "SELECT count(*) FROM settings")" 0
 }
 
+# C5: a backup before the first change, none for a new model and none when nothing is to be done; by flag, environment, file.
+test_C5() {
+    fleet 3 a b
+    for id in a b; do
+        sql "models/$id.db" "DROP TABLE made"
+    done
+    ok migrate --to one --backup saved
+    [ ! -e saved ] || fail "new models were backed up"
+    ok migrate --to two --backup saved
+    for id in a b; do
+        same "$(find "saved/$id" -type f | wc -l)" 1
+        file=$(echo "saved/$id"/*-v1-*.db)
+        same "$(sql "$file" "SELECT name FROM mtnt_applied")" one
+        same "$(sql "$file" "SELECT count(*) FROM sqlite_schema WHERE name IN ('t_one', 't_two')")" 1
+        same "$(sql "$file" "PRAGMA integrity_check")" ok
+    done
+    MTNT_BACKUP=saved ok migrate
+    same "$(find saved -name '*-v2-*.db' | wc -l)" 2
+    MTNT_BACKUP=saved ok migrate
+    same "$(find saved -type f | wc -l)" 4
+    # A backup is a model like any other: put back, it is migrated on.
+    file=$(echo saved/a/*-v1-*.db)
+    cp "$file" models/a.db
+    sql controller.db "UPDATE mtnt_tenant SET digest = '' WHERE tenant = 'a'"
+    echo "backup: elsewhere" >>mtnt.yaml
+    ok migrate
+    same "$(tables_of a)" "t_one t_three t_two"
+    same "$(find elsewhere -type f | wc -l)" 1
+    echo >taken
+    exits 1 undo --backup taken
+    says 'taken is not a folder' 'nothing changed'
+    same "$(tables_of a)" "t_one t_three t_two"
+}
+
 test_recover_nothing() {
     fleet 1 a
     ok migrate

@@ -1,4 +1,5 @@
 /* CONFORMANCE, C: up, down, list; what the store knows and the chain does not. */
+#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -253,6 +254,184 @@ static void c7_several_tables(fleet *f)
     free(after);
 }
 
+/* ---- C5: backups ---- */
+
+/* How many files are in a tenant's folder of backups; the path of the last one by name. */
+static int backups(fleet *f, const char *tenant, char *ret_last, size_t size)
+{
+    char folder[300], last[200] = "";
+    struct dirent *entry;
+    DIR *files;
+    int count = 0;
+
+    snprintf(folder, sizeof(folder), "%s/backups/%s", f->folder, tenant);
+    files = opendir(folder);
+    for (entry = files == NULL ? NULL : readdir(files); entry != NULL; entry = readdir(files)) {
+        if (entry->d_name[0] == '.')
+            continue;
+        count++;
+        if (strcmp(entry->d_name, last) > 0)
+            snprintf(last, sizeof(last), "%.199s", entry->d_name);
+    }
+    if (files != NULL)
+        closedir(files);
+    if (ret_last != NULL)
+        snprintf(ret_last, size, "%s/%s", folder, last);
+    return count;
+}
+
+static mtnt_migration_options with_backup(fleet *f)
+{
+    static char folder[200];
+    mtnt_migration_options options = MTNT_MIGRATION_OPTIONS_INIT;
+
+    snprintf(folder, sizeof(folder), "%s/backups", f->folder);
+    options.backup = folder;
+    return options;
+}
+
+/* The backup takes the model's place, by the means that its readers have. */
+static void put_in_place(fleet *f, const char *backup)
+{
+    const struct fleet_tenant *tenant = &f->tenants[0];
+    char command[1500], schema[100], path[300];
+
+    if (f->model_backend == MTNT_SQLITE) {
+        snprintf(path, sizeof(path), "%s", strchr(tenant->dsn, ':') + 1);
+        snprintf(command, sizeof(command), "cp '%s' '%s'", backup, path);
+    } else {
+        snprintf(schema, sizeof(schema), "%s", tenant->schema[0] == '\0' ? "public" : tenant->schema);
+        snprintf(command, sizeof(command), "DROP SCHEMA \"%s\" CASCADE", schema);
+        assert_text(fleet_ask_model(f, 0, command), "");
+        if (tenant->schema[0] == '\0')
+            assert_text(fleet_ask_model(f, 0, "CREATE SCHEMA public"), "");
+        snprintf(command, sizeof(command), "pg_restore --dbname='%s' '%s'", tenant->dsn, backup);
+    }
+    assert_int_equal(system(command), 0);
+}
+
+static void c5_backup(fleet *f)
+{
+    mtnt_migration_options options = with_backup(f), first = options;
+    char backup[600], *before, *after;
+
+    first.to = "a";
+    fleet_add(f, "a", MTNT_WRITES_MODEL);
+    fleet_add(f, "b", WRITES_BOTH);
+    fleet_add(f, "c", MTNT_WRITES_MODEL);
+    assert_text(fleet_ask_model(f, 0, "DROP TABLE precious"), "");
+    assert_code(f, fleet_perform(f, 0, &first), 0);
+    assert_int_equal(backups(f, "t1", NULL, 0), 0);
+    before = fleet_dump_model(f, 0);
+    assert_code(f, fleet_perform(f, 0, &options), 0);
+    assert_text(fleet_applied(f, 0), "a;b;c");
+    assert_int_equal(backups(f, "t1", backup, sizeof(backup)), 1);
+    assert_says(backup, "-v1-");
+    assert_says(backup, f->outcome.migration);
+    /* Nothing to do, nothing to save. */
+    assert_code(f, fleet_perform(f, 0, &options), 0);
+    assert_int_equal(backups(f, "t1", NULL, 0), 1);
+    /* It is the model as it was, our tables included … */
+    put_in_place(f, backup);
+    after = fleet_dump_model(f, 0);
+    assert_string_equal(after, before);
+    assert_text(fleet_applied(f, 0), "a");
+    free(before);
+    free(after);
+    /* … and can be migrated. The controller believes what it has; the model says otherwise once it is opened. */
+    assert_text(fleet_ask_controller(f, "UPDATE mtnt_tenant SET digest = ''"), "");
+    assert_code(f, fleet_perform(f, 0, &options), 0);
+    assert_text(fleet_applied(f, 0), "a;b;c");
+    assert_int_equal(backups(f, "t1", NULL, 0), 2);
+    assert_code(f, fleet_rewind(f, 0, &options), 0);
+    assert_int_equal(backups(f, "t1", backup, sizeof(backup)), 3);
+    assert_says(backup, "-v3-");
+}
+
+/* A model that we meet for the first time, and that is not empty. */
+static void c5_first_of_a_full_model(fleet *f)
+{
+    mtnt_migration_options options = with_backup(f);
+    char backup[600], *before = fleet_dump_model(f, 0), *after;
+
+    three(f);
+    assert_code(f, fleet_perform(f, 0, &options), 0);
+    assert_int_equal(backups(f, "t1", backup, sizeof(backup)), 1);
+    put_in_place(f, backup);
+    after = fleet_dump_model(f, 0);
+    assert_string_equal(after, before);
+    free(before);
+    free(after);
+}
+
+static void c5_created_model(fleet *f)
+{
+    mtnt_migration_options options = with_backup(f);
+    mtnt_create_model_options create = {{NULL, NULL, 0, 0}, {NULL, NULL, 0, 0}, {NULL, NULL, 0, 0}};
+
+    assert_code(f, mtnt_operation_add_create_model(f->chain, &create, NULL, &f->err), 0);
+    fleet_add(f, "a", MTNT_WRITES_MODEL);
+    assert_code(f, fleet_perform(f, 0, &options), 0);
+    assert_int_equal(backups(f, "t1", NULL, 0), 0);
+    fleet_add(f, "b", MTNT_WRITES_MODEL);
+    assert_code(f, fleet_perform(f, 0, &options), 0);
+    assert_int_equal(backups(f, "t1", NULL, 0), 1);
+}
+
+/* One for each tenant, before its first change; not one for each operation, and none before what takes a failure back. */
+static void c5_once(fleet *f)
+{
+    mtnt_migration_options options = with_backup(f);
+
+    three(f);
+    fleet_add_body(f, "d", MTNT_WRITES_MODEL, (body){.fail_at = "execute"});
+    options.atomicity = MTNT_ATOMICITY_OPERATION;
+    assert_true(fleet_perform(f, 0, &options) != 0);
+    assert_text(fleet_applied(f, 0), "");
+    assert_int_equal(backups(f, "t1", NULL, 0), 1);
+}
+
+/* A backup that cannot be made fails its tenant before anything is changed. */
+static void c5_failing(fleet *f)
+{
+    mtnt_migration_options options = with_backup(f);
+    char path[300], *before, *after;
+    FILE *file;
+
+    three(f);
+    before = fleet_dump_model(f, 0);
+    snprintf(path, sizeof(path), "%s/backups", f->folder);
+    file = fopen(path, "we"); /* where a folder should be */
+    assert_non_null(file);
+    fclose(file);
+    assert_code(f, fleet_perform(f, 0, &options), MTNT_E_IO);
+    assert_says(f->err.message, "nothing was changed");
+    assert_says(f->err.message, "is not a folder");
+    assert_text(f->outcome.failed_phase, "backup");
+    assert_text(fleet_log(f, NULL), "");
+    after = fleet_dump_model(f, 0);
+    assert_string_equal(after, before);
+    assert_text(fleet_gids(f), "");
+    unlink(path);
+    assert_code(f, fleet_perform(f, 0, &options), 0);
+    assert_int_equal(backups(f, "t1", NULL, 0), 1);
+    free(before);
+    free(after);
+}
+
+static void c5_many(fleet *f)
+{
+    mtnt_executor_options more = MTNT_EXECUTOR_OPTIONS_INIT;
+    fleet_report report;
+
+    three(f);
+    more.migration = with_backup(f);
+    assert_code(f, fleet_run(f, 4, &more, &report), 0);
+    assert_int_equal(report.counts.migrated, 5);
+    for (size_t i = 0; i < f->count; i++)
+        assert_int_equal(backups(f, f->tenants[i].id, NULL, 0), 1);
+}
+
 /* ---- what is improved on: body and record commit together; two stores never end out of step ---- */
 
 static void body_and_record_together(fleet *f)
@@ -266,6 +445,16 @@ static void body_and_record_together(fleet *f)
     assert_text(fleet_ask_controller(f, "SELECT migration FROM mtnt_tenant"), f->outcome.migration);
 }
 
+/* pg_dump and pg_restore of the server that the tests run against. */
+static void use_programs(void)
+{
+    const char *folder = getenv("MTNT_TEST_PG_BINDIR"), *path = getenv("PATH");
+    char all[4000];
+
+    if (folder != NULL && path != NULL && snprintf(all, sizeof(all), "%s:%s", folder, path) < (int)sizeof(all))
+        setenv("PATH", all, 1);
+}
+
 int main(void)
 {
     static const pair_test tests[] = {
@@ -276,10 +465,17 @@ int main(void)
         {"c4_renamed", c4_renamed, ON_ALL, 1, false},
         {"c4_changed", c4_changed, ON_ALL, 1, false},
         {"c4_controller_only", c4_controller_only, ON_ALL, 1, false},
+        {"c5_backup", c5_backup, ON_ALL, 1, false},
+        {"c5_first_of_a_full_model", c5_first_of_a_full_model, ON_ALL, 1, false},
+        {"c5_created_model", c5_created_model, ON_ALL, 1, true},
+        {"c5_once", c5_once, ON_ALL, 1, false},
+        {"c5_failing", c5_failing, ON_ALL, 1, false},
+        {"c5_many", c5_many, ON_ALL, 5, false},
         {"c6_half_run", c6_half_run, ON_ALL, 1, false},
         {"c7_several_tables", c7_several_tables, ON_ALL, 1, false},
         {"body_and_record_together", body_and_record_together, ON_ALL, 1, false},
     };
 
+    use_programs();
     return run_pair_tests("conformance_c", tests, sizeof(tests) / sizeof(*tests));
 }

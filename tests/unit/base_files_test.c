@@ -177,6 +177,28 @@ static void descriptors_do_not_leak(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, scratch_setup, scratch_teardown)
 
+static void folders_on_the_way(void **state)
+{
+    char path[300], inside[400];
+    mtnt_error err = MTNT_ERROR_INIT;
+    struct stat status;
+
+    snprintf(path, sizeof(path), "%s/a/b/c", ((scratch *)*state)->folder);
+    assert_int_equal(mtnt__folder_make(path, &err), 0);
+    assert_int_equal(stat(path, &status), 0);
+    assert_true(S_ISDIR(status.st_mode));
+    assert_int_equal(mtnt__folder_make(path, &err), 0);
+    snprintf(inside, sizeof(inside), "%s/file", path);
+    assert_int_equal(mtnt__file_make_private(inside, &err), 0);
+    assert_int_equal(mtnt__file_make_private(inside, &err), MTNT_E_EXISTS);
+    assert_int_equal(stat(inside, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0600);
+    assert_int_equal(mtnt__folder_make(inside, &err), MTNT_E_IO);
+    snprintf(inside, sizeof(inside), "%s/file/further", path);
+    assert_int_equal(mtnt__folder_make(inside, &err), MTNT_E_IO);
+    assert_non_null(strstr(err.message, "is not a folder"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +209,7 @@ int main(void)
         TEST(writing_where_it_cannot),
         TEST(renames_without_overwriting),
         TEST(syncs),
+        TEST(folders_on_the_way),
         TEST(paths_beside),
         TEST(descriptors_do_not_leak),
     };

@@ -33,6 +33,7 @@ static void every_key_is_read(void **state)
                                      "allow_out_of_order: true\n"
                                      "deadline: 1h\n"
                                      "operation_timeout: 5s\n"
+                                     "backup: saved\n"
                                      "unlock_deadline: 2m\n"
                                      "heartbeat: 3s\n"
                                      "heartbeat_retries: 2\n"
@@ -52,6 +53,8 @@ static void every_key_is_read(void **state)
     assert_string_equal(project.chain, "/etc/chain.yaml");
     snprintf(expected, sizeof(expected), "%s/ops.so", ((scratch *)*state)->folder);
     assert_string_equal(project.plugin, expected);
+    snprintf(expected, sizeof(expected), "%s/saved", ((scratch *)*state)->folder);
+    assert_string_equal(project.backup, expected);
     assert_int_equal(project.workers, 8);
     assert_string_equal(project.atomicity, "operation");
     assert_string_equal(project.on_failure, "keep");
@@ -83,6 +86,7 @@ static void what_is_not_said_is_not_set(void **state)
     assert_null(project.chain);
     assert_null(project.plugin);
     assert_null(project.atomicity);
+    assert_null(project.backup);
     assert_false(project.allow_out_of_order);
     assert_int_equal(project.deadline_ms, 0);
     assert_int_equal(project.heartbeat_ms, 0);

@@ -31,12 +31,18 @@ typedef struct mtnt_migration_options {
     int heartbeat_retries;        /* so many failed renewals in a row are borne, at most 1000: 1; negative = none */
     mtnt_hook_fn before_each, after_each;
     void *hook_data;
+    /* A folder, made when it is not there: before the first change of each tenant its model, as it is committed then, is saved to
+     * BACKUP/<tenant>/<UTC time>-v<version>-<migration>.db (SQLite: a database that can be opened and migrated) or .dump (PostgreSQL: for
+     * pg_restore; needs pg_dump in PATH, of the server's version or later). Never over a file, and never removed. None for a model that is made by
+     * this migration or is empty, nor when only the controller is written. A tenant whose backup fails fails, unchanged. In a tenant's
+     * folder name bytes other than [A-Za-z0-9._-] are written %XX. NULL = no backups. */
+    const char *backup;
 } mtnt_migration_options;
 #define MTNT_MIGRATION_OPTIONS_VERSION 1
 #define MTNT_MIGRATION_OPTIONS_INIT                                                                                    \
     {                                                                                                                  \
         MTNT_MIGRATION_OPTIONS_VERSION, MTNT_ATOMICITY_CHAIN, MTNT_ON_FAILURE_ROLLBACK, NULL, 0, NULL, false, 0, 0, 0, \
-            0, 0, NULL, NULL, NULL                                                                                     \
+            0, 0, NULL, NULL, NULL, NULL                                                                               \
     }
 
 /* Borrows controller, model and chain until _free. INVALID, NOT_FOUND (options->to), NOMEM. Does not touch a database. */
@@ -74,7 +80,7 @@ typedef struct mtnt_outcome {
     int64_t started_ms, finished_ms; /* wall clock */
     const char *failed_operation;    /* NULL = none, or not an operation's failure */
     int64_t failed_order;
-    const char *failed_phase; /* "setup", "before hook", "execute", "after hook", "verify", "commit" */
+    const char *failed_phase; /* "setup", "before hook", "execute", "after hook", "verify", "commit", "backup" */
 } mtnt_outcome;
 MTNT_API void mtnt_coordinator_outcome(const mtnt_coordinator *coordinator, mtnt_outcome *ret_outcome);
 

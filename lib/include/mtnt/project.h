@@ -17,6 +17,7 @@ typedef struct mtnt_project {
     int64_t heartbeat_ms;
     int heartbeat_retries;                   /* -1 = none, as in mtnt_migration_options */
     char *atomicity, *on_failure, *on_error; /* as in the flags; checked */
+    char *backup;                            /* a folder */
     bool allow_out_of_order;
 } mtnt_project;
 
