@@ -80,6 +80,22 @@ const mtnt__command mtnt__commands[] = {
                     "mtnt-model recover --tenant acme\n",
     },
     {
+        .name = "resolve",
+        .takes = FLEET | MTNT__TAKES_YES | MTNT__TAKES_WORD,
+        .run = mtnt__command_resolve,
+        .summary = "settle by your word what recovery cannot",
+        .about = "Ends the migration of one tenant that only a person can end, because its state is "
+                 "rollback_failed, diverged, blocked or in_doubt (status shows them, with the next step). "
+                 "See to both databases first, then say what they hold: --as committed, all of it; --as "
+                 "aborted, none of it; --as retry, after rollback_failed, tries the rollbacks again.\n\n"
+                 "The word is written into the decision register where that says nothing, a prepared "
+                 "transaction that is left is finished accordingly, and who has said it, when and why, is "
+                 "kept in the controller (mtnt_audit). Without --yes it says what it would do.\n",
+        .examples = "mtnt-model resolve --tenant acme --as aborted\n"
+                    "mtnt-model resolve --tenant acme --as aborted --yes --reason 'restored both'\n"
+                    "mtnt-model resolve --tenant acme --as retry --yes\n",
+    },
+    {
         .name = "pending",
         .takes = FLEET | MTNT__TAKES_EXIT_CODE,
         .run = mtnt__command_pending,
@@ -167,8 +183,7 @@ const mtnt__command mtnt__commands[] = {
 };
 
 /* Their names are taken: a script that uses them should hear why it fails. */
-static const char *const later[] = {"verify", "resolve", "baseline", "adopt", "wait",
-                                    "join",   "history", "report",   "serve", NULL};
+static const char *const later[] = {"verify", "baseline", "adopt", "wait", "join", "history", "report", "serve", NULL};
 
 const mtnt__command *mtnt__commands_find(const char *name)
 {

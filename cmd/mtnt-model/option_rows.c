@@ -14,6 +14,7 @@
 static const char *const atomicities[] = {"chain", "operation", NULL};
 static const char *const on_failures[] = {"rollback", "keep", NULL};
 static const char *const on_errors[] = {"continue", "stop", NULL};
+static const char *const words[] = {"committed", "aborted", "retry", NULL};
 static const char *const formats[] = {"text", "json", "jsonl", NULL};
 
 /* clang-format off */
@@ -65,7 +66,11 @@ const mtnt__option_row mtnt__option_rows[] = {
     {.name = "backup", KIND(TEXT), .value = "DIR", SETTING(backup), PROJECT(backup), TAKES(RUN),
      .help = "save each model into DIR/TENANT before its first change (PostgreSQL: with pg_dump)"},
     {.name = "yes", KIND(FLAG), SETTING(yes), TAKES(YES),
-     .help = "yes to taking back everything"},
+     .help = "yes to taking back everything; resolve: yes to what it would do"},
+    {.name = "as", KIND(CHOICE), .value = "committed|aborted|retry", SETTING(as), TAKES(WORD), .choices = words,
+     .help = "what both databases hold of the migration: all of it, none of it; or try its rollbacks again"},
+    {.name = "reason", KIND(TEXT), .value = "TEXT", SETTING(reason), TAKES(WORD),
+     .help = "why, for the record"},
 
     {.name = "deadline", ANY_DURATION, SETTING(deadline_ms), PROJECT(deadline_ms), TAKES(RUN),
      .zero = NO_LIMIT_MS,

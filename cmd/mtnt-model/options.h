@@ -24,6 +24,7 @@ typedef struct mtnt__settings {
     mtnt__list only, where, exclude;
     int64_t workers;
     const char *to, *run;
+    const char *as, *reason;
     int64_t steps;
     const char *atomicity, *on_failure, *on_error, *backup;
     bool allow_out_of_order, yes;
@@ -54,6 +55,7 @@ enum {
     MTNT__TAKES_FORWARD = 1u << 9,
     MTNT__TAKES_EXIT_CODE = 1u << 10,
     MTNT__TAKES_FORMAT = 1u << 11,
+    MTNT__TAKES_WORD = 1u << 12, /* resolve */
 };
 
 /* What a command line says by itself. 0, or an exit code after a message on `errors`. */

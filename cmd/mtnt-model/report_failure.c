@@ -11,7 +11,9 @@ static void put_fate(FILE *out, const mtnt_event *event)
 {
     const mtnt_outcome *outcome = event->outcome;
 
-    if (event->result == MTNT_RESULT_IN_DOUBT)
+    if (event->result == MTNT_RESULT_IN_DOUBT && event->error != NULL && event->error->code == MTNT_E_BLOCKED)
+        fputs("a person has to decide", out);
+    else if (event->result == MTNT_RESULT_IN_DOUBT)
         fputs("in doubt: the answer to its commit was lost", out);
     else if (outcome != NULL && outcome->executed > 0)
         fprintf(out, "kept up to %" PRId64, outcome->to_version);
@@ -117,7 +119,7 @@ static void put_next(const mtnt__report *report, const mtnt_event *event)
     const char *command = report->command;
     char *id = mtnt__quote_word(mtnt_model_id(event->tenant));
 
-    if (event->result == MTNT_RESULT_IN_DOUBT) {
+    if (event->result == MTNT_RESULT_IN_DOUBT && event->error->code != MTNT_E_BLOCKED) {
         first = "ask the decision register";
         command = "recover";
     }

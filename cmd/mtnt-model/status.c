@@ -1,19 +1,64 @@
 #include "commands.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "excerpt.h"
 #include "encode.h"
+#include "quote.h"
 #include "survey.h"
 #include "tally.h"
 
 typedef struct status {
     mtnt__work *work;
     mtnt__tally tally;
+    mtnt__tally_groups waiting; /* for a recovery or a person, by state */
     mtnt__encode_list json;
     bool elsewhere; /* some model is on a PostgreSQL server: prepared transactions may be there */
 } status;
+
+/* What ends the states in which nothing goes on by itself; {tenant} is filled in. NULL: it is none of them. */
+static const char *next_step(const char *state)
+{
+    static const struct {
+        const char *state, *step;
+    } steps[] = {
+        {"in_doubt",
+         "once both databases can be reached,   mtnt-model recover --tenant {tenant}   (or, when one is gone for good,   "
+         "mtnt-model resolve --tenant {tenant} --as committed|aborted)"},
+        {"blocked", "move what stands at the model's name away, then   mtnt-model recover --tenant {tenant}"},
+        {"diverged",
+         "bring both databases to the same state, then   mtnt-model resolve --tenant {tenant} --as committed|aborted"},
+        {"rollback_failed", "see to the reason, then   mtnt-model resolve --tenant {tenant} --as retry"},
+    };
+
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
+        if (strcmp(steps[i].state, state) == 0)
+            return steps[i].step;
+    return NULL;
+}
+
+/* The step for a tenant, with its id quoted for a shell. The caller's to free; NULL = none, or out of memory. */
+static char *step_for(const char *state, const char *tenant)
+{
+    const char *step = next_step(state), *mark;
+    char *id = mtnt__quote_word(tenant), *text = NULL;
+    size_t length = 0;
+    FILE *out = step == NULL || id == NULL ? NULL : open_memstream(&text, &length);
+
+    if (out != NULL) {
+        for (; (mark = strstr(step, "{tenant}")) != NULL; step = mark + strlen("{tenant}"))
+            fprintf(out, "%.*s%s", (int)(mark - step), step, id);
+        fputs(step, out);
+        if (fclose(out) != 0) {
+            free(text);
+            text = NULL;
+        }
+    }
+    free(id);
+    return text;
+}
 
 static int show_tenant(void *data, const mtnt_tenant_info *info, const mtnt_model *model)
 {
@@ -21,13 +66,20 @@ static int show_tenant(void *data, const mtnt_tenant_info *info, const mtnt_mode
 
     if (model == NULL || mtnt_model_backend(model) != MTNT_SQLITE)
         all->elsewhere = true;
-    if (all->work->settings.format != MTNT__FORMAT_TEXT)
+    if (next_step(info->state) != NULL &&
+        mtnt__tally_group_add(&all->waiting, info->tenant, info->state, NULL, info->state) != 0)
+        return mtnt__work_fail(all->work, MTNT__EXIT_FATAL, "out of memory");
+    if (all->work->settings.format != MTNT__FORMAT_TEXT) {
+        char *next = step_for(info->state, info->tenant);
+
         mtnt__encode_list_item(&all->json,
-                               json_pack("{so so sI sI so so so}", "id", mtnt__encode_text(info->tenant), "state",
+                               json_pack("{so so sI sI so so so so}", "id", mtnt__encode_text(info->tenant), "state",
                                          mtnt__encode_text(info->state), "version", (json_int_t)info->version,
                                          "pending", (json_int_t)info->pending, "error", mtnt__encode_text(info->error),
                                          "error_operation", mtnt__encode_text(info->error_operation), "updated",
-                                         mtnt__encode_time(info->updated_ms)));
+                                         mtnt__encode_time(info->updated_ms), "next", mtnt__encode_text(next)));
+        free(next);
+    }
     return mtnt__tally_add(&all->tally, info) == 0 ? 0 : mtnt__work_fail(all->work, MTNT__EXIT_FATAL, "out of memory");
 }
 
@@ -86,6 +138,16 @@ static void put_histogram(const status *all)
     }
 }
 
+static void put_examples(FILE *out, const mtnt__tally_group *group)
+{
+    for (size_t i = 0; i < MTNT__TALLY_EXAMPLES && group->examples[i] != NULL; i++) {
+        fputs(i > 0 ? ", " : "", out);
+        mtnt__words_put(out, group->examples[i]);
+    }
+    if (group->tenants > MTNT__TALLY_EXAMPLES)
+        fprintf(out, " and %" PRId64 " more", group->tenants - MTNT__TALLY_EXAMPLES);
+}
+
 static void put_failure(const status *all, const mtnt__tally_group *failure)
 {
     const mtnt__screen *screen = &all->work->screen;
@@ -103,13 +165,24 @@ static void put_failure(const status *all, const mtnt__tally_group *failure)
         mtnt__words_put(out, failure->operation);
     }
     fputs("     ", out);
-    for (size_t i = 0; i < MTNT__TALLY_EXAMPLES && failure->examples[i] != NULL; i++) {
-        fputs(i > 0 ? ", " : "", out);
-        mtnt__words_put(out, failure->examples[i]);
-    }
-    if (failure->tenants > MTNT__TALLY_EXAMPLES)
-        fprintf(out, " and %" PRId64 " more", failure->tenants - MTNT__TALLY_EXAMPLES);
+    put_examples(out, failure);
     fputc('\n', out);
+}
+
+static void put_waiting(const status *all, const mtnt__tally_group *group)
+{
+    FILE *out = all->work->screen.out;
+    char *next = group->examples[0] == NULL ? NULL : step_for(group->state, group->examples[0]);
+
+    fprintf(out, "%s %" PRId64 "     ", group->state, group->tenants);
+    put_examples(out, group);
+    fputc('\n', out);
+    if (next != NULL) {
+        fputs("    next: ", out);
+        mtnt__words_put(out, next);
+        fputc('\n', out);
+    }
+    free(next);
 }
 
 static void put_text(const status *all)
@@ -144,6 +217,8 @@ static void put_text(const status *all)
         put_failure(all, &tally->failures.items[i]);
     if (tally->failures.unlisted > 0)
         fprintf(out, "  %" PRId64 " more with failures of their own\n", tally->failures.unlisted);
+    for (size_t i = 0; i < all->waiting.count; i++)
+        put_waiting(all, &all->waiting.items[i]);
 }
 
 /* ---- JSON ---- */
@@ -176,6 +251,15 @@ static json_t *describe_failures(const mtnt__tally *tally)
     return list;
 }
 
+static json_t *describe_waiting(const mtnt__tally_groups *waiting)
+{
+    json_t *states = json_object();
+
+    for (size_t i = 0; states != NULL && i < waiting->count; i++)
+        json_object_set_new(states, waiting->items[i].state, json_integer((json_int_t)waiting->items[i].tenants));
+    return states;
+}
+
 static json_t *describe(const status *all)
 {
     const mtnt__tally *tally = &all->tally;
@@ -184,13 +268,13 @@ static json_t *describe(const status *all)
     mtnt_entry_info last;
     bool some = newest(chain, &last);
 
-    return json_pack("{so sI so sI sI sI sI sI so so so}", "chain", mtnt__encode_text(mtnt_chain_name(chain)),
+    return json_pack("{so sI so sI sI sI sI sI so so so so}", "chain", mtnt__encode_text(mtnt_chain_name(chain)),
                      "chain_length", (json_int_t)mtnt_chain_len(chain), "newest",
                      some ? json_integer(last.order) : json_null(), "tenants", (json_int_t)tally->tenants, "current",
                      (json_int_t)tally->current, "pending", (json_int_t)tally->pending, "failed",
                      (json_int_t)tally->failed, "interrupted", (json_int_t)tally->interrupted, "prepared_transactions",
                      prepared >= 0 ? json_integer(prepared) : json_null(), "versions", describe_versions(tally),
-                     "failures", describe_failures(tally));
+                     "failures", describe_failures(tally), "waiting", describe_waiting(&all->waiting));
 }
 
 int mtnt__command_status(mtnt__work *work)
@@ -205,6 +289,7 @@ int mtnt__command_status(mtnt__work *work)
         mtnt__encode_list_begin(&all.json, work->screen.out, work->settings.format == MTNT__FORMAT_JSONL);
     exit_code = mtnt__survey_tenants(work, show_tenant, &all);
     mtnt__tally_sort(&all.tally);
+    mtnt__tally_groups_sort(&all.waiting);
     if (!text && (exit_code == 0 || all.json.count > 0))
         mtnt__encode_list_end(&all.json, describe(&all));
     if (text && exit_code == 0)
@@ -212,5 +297,6 @@ int mtnt__command_status(mtnt__work *work)
     if (exit_code == 0 && work->settings.exit_code && all.tally.not_current > 0)
         exit_code = MTNT__EXIT_PENDING;
     mtnt__tally_release(&all.tally);
+    mtnt__tally_groups_release(&all.waiting);
     return exit_code;
 }

@@ -150,6 +150,10 @@ typedef struct mtnt__settlement {
 /* 0: settled, and what has come of it: COMMIT, ABORT, MEET_FOREIGN or DISAGREE (with the two last err says what a person has to do). Not 0: not
  * settled; the state stays unended. FOREIGN: the decider is not the database that it was; nothing was touched. */
 int mtnt__settle(const mtnt__settlement *settlement, mtnt__migration_event *ret_event, mtnt_error *err);
+/* Its parts, for a person's word: a side opened, with a fresh deadline; the decider's transaction, its identity checked and its tables there. */
+int mtnt__settle_open(const mtnt__settlement *settlement, bool model, mtnt_db **ret_db, mtnt_error *err);
+int mtnt__settle_begin(const mtnt__settlement *settlement, mtnt_db *decider, mtnt_error *err);
+int mtnt__settle_check_home(const mtnt__settlement *settlement, mtnt_db *model, mtnt_error *err);
 #define MTNT__GID_SIZE 200
 void mtnt__gid(const mtnt_controller *controller, const mtnt_model *model, const char *migration,
                char ret_gid[MTNT__GID_SIZE]);

@@ -258,6 +258,27 @@ int mtnt_coordinator_recover(mtnt_coordinator *coordinator, mtnt_error *err)
     return rc == 0 ? recover(coordinator, &known, err) : rc;
 }
 
+int mtnt_coordinator_resolve(mtnt_coordinator *coordinator, const mtnt_resolution *resolution,
+                             mtnt_resolved *ret_resolved, mtnt_error *err)
+{
+    mtnt__known known;
+    int rc;
+
+    *ret_resolved = (mtnt_resolved){.asked = false};
+    if (resolution->version != MTNT_RESOLUTION_VERSION)
+        return mtnt_error_set(err, MTNT_E_INVALID,
+                              "mtnt_resolution of version %u; initialise it with MTNT_RESOLUTION_INIT",
+                              (unsigned)resolution->version);
+    if (resolution->who == NULL || resolution->who[0] == '\0')
+        return mtnt_error_set(err, MTNT_E_INVALID, "a person's word needs to say whose it is");
+    forget_last(coordinator);
+    mtnt__store_new_call(coordinator->controller);
+    rc = look(coordinator, &known, err);
+    return rc == 0 ? mtnt__resolve(coordinator->controller, coordinator->chain, coordinator->model, resolution, &known,
+                                   ret_resolved, err)
+                   : rc;
+}
+
 void mtnt_coordinator_cancel(mtnt_coordinator *coordinator)
 {
     pthread_mutex_lock(&coordinator->mutex);

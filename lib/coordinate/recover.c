@@ -7,8 +7,9 @@
 #define TAKE_TRIES 3
 
 /* Where the model stands once it has been settled, so that the controller's row is true again. */
-static int read_position(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model,
-                         const char *uuid, mtnt__position *ret_position, mtnt__identity *ret_identity, mtnt_error *err)
+int mtnt__recover_position(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model,
+                           const char *uuid, mtnt__position *ret_position, mtnt__identity *ret_identity,
+                           mtnt_error *err)
 {
     const mtnt__expected expected = {mtnt_model_id(model), controller->id, uuid};
     mtnt__previous previous = {0};
@@ -61,7 +62,7 @@ static int end_it(mtnt_controller *controller, const mtnt_chain *chain, const mt
 
     /* Controller-only migrations leave a model without our tables; then the controller's own records tell all. */
     if (state == MTNT__STATE_COMMITTED &&
-        read_position(controller, chain, model, known->uuid, &end.position, &identity, NULL) == 0) {
+        mtnt__recover_position(controller, chain, model, known->uuid, &end.position, &identity, NULL) == 0) {
         end.moved = identity.known || end.position.version > 0;
         end.uuid = identity.uuid[0] == '\0' ? NULL : identity.uuid;
     }
@@ -138,6 +139,13 @@ static int take_over(mtnt_controller *controller, const mtnt_chain *chain, const
     return rc;
 }
 
+/* The next recovery may find what this one has not; until then it is in doubt, and for a person where that never comes back. */
+static bool out_of_reach(int rc)
+{
+    return rc == MTNT_E_CONNECT || rc == MTNT_E_NOT_FOUND || rc == MTNT_E_FOREIGN || rc == MTNT_E_CORRUPT ||
+           rc == MTNT_E_IO;
+}
+
 int mtnt__recover(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model,
                   const mtnt_migration_options *options, mtnt__gate *gate, mtnt__known *known,
                   mtnt__migration_state *ret_state, mtnt_error *err)
@@ -174,17 +182,20 @@ int mtnt__recover(mtnt_controller *controller, const mtnt_chain *chain, const mt
                               "tenant %s: its interrupted migration was of mode `%s`, which only a newer release knows",
                               mtnt_model_id(model), unended.mode);
     rc = mtnt__settle(&settlement, &event, &why);
-    if (rc != 0) {
+    if (rc != 0 && !out_of_reach(rc)) {
         if (err != NULL)
             *err = why;
         return rc;
     }
+    if (rc != 0)
+        event = MTNT__EVENT_LOSE_ANSWER;
     *ret_state = mtnt__migration_move(mtnt__migration_state_parse(known->state), event);
     mtnt__gate_enter(gate);
     rc = end_it(controller, chain, model, known, *ret_state, &why, err);
     mtnt__gate_leave(gate);
     if (rc == 0 && !mtnt__migration_state_ended(*ret_state)) {
-        mtnt_error_wrap(&why, "tenant %s: %s", mtnt_model_id(model), mtnt__migration_state_name(*ret_state));
+        if (event != MTNT__EVENT_LOSE_ANSWER)
+            mtnt_error_wrap(&why, "tenant %s: %s", mtnt_model_id(model), mtnt__migration_state_name(*ret_state));
         if (err != NULL)
             *err = why;
         return why.code;

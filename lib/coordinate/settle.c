@@ -34,7 +34,7 @@ static bool on_model(const mtnt__settlement *settlement)
     return strcmp(settlement->decider, "model") == 0;
 }
 
-static int open_side(const mtnt__settlement *settlement, bool model, mtnt_db **ret_db, mtnt_error *err)
+int mtnt__settle_open(const mtnt__settlement *settlement, bool model, mtnt_db **ret_db, mtnt_error *err)
 {
     mtnt__db_options options = mtnt__side_options(settlement->controller, model ? settlement->model : NULL);
     int rc =
@@ -46,7 +46,7 @@ static int open_side(const mtnt__settlement *settlement, bool model, mtnt_db **r
 }
 
 /* A model that was swapped, or a copy of the controller, has a register of its own: what it says is nothing to this migration. */
-static int check_home(const mtnt__settlement *settlement, mtnt_db *model, mtnt_error *err)
+int mtnt__settle_check_home(const mtnt__settlement *settlement, mtnt_db *model, mtnt_error *err)
 {
     const mtnt_controller *controller = settlement->controller;
     const mtnt__expected expected = {mtnt_model_id(settlement->model), controller->id, settlement->home};
@@ -64,7 +64,7 @@ static int check_home(const mtnt__settlement *settlement, mtnt_db *model, mtnt_e
 }
 
 /* The model may not have our tables yet: then no row of this migration can be there, and the abort row needs them. */
-static int decide(const mtnt__settlement *settlement, mtnt_db *db, mtnt__outcome *ret_outcome, mtnt_error *err)
+int mtnt__settle_begin(const mtnt__settlement *settlement, mtnt_db *db, mtnt_error *err)
 {
     size_t before = 0;
     int rc = on_model(settlement)
@@ -72,9 +72,16 @@ static int decide(const mtnt__settlement *settlement, mtnt_db *db, mtnt__outcome
                  : mtnt__db_begin(db, err);
 
     if (rc == 0)
-        rc = check_home(settlement, on_model(settlement) ? db : NULL, err);
+        rc = mtnt__settle_check_home(settlement, on_model(settlement) ? db : NULL, err);
     if (rc == 0 && on_model(settlement))
         rc = mtnt__tables_ensure(db, &mtnt__tables_model, &before, err);
+    return rc;
+}
+
+static int decide(const mtnt__settlement *settlement, mtnt_db *db, mtnt__outcome *ret_outcome, mtnt_error *err)
+{
+    int rc = mtnt__settle_begin(settlement, db, err);
+
     if (rc == 0)
         rc = mtnt__register_settle(db, settlement->migration, ret_outcome, err);
     if (rc == 0)
@@ -105,7 +112,7 @@ static int ask_decider(const mtnt__settlement *settlement, mtnt__outcome *ret_ou
         mtnt_error_clear(&own);
         if (gated)
             mtnt__gate_enter(settlement->gate);
-        rc = open_side(settlement, on_model(settlement), &db, &own);
+        rc = mtnt__settle_open(settlement, on_model(settlement), &db, &own);
         if (rc == 0)
             rc = decide(settlement, db, ret_outcome, &own);
         mtnt__db_close(db);
@@ -125,7 +132,7 @@ static int ask_decider(const mtnt__settlement *settlement, mtnt__outcome *ret_ou
 static int read_ended(const mtnt__settlement *settlement, mtnt__migration_state *ret_state, mtnt_error *err)
 {
     mtnt_db *db = NULL;
-    int rc = open_side(settlement, false, &db, err);
+    int rc = mtnt__settle_open(settlement, false, &db, err);
 
     if (rc == 0)
         rc = mtnt__store_ended(db, settlement->migration, ret_state, err);
@@ -182,7 +189,7 @@ static int finish_prepared(const mtnt__settlement *settlement, mtnt__outcome out
         mtnt_db *db = NULL;
 
         mtnt_error_clear(&own);
-        rc = open_side(settlement, !on_model(settlement), &db, &own);
+        rc = mtnt__settle_open(settlement, !on_model(settlement), &db, &own);
         if (rc == 0)
             rc = mtnt__db_finish_prepared(db, gid, outcome == MTNT__OUTCOME_COMMIT, &own);
         if (rc == MTNT_E_NOT_FOUND && strcmp(own.state, "42704") == 0)

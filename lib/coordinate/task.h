@@ -94,4 +94,13 @@ int64_t mtnt__recovery_lease_ms(const mtnt_migration_options *options);
 /* The longest that an attempt and its rollback may take. */
 int64_t mtnt__longest_ms(const mtnt_migration_options *options);
 
+/* Where the model stands, read anew, so that the controller's row is true. */
+int mtnt__recover_position(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model,
+                           const char *uuid, mtnt__position *ret_position, mtnt__identity *ret_identity,
+                           mtnt_error *err);
+/* A person's word, see mtnt_coordinator_resolve. `known` is as the controller has it now. */
+int mtnt__resolve(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model,
+                  const mtnt_resolution *resolution, const mtnt__known *known, mtnt_resolved *ret_resolved,
+                  mtnt_error *err);
+
 #endif

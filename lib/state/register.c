@@ -36,18 +36,42 @@ int mtnt__register_read(mtnt_db *db, const char *migration, mtnt__outcome *ret_o
                         "SELECT outcome FROM {schema}.mtnt_decision WHERE migration = $1", values);
 }
 
-int mtnt__register_settle(mtnt_db *db, const char *migration, mtnt__outcome *ret_outcome, mtnt_error *err)
+struct writing {
+    mtnt__outcome outcome;
+    int64_t seen;
+};
+
+static int read_written(void *data, const mtnt_row *row, mtnt_error *err)
 {
-    const mtnt_value values[] = {mtnt_value_text(migration), mtnt_value_end()};
-    mtnt__outcome outcome = 0;
-    int rc = mtnt__db_run(db, read_outcome, &outcome, err,
-                          "INSERT INTO {schema}.mtnt_decision (migration, outcome) VALUES ($1, 'abort') "
-                          "ON CONFLICT (migration) DO UPDATE SET seen = mtnt_decision.seen + 1 RETURNING outcome",
+    struct writing *writing = data;
+
+    writing->seen = mtnt_row_int(row, 1);
+    return read_outcome(&writing->outcome, row, err);
+}
+
+int mtnt__register_write(mtnt_db *db, const char *migration, mtnt__outcome word, mtnt__outcome *ret_outcome,
+                         bool *ret_written, mtnt_error *err)
+{
+    const mtnt_value values[] = {mtnt_value_text(migration),
+                                 mtnt_value_text(word == MTNT__OUTCOME_COMMIT ? "commit" : "abort"), mtnt_value_end()};
+    struct writing writing = {0, 0};
+    int rc = mtnt__db_run(db, read_written, &writing, err,
+                          "INSERT INTO {schema}.mtnt_decision (migration, outcome) VALUES ($1, $2) "
+                          "ON CONFLICT (migration) DO UPDATE SET seen = mtnt_decision.seen + 1 RETURNING outcome, seen",
                           values);
 
-    if (rc == 0 && outcome == 0)
+    if (rc == 0 && writing.outcome == 0)
         rc = mtnt_error_set(err, MTNT_E_CORRUPT, "the decision register gave no row for %s", migration);
-    if (rc == 0)
-        *ret_outcome = outcome;
-    return rc;
+    if (rc != 0)
+        return rc;
+    *ret_outcome = writing.outcome;
+    *ret_written = writing.seen == 0;
+    return 0;
+}
+
+int mtnt__register_settle(mtnt_db *db, const char *migration, mtnt__outcome *ret_outcome, mtnt_error *err)
+{
+    bool written;
+
+    return mtnt__register_write(db, migration, MTNT__OUTCOME_ABORT, ret_outcome, &written, err);
 }

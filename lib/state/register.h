@@ -9,6 +9,11 @@ typedef enum mtnt__outcome { MTNT__OUTCOME_COMMIT = 1, MTNT__OUTCOME_ABORT } mtn
 /* The worker's own row, the last statement before its COMMIT. BLOCKED: a recovery has written abort first; the transaction must die. */
 int mtnt__register_commit(mtnt_db *db, const char *migration, mtnt_error *err);
 
+/* A person's word: written unless there is a row; *ret_outcome is what the register says now, *ret_written whether that is new. It may be acted on
+ * only after this transaction has committed durably. */
+int mtnt__register_write(mtnt_db *db, const char *migration, mtnt__outcome word, mtnt__outcome *ret_outcome,
+                         bool *ret_written, mtnt_error *err);
+
 /* Reads only. *ret_outcome stays as it was when there is no row: on the prepared side, where the row
  * comes with the prepared transaction, it says that this side holds the migration. */
 int mtnt__register_read(mtnt_db *db, const char *migration, mtnt__outcome *ret_outcome, mtnt_error *err);

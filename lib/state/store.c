@@ -562,6 +562,72 @@ int mtnt__store_take_lease(mtnt_controller *controller, const char *chain, const
     return rc;
 }
 
+/* ---- a person's word ---- */
+
+static int move_one(mtnt_controller *controller, const char *sql, const mtnt_value *values, const mtnt__end *end,
+                    mtnt_error *err)
+{
+    int rc = mtnt__db_run(controller->db, NULL, NULL, err, sql, values);
+
+    if (rc == 0 && mtnt__db_changes(controller->db) != 1)
+        rc = mtnt_error_set(err, MTNT_E_BUSY, "tenant %s: somebody else has moved it meanwhile; look again",
+                            end->tenant);
+    return rc;
+}
+
+static int resolve_rows(mtnt_controller *controller, const char *chain, const mtnt__end *end, const mtnt__audit *audit,
+                        mtnt_error *err)
+{
+    bool ended = mtnt__migration_state_ended(end->state);
+    const char *to = mtnt__migration_state_name(end->state);
+    const mtnt_value tenant[] = {mtnt_value_text(chain),
+                                 mtnt_value_text(end->tenant),
+                                 mtnt_value_text(end->migration),
+                                 mtnt_value_text(audit->from),
+                                 mtnt_value_text(ended ? "idle" : to),
+                                 int_or_null(end->position.version, end->moved),
+                                 text_if(end->moved, end->position.digest),
+                                 text_if(end->moved, end->placed),
+                                 text_if(end->moved, end->uuid),
+                                 text_if(end->error != NULL, end->error == NULL ? NULL : end->error->message),
+                                 mtnt_value_int(end->finished_ms),
+                                 mtnt_value_end()};
+    const mtnt_value migration[] = {mtnt_value_text(end->migration), mtnt_value_text(audit->from), mtnt_value_text(to),
+                                    int_or_null(end->finished_ms, ended), mtnt_value_end()};
+    const mtnt_value row[] = {
+        mtnt_value_int(end->finished_ms), mtnt_value_text(chain),         mtnt_value_text(end->tenant),
+        mtnt_value_text(end->migration),  mtnt_value_text(audit->from),   mtnt_value_text(to),
+        mtnt_value_text(audit->who),      mtnt_value_text(audit->reason), mtnt_value_end()};
+    int rc = move_one(controller, MTNT__QUERY_FOR(controller->db, resolve_tenant), tenant, end, err);
+
+    if (rc == 0)
+        rc = move_one(
+            controller,
+            "UPDATE {schema}.mtnt_migration SET state = $3, finished_ms = $4 WHERE migration = $1 AND state = $2",
+            migration, end, err);
+    if (rc == 0)
+        rc = mtnt__db_run(
+            controller->db, NULL, NULL, err,
+            "INSERT INTO {schema}.mtnt_audit (at_ms, chain, tenant, migration, from_state, to_state, who, reason) "
+            "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            row);
+    return rc;
+}
+
+int mtnt__store_resolve(mtnt_controller *controller, const char *chain, const mtnt__end *end, const mtnt__audit *audit,
+                        mtnt_error *err)
+{
+    int rc = mtnt__db_begin(controller->db, err);
+
+    if (rc == 0)
+        rc = resolve_rows(controller, chain, end, audit, err);
+    if (rc == 0)
+        rc = mtnt__db_commit(controller->db, err);
+    if (rc != 0)
+        mtnt__db_rollback(controller->db);
+    return rc;
+}
+
 /* ---- runs ---- */
 
 static int read_run(void *data, const mtnt_row *row, mtnt_error *err)

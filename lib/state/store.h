@@ -146,6 +146,13 @@ typedef struct mtnt__renewal {
 int mtnt__store_renew(mtnt_db *db, const char *chain, const char *owner, mtnt__renewal *renewals, size_t count,
                       int64_t lease_ms, mtnt_error *err);
 
+/* A person's word: the end, the tenant's row and an audit row in one transaction. BUSY when the state is not `from` any more. */
+typedef struct mtnt__audit {
+    const char *from, *who, *reason; /* reason NULL = none */
+} mtnt__audit;
+int mtnt__store_resolve(mtnt_controller *controller, const char *chain, const mtnt__end *end, const mtnt__audit *audit,
+                        mtnt_error *err);
+
 /* Runs. */
 int mtnt__store_run_begin(mtnt_controller *controller, const char *chain, const char *command, int64_t *ret_run,
                           mtnt_error *err);

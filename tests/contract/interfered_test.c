@@ -161,6 +161,134 @@ static void ended_outranks(fleet *f)
     assert_text(fleet_tables(f, 0), "a;b;precious");
 }
 
+/* ---- a person's word ---- */
+
+static mtnt_resolved resolved;
+
+static int resolve(fleet *f, mtnt_word word, bool only_look)
+{
+    mtnt_resolution resolution = MTNT_RESOLUTION_INIT;
+    mtnt_coordinator *coordinator = NULL;
+    int rc = mtnt_coordinator_new(&coordinator, f->controller, f->tenants[0].model, f->chain, NULL, &f->err);
+
+    resolution.word = word;
+    resolution.who = "ann@db-7";
+    resolution.reason = "seen to both";
+    resolution.only_look = only_look;
+    if (rc == 0)
+        rc = mtnt_coordinator_resolve(coordinator, &resolution, &resolved, &f->err);
+    mtnt_coordinator_free(coordinator);
+    return rc;
+}
+
+#define AUDIT "SELECT from_state, to_state, who, reason FROM mtnt_audit ORDER BY audit"
+
+/* Half committed by hand: the person takes it back by hand, and says so. */
+static void resolved_as_aborted(fleet *f)
+{
+    undecided_then_committed(f);
+    if (f->which == PAIR_POSTGRES_SQLITE) {
+        assert_text(fleet_ask_controller(f, "DELETE FROM notes"), "");
+    } else {
+        assert_text(fleet_ask_model(f, 0, "DROP TABLE a"), "");
+        assert_text(fleet_ask_model(f, 0, "DROP TABLE b"), "");
+        assert_text(fleet_ask_model(f, 0, "DELETE FROM mtnt_applied"), "");
+    }
+    assert_code(f, resolve(f, MTNT_WORD_RETRY, false), MTNT_E_REFUSED);
+    assert_code(f, resolve(f, MTNT_WORD_ABORTED, true), 0);
+    assert_text(resolved.to, "aborted");
+    assert_text(resolved.decision, "abort");
+    assert_false(resolved.against);
+    assert_text(fleet_known(f, 0), "diverged|0|error");
+    assert_text(fleet_ask_controller(f, AUDIT), "");
+    assert_code(f, resolve(f, MTNT_WORD_ABORTED, false), 0);
+    assert_text(fleet_known(f, 0), "idle|0|error");
+    assert_text(fleet_migration(f, 0), "aborted");
+    assert_text(fleet_ask_controller(f, AUDIT), "diverged|aborted|ann@db-7|seen to both");
+    /* Once said it is said. */
+    assert_code(f, resolve(f, MTNT_WORD_COMMITTED, false), MTNT_E_REFUSED);
+    fleet_must_perform(f, 0);
+    assert_text(fleet_known(f, 0), "idle|2|ok");
+    assert_text(fleet_tables(f, 0), "a;b;precious");
+    assert_text(fleet_notes(f, 0), "a;b");
+}
+
+/* The same, completed by hand on the other side: the word goes against the register, which keeps its row. */
+static void resolved_as_committed(fleet *f)
+{
+    undecided_then_committed(f);
+    assert_code(f, resolve(f, MTNT_WORD_COMMITTED, false), 0);
+    assert_true(resolved.against);
+    assert_text(resolved.decision, "abort");
+    assert_text(fleet_migration(f, 0), "committed");
+    assert_text(f->which == PAIR_POSTGRES_SQLITE ? fleet_ask_model(f, 0, "SELECT outcome FROM mtnt_decision")
+                                                 : fleet_ask_controller(f, "SELECT outcome FROM mtnt_decision"),
+                "abort");
+    assert_text(fleet_ask_controller(f, AUDIT), "diverged|committed|ann@db-7|seen to both");
+    /* The controller says where the model stands, whatever the word was. */
+    assert_text(fleet_known(f, 0), f->which == PAIR_POSTGRES_SQLITE ? "idle|0|ok" : "idle|2|ok");
+}
+
+/* The decider is gone for good: the gid is finished by the word, and nothing of a register is made up. */
+static void resolved_without_decider(fleet *f)
+{
+    const char *model = f->tenants[0].dsn + strlen("sqlite:");
+
+    die(f, WRITES_BOTH, AFTER_PREPARE);
+    assert_int_equal(unlink(model), 0);
+    assert_code(f, fleet_recover(f, 0), MTNT_E_NOT_FOUND);
+    assert_text(fleet_known(f, 0), "in_doubt|0|error");
+    assert_int_equal(strncmp(fleet_gids(f), "mtnt:", 5), 0);
+    assert_code(f, resolve(f, MTNT_WORD_ABORTED, false), 0);
+    assert_false(resolved.asked);
+    assert_true(resolved.finished);
+    assert_false(resolved.located);
+    assert_text(fleet_gids(f), "");
+    assert_text(fleet_known(f, 0), "idle|0|error");
+    assert_text(fleet_notes(f, 0), "");
+    assert_int_equal(access(model, F_OK), -1);
+}
+
+/* In doubt, and the register can be asked: nobody's word goes against it. */
+static void not_against_the_register(fleet *f)
+{
+    die(f, WRITES_BOTH, BEFORE_FINISH);
+    assert_text(fleet_ask_controller(f, "UPDATE mtnt_tenant SET state = 'in_doubt', lease_until_ms = 0"), "");
+    assert_text(fleet_ask_controller(f, "UPDATE mtnt_migration SET state = 'in_doubt'"), "");
+    assert_code(f, resolve(f, MTNT_WORD_ABORTED, true), MTNT_E_REFUSED);
+    assert_code(f, resolve(f, MTNT_WORD_ABORTED, false), MTNT_E_REFUSED);
+    assert_says(f->err.message, "mtnt-model recover --tenant t1");
+    assert_text(fleet_known(f, 0), "in_doubt|0|ok");
+    assert_text(fleet_ask_controller(f, AUDIT), "");
+    assert_code(f, resolve(f, MTNT_WORD_COMMITTED, false), 0);
+    assert_true(resolved.finished);
+    assert_text(fleet_known(f, 0), "idle|2|ok");
+    assert_text(fleet_tables(f, 0), "a;b;precious");
+    assert_text(fleet_notes(f, 0), "a;b");
+}
+
+static void nothing_to_resolve(fleet *f)
+{
+    fleet_add(f, "first", WRITES_BOTH);
+    assert_code(f, resolve(f, MTNT_WORD_ABORTED, false), MTNT_E_REFUSED);
+    fleet_must_perform(f, 0);
+    assert_code(f, resolve(f, MTNT_WORD_ABORTED, false), MTNT_E_REFUSED);
+    assert_says(f->err.message, "nothing to resolve");
+    die(f, WRITES_BOTH, IN_OPERATION);
+    assert_code(f, resolve(f, MTNT_WORD_ABORTED, false), MTNT_E_REFUSED);
+    assert_says(f->err.message, "mtnt-model recover --tenant t1");
+    assert_text(fleet_ask_controller(f, AUDIT), "");
+    /* A failed rollback: the row is all that is needed of it here. */
+    assert_text(fleet_ask_controller(f, "UPDATE mtnt_tenant SET state = 'rollback_failed', lease_until_ms = 0"), "");
+    assert_text(
+        fleet_ask_controller(f, "UPDATE mtnt_migration SET state = 'rollback_failed' WHERE state = 'executing'"), "");
+    assert_code(f, fleet_perform(f, 0, NULL), MTNT_E_BLOCKED);
+    assert_says(f->err.message, "mtnt-model resolve --tenant t1 --as retry");
+    assert_code(f, resolve(f, MTNT_WORD_RETRY, false), 0);
+    assert_says(fleet_known(f, 0), "compensating|1|");
+    assert_text(fleet_ask_controller(f, AUDIT), "rollback_failed|compensating|ann@db-7|seen to both");
+}
+
 /* ---- copies ---- */
 
 static void copied_controller(fleet *f)
@@ -171,7 +299,13 @@ static void copied_controller(fleet *f)
     assert_says(f->err.message, "a copy of it");
     assert_says(f->err.message, "resolve");
     assert_text(fleet_ask_controller(f, "SELECT count(*) FROM mtnt_decision"), "0");
-    assert_text(fleet_known(f, 0), "executing|0|ok");
+    assert_text(fleet_known(f, 0), "in_doubt|0|error");
+    /* It is gone: a person answers for it, and the copy goes on. */
+    assert_code(f, resolve(f, MTNT_WORD_ABORTED, false), 0);
+    assert_false(resolved.asked);
+    assert_text(fleet_ask_controller(f, "SELECT count(*) FROM mtnt_decision"), "0");
+    fleet_must_perform(f, 0);
+    assert_text(fleet_known(f, 0), "idle|2|ok");
 }
 
 static void copied_controller_file(fleet *f)
@@ -210,7 +344,7 @@ static void swapped_model(fleet *f)
     assert_code(f, fleet_recover(f, 0), MTNT_E_FOREIGN);
     assert_says(f->err.message, "swapped");
     assert_text(fleet_ask_model(f, 0, "SELECT count(*) FROM mtnt_decision WHERE outcome = 'abort'"), "0");
-    assert_text(fleet_known(f, 0), "executing|1|ok");
+    assert_text(fleet_known(f, 0), "in_doubt|1|error");
     assert_true(rename(one, aside) == 0 && rename(two, one) == 0 && rename(aside, two) == 0);
     assert_text(fleet_ask_controller(f, "UPDATE mtnt_tenant SET lease_until_ms = 0"), "");
     assert_code(f, fleet_recover(f, 0), 0);
@@ -230,6 +364,11 @@ int main(void)
         {"decided_then_rolled_back", decided_then_rolled_back, two_phase, 1, false},
         {"decided_then_committed", decided_then_committed, two_phase, 1, false},
         {"ended_outranks", ended_outranks, two_phase, 1, false},
+        {"resolved_as_aborted", resolved_as_aborted, two_phase, 1, false},
+        {"resolved_as_committed", resolved_as_committed, two_phase, 1, false},
+        {"resolved_without_decider", resolved_without_decider, ON(PAIR_POSTGRES_SQLITE), 1, false},
+        {"not_against_the_register", not_against_the_register, two_phase, 1, false},
+        {"nothing_to_resolve", nothing_to_resolve, ON_ALL, 1, false},
         {"copied_controller", copied_controller, controller_decides, 1, false},
         {"copied_controller_file", copied_controller_file, ON(PAIR_SQLITE) | ON(PAIR_SQLITE_POSTGRES), 1, false},
         {"swapped_model", swapped_model, sqlite_models, 2, false},

@@ -65,6 +65,46 @@ MTNT_API int mtnt_coordinator_rewind(mtnt_coordinator *coordinator, mtnt_error *
  * there was none. BUSY: its worker is alive. perform and rewind do it first by themselves. */
 MTNT_API int mtnt_coordinator_recover(mtnt_coordinator *coordinator, mtnt_error *err);
 
+/* ---- a person's word ---- */
+
+typedef enum mtnt_word {
+    MTNT_WORD_COMMITTED = 1, /* both databases hold all of it */
+    MTNT_WORD_ABORTED,       /* neither holds any of it */
+    MTNT_WORD_RETRY          /* of rollback_failed: the reason is gone, the rollbacks may be tried again */
+} mtnt_word;
+
+/* Zero it first, or use the _INIT. Texts are borrowed during the call. */
+typedef struct mtnt_resolution {
+    uint32_t version; /* MTNT_RESOLUTION_VERSION */
+    mtnt_word word;
+    const char *who, *reason; /* for the audit row; who: required; reason: NULL = none */
+    bool only_look;           /* say what would be done, and change nothing */
+} mtnt_resolution;
+#define MTNT_RESOLUTION_VERSION 1
+#define MTNT_RESOLUTION_INIT                                     \
+    {                                                            \
+        MTNT_RESOLUTION_VERSION, (mtnt_word)0, NULL, NULL, false \
+    }
+
+/* What it came to, or would. */
+typedef struct mtnt_resolved {
+    char migration[33], from[20], to[20]; /* states of the migration */
+    char decision[8];   /* what its register said before: "commit", "abort", "" = nothing, or it could not be asked */
+    bool asked;         /* the register could be asked, or need not be (rollback_failed) */
+    bool against;       /* the word is another one than the register's, which stays as it is */
+    bool finished;      /* a prepared transaction was finished, or rolled back, accordingly */
+    bool located;       /* the model was read: the controller's row says where it stands */
+    int64_t at_version; /* … which is here */
+} mtnt_resolved;
+
+/* Ends a migration that only a person can end (in_doubt, blocked, diverged, rollback_failed), by the word of one: writes the decision where the register
+ * has none, finishes a prepared transaction that is left accordingly, reads anew where the model stands, and moves the state with an audit row in one
+ * transaction. Runs no operation. Blocks. REFUSED: the tenant is in none of these states, the word is not for its state, or an in_doubt one's
+ * register says otherwise (recovery completes it then); BUSY: its worker is alive, or somebody else moved it meanwhile; INVALID; errors of mtnt/db.h.
+ * ret_resolved is filled as far as it came. */
+MTNT_API int mtnt_coordinator_resolve(mtnt_coordinator *coordinator, const mtnt_resolution *resolution,
+                                      mtnt_resolved *ret_resolved, mtnt_error *err);
+
 /* Stops the running body as soon as possible; the migration is rolled back. Any thread. */
 MTNT_API void mtnt_coordinator_cancel(mtnt_coordinator *coordinator);
 
