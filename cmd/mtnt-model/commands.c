@@ -13,13 +13,16 @@ const mtnt__command mtnt__commands[] = {
     {
         .name = "migrate",
         .alias = "up",
-        .takes = RUN | MTNT__TAKES_TO | MTNT__TAKES_STEPS | MTNT__TAKES_FORWARD,
+        .takes = RUN | MTNT__TAKES_TO | MTNT__TAKES_STEPS | MTNT__TAKES_FORWARD | MTNT__TAKES_YES,
         .run = mtnt__command_migrate,
         .summary = "bring tenants to the end of the chain",
         .about = "Brings the selected tenants to the end of the chain, or to the operation named by "
                  "--to. All pending operations of a tenant commit together, in its model and in the "
                  "controller, or none does. One tenant's failure disturbs no other. A migration that "
                  "was interrupted is settled first. Tenants that are current are not opened at all.\n\n"
+                 "A chain that ends with delete_model needs --yes: the models are put away then, and "
+                 "removed for good by a later migrate or recover when their time of grace is over; "
+                 "until then rewind --steps 1 puts them back.\n\n"
                  "The first Ctrl-C lets running tenants finish and starts no new one; the second "
                  "interrupts them and rolls them back. The next run takes up where this one stopped.\n",
         .examples = "mtnt-model migrate --tenants tenants.yaml\n"
@@ -43,7 +46,7 @@ const mtnt__command mtnt__commands[] = {
     },
     {
         .name = "do",
-        .takes = RUN | MTNT__TAKES_FORWARD,
+        .takes = RUN | MTNT__TAKES_FORWARD | MTNT__TAKES_YES,
         .run = mtnt__command_do,
         .summary = "one operation forward",
         .about = "Runs the next pending operation of each selected tenant.\n",
@@ -75,7 +78,8 @@ const mtnt__command mtnt__commands[] = {
         .about = "Settles the migrations of the selected tenants that a crash, a kill or a lost "
                  "connection has interrupted: each is completed or rolled back, as its decision "
                  "register says, and no operation is run. migrate does the same for the tenants that "
-                 "it takes. It may be run again at any time.\n",
+                 "it takes. Models that delete_model has put away, and whose time of grace is over, are "
+                 "removed for good. It may be run again at any time.\n",
         .examples = "mtnt-model recover\n"
                     "mtnt-model recover --tenant acme\n",
     },

@@ -66,7 +66,7 @@ const mtnt__option_row mtnt__option_rows[] = {
     {.name = "backup", KIND(TEXT), .value = "DIR", SETTING(backup), PROJECT(backup), TAKES(RUN),
      .help = "save each model into DIR/TENANT before its first change (PostgreSQL: with pg_dump)"},
     {.name = "yes", KIND(FLAG), SETTING(yes), TAKES(YES),
-     .help = "yes to taking back everything; resolve: yes to what it would do"},
+     .help = "yes to what destroys: taking back everything, deleting models; resolve: yes to what it would do"},
     {.name = "as", KIND(CHOICE), .value = "committed|aborted|retry", SETTING(as), TAKES(WORD), .choices = words,
      .help = "what both databases hold of the migration: all of it, none of it; or try its rollbacks again"},
     {.name = "reason", KIND(TEXT), .value = "TEXT", SETTING(reason), TAKES(WORD),

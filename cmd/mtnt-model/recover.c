@@ -10,7 +10,7 @@
 typedef struct recovery {
     mtnt__work *work;
     mtnt__encode_list json;
-    int64_t tenants, interrupted, committed, aborted, failed;
+    int64_t tenants, interrupted, committed, aborted, removed, failed;
 } recovery;
 
 static void put_result(const recovery *all, const char *tenant, const char *result, const mtnt_error *err)
@@ -43,19 +43,25 @@ static int recover_tenant(void *data, const mtnt_tenant_info *info, const mtnt_m
     mtnt_outcome outcome;
     mtnt_error err = MTNT_ERROR_INIT;
 
+    bool interrupted = strcmp(info->state, "idle") != 0;
+
     all->tenants++;
-    if (strcmp(info->state, "idle") == 0)
+    if (!interrupted && !info->removal_due)
         return 0;
-    all->interrupted++;
+    all->interrupted += interrupted;
     if (mtnt_coordinator_new(&coordinator, all->work->controller, model, all->work->chain, &options, &err) != 0 ||
         mtnt_coordinator_recover(coordinator, &err) != 0) {
         all->failed++;
-        show(all, info->tenant, "not settled", &err);
+        show(all, info->tenant, interrupted ? "not settled" : "not removed", &err);
         goto out;
     }
     mtnt_coordinator_outcome(coordinator, &outcome);
+    if (outcome.removed_model) {
+        all->removed++;
+        show(all, info->tenant, "model removed for good", &err);
+    }
     if (!outcome.recovered) {
-        all->interrupted--;
+        all->interrupted -= interrupted;
         goto out;
     }
     *(outcome.recovered_committed ? &all->committed : &all->aborted) += 1;
@@ -71,11 +77,15 @@ static int finish(recovery *all)
 
     if (all->work->settings.format != MTNT__FORMAT_TEXT)
         mtnt__encode_list_end(&all->json,
-                              json_pack("{sI sI sI sI sI}", "tenants", (json_int_t)all->tenants, "interrupted",
+                              json_pack("{sI sI sI sI sI sI}", "tenants", (json_int_t)all->tenants, "interrupted",
                                         (json_int_t)all->interrupted, "completed", (json_int_t)all->committed,
-                                        "rolled_back", (json_int_t)all->aborted, "failed", (json_int_t)all->failed));
-    else if (all->interrupted == 0)
+                                        "rolled_back", (json_int_t)all->aborted, "removed", (json_int_t)all->removed,
+                                        "failed", (json_int_t)all->failed));
+    else if (all->interrupted + all->removed + all->failed == 0)
         fputs("Nothing to be recovered\n", out);
+    else if (all->interrupted == 0)
+        fprintf(out, "%" PRId64 " model%s removed for good, %" PRId64 " not removed\n", all->removed,
+                all->removed == 1 ? "" : "s", all->failed);
     else
         fprintf(out,
                 "%" PRId64 " tenant%s interrupted: %" PRId64 " rolled back, %" PRId64 " completed, %" PRId64

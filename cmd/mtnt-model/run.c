@@ -51,6 +51,27 @@ static int check_run(mtnt__work *work)
     return mtnt__work_fail(work, MTNT__EXIT_USAGE, "--run: '%s' is no number of a run", work->settings.run);
 }
 
+/* Whether it gets that far with --steps is known of each tenant only, and then refused there. */
+static int check_delete(mtnt__work *work, const mtnt__run_spec *spec)
+{
+    const mtnt__settings *settings = &work->settings;
+    size_t last = mtnt_chain_len(work->chain);
+    mtnt_entry_info info;
+
+    if (spec->direction == MTNT_BACKWARD || spec->steps > 0 || settings->yes || last == 0 ||
+        !mtnt_chain_get(work->chain, last - 1, &info))
+        return 0;
+    if (info.disabled || (info.flags & MTNT_OPERATION_DELETES_MODEL) == 0)
+        return 0;
+    if (settings->to != NULL && strcmp(settings->to, info.name) != 0)
+        return 0;
+    return mtnt__work_fail(
+        work, MTNT__EXIT_USAGE,
+        "operation %lld %s deletes the models of the selected tenants: say --yes if that is meant, or "
+        "stop before it with --to NAME",
+        (long long)info.order, info.name);
+}
+
 int mtnt__run_prepare(mtnt__work *work)
 {
     int exit_code = mtnt__work_load_chain(work);
@@ -79,6 +100,7 @@ static void fill_options(const mtnt__work *work, const mtnt__run_spec *spec, mtn
     options->migration.run = settings->run;
     options->migration.allow_out_of_order = settings->allow_out_of_order;
     options->migration.backup = settings->backup;
+    options->migration.allow_delete = settings->yes;
     options->migration.deadline_ms = settings->deadline_ms;
     options->migration.operation_timeout_ms = settings->operation_timeout_ms;
     options->migration.unlock_deadline_ms = settings->unlock_deadline_ms;
@@ -127,6 +149,8 @@ int mtnt__run(mtnt__work *work, const mtnt__run_spec *spec, json_t **ret_result)
     mtnt_error err = MTNT_ERROR_INIT;
     int exit_code = mtnt__run_prepare(work);
 
+    if (exit_code == 0)
+        exit_code = check_delete(work, spec);
     if (exit_code == 0)
         exit_code = mtnt__work_open_fleet(work, &source);
     if (exit_code == 0)

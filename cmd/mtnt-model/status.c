@@ -15,7 +15,8 @@ typedef struct status {
     mtnt__tally tally;
     mtnt__tally_groups waiting; /* for a recovery or a person, by state */
     mtnt__encode_list json;
-    bool elsewhere; /* some model is on a PostgreSQL server: prepared transactions may be there */
+    int64_t gone, due, removed; /* models that were put away; due: of those that are there yet */
+    bool elsewhere;             /* some model is on a PostgreSQL server: prepared transactions may be there */
 } status;
 
 /* What ends the states in which nothing goes on by itself; {tenant} is filled in. NULL: it is none of them. */
@@ -66,18 +67,23 @@ static int show_tenant(void *data, const mtnt_tenant_info *info, const mtnt_mode
 
     if (model == NULL || mtnt_model_backend(model) != MTNT_SQLITE)
         all->elsewhere = true;
+    all->gone += info->gone;
+    all->due += info->removal_due;
+    all->removed += info->gone && info->removed_ms != 0;
     if (next_step(info->state) != NULL &&
         mtnt__tally_group_add(&all->waiting, info->tenant, info->state, NULL, info->state) != 0)
         return mtnt__work_fail(all->work, MTNT__EXIT_FATAL, "out of memory");
     if (all->work->settings.format != MTNT__FORMAT_TEXT) {
         char *next = step_for(info->state, info->tenant);
 
-        mtnt__encode_list_item(&all->json,
-                               json_pack("{so so sI sI so so so so}", "id", mtnt__encode_text(info->tenant), "state",
-                                         mtnt__encode_text(info->state), "version", (json_int_t)info->version,
-                                         "pending", (json_int_t)info->pending, "error", mtnt__encode_text(info->error),
-                                         "error_operation", mtnt__encode_text(info->error_operation), "updated",
-                                         mtnt__encode_time(info->updated_ms), "next", mtnt__encode_text(next)));
+        mtnt__encode_list_item(
+            &all->json, json_pack("{so so sI sI so so so so sb so so}", "id", mtnt__encode_text(info->tenant), "state",
+                                  mtnt__encode_text(info->state), "version", (json_int_t)info->version, "pending",
+                                  (json_int_t)info->pending, "error", mtnt__encode_text(info->error), "error_operation",
+                                  mtnt__encode_text(info->error_operation), "updated",
+                                  mtnt__encode_time(info->updated_ms), "next", mtnt__encode_text(next), "gone",
+                                  info->gone, "remove_after", mtnt__encode_time(info->gone ? info->remove_after_ms : 0),
+                                  "removed", mtnt__encode_time(info->gone ? info->removed_ms : 0)));
         free(next);
     }
     return mtnt__tally_add(&all->tally, info) == 0 ? 0 : mtnt__work_fail(all->work, MTNT__EXIT_FATAL, "out of memory");
@@ -185,6 +191,20 @@ static void put_waiting(const status *all, const mtnt__tally_group *group)
     free(next);
 }
 
+/* Not lost: a migration has put them away. */
+static void put_gone(const status *all)
+{
+    const char *dot = mtnt__screen_sign(&all->work->screen, " · ", " - ");
+    FILE *out = all->work->screen.out;
+
+    if (all->gone == 0)
+        return;
+    fprintf(out, "models deleted %" PRId64 "%sput away %" PRId64 "%sremoved for good %" PRId64 "\n", all->gone, dot,
+            all->gone - all->removed, dot, all->removed);
+    if (all->due > 0)
+        fprintf(out, "  the time of %" PRId64 " put away is over   next: mtnt-model recover\n", all->due);
+}
+
 static void put_text(const status *all)
 {
     const mtnt__tally *tally = &all->tally;
@@ -213,6 +233,7 @@ static void put_text(const status *all)
     if (prepared >= 0)
         fprintf(out, "%sprepared transactions %" PRId64, dot, prepared);
     fputc('\n', out);
+    put_gone(all);
     for (size_t i = 0; i < tally->failures.count; i++)
         put_failure(all, &tally->failures.items[i]);
     if (tally->failures.unlisted > 0)
@@ -268,11 +289,12 @@ static json_t *describe(const status *all)
     mtnt_entry_info last;
     bool some = newest(chain, &last);
 
-    return json_pack("{so sI so sI sI sI sI sI so so so so}", "chain", mtnt__encode_text(mtnt_chain_name(chain)),
+    return json_pack("{so sI so sI sI sI sI sI sI so so so so}", "chain", mtnt__encode_text(mtnt_chain_name(chain)),
                      "chain_length", (json_int_t)mtnt_chain_len(chain), "newest",
                      some ? json_integer(last.order) : json_null(), "tenants", (json_int_t)tally->tenants, "current",
                      (json_int_t)tally->current, "pending", (json_int_t)tally->pending, "failed",
-                     (json_int_t)tally->failed, "interrupted", (json_int_t)tally->interrupted, "prepared_transactions",
+                     (json_int_t)tally->failed, "interrupted", (json_int_t)tally->interrupted, "gone",
+                     (json_int_t)all->gone, "prepared_transactions",
                      prepared >= 0 ? json_integer(prepared) : json_null(), "versions", describe_versions(tally),
                      "failures", describe_failures(tally), "waiting", describe_waiting(&all->waiting));
 }

@@ -281,6 +281,36 @@ int mtnt__temporary_beside(const char *path, char **ret_name, mtnt_error *err)
     return MTNT_OK;
 }
 
+bool mtnt__file_same(const char *a, const char *b)
+{
+    struct stat of_a, of_b;
+
+    return lstat(a, &of_a) == 0 && lstat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
+}
+
+bool mtnt__file_exists(const char *path)
+{
+    struct stat status;
+
+    return lstat(path, &status) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
+bool mtnt__file_is_link(const char *path)
+{
+    struct stat status;
+
+    return lstat(path, &status) == 0 && S_ISLNK(status.st_mode);
+}
+
+bool mtnt__file_is_empty(const char *path)
+{
+    struct stat status;
+
+    if (lstat(path, &status) != 0)
+        return errno == ENOENT;
+    return S_ISREG(status.st_mode) && status.st_size == 0;
+}
+
 int mtnt__file_remove(const char *path, mtnt_error *err)
 {
     if (unlink(path) == 0 || errno == ENOENT)

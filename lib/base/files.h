@@ -30,6 +30,13 @@ int mtnt__folder_make(const char *path, mtnt_error *err);
 
 /* "<path>.tmp-<16 random digits>": a name for what is not yet good. malloc'ed. NOMEM, IO. */
 int mtnt__temporary_beside(const char *path, char **ret_name, mtnt_error *err);
+/* Both are there, and one and the same file: what a rename leaves that was cut off on a file system without renameat2. */
+bool mtnt__file_same(const char *a, const char *b);
+/* Whatever it is, a dangling symbolic link too. */
+bool mtnt__file_exists(const char *path);
+bool mtnt__file_is_link(const char *path);
+/* A plain file without a byte in it, or none. */
+bool mtnt__file_is_empty(const char *path);
 
 /* unlink; a file that is not there is fine. */
 int mtnt__file_remove(const char *path, mtnt_error *err);

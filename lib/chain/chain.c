@@ -11,7 +11,9 @@
 
 #define CHAIN_NAME_MAXIMUM 100
 #define ALL_WRITES (MTNT_WRITES_MODEL | MTNT_WRITES_CONTROLLER)
-#define ALL_FLAGS (MTNT_OPERATION_NO_TRANSACTION | MTNT_OPERATION_EXTERNAL | MTNT_OPERATION_CREATES_MODEL)
+#define ALL_FLAGS                                                                             \
+    (MTNT_OPERATION_NO_TRANSACTION | MTNT_OPERATION_EXTERNAL | MTNT_OPERATION_CREATES_MODEL | \
+     MTNT_OPERATION_DELETES_MODEL)
 
 static int out_of_memory(mtnt_error *err)
 {
@@ -176,6 +178,30 @@ static int check_creation(const mtnt_chain *chain, const mtnt__chain_entry *adde
     return 0;
 }
 
+/* Likewise the one that deletes the model is the last. */
+static int check_deletion(const mtnt_chain *chain, const mtnt__chain_entry *added, mtnt_error *err)
+{
+    const mtnt__chain_entry *last = chain->count > 0 ? &chain->entries[chain->count - 1] : NULL;
+    char where[560];
+
+    if ((added->flags & MTNT_OPERATION_DELETES_MODEL) && (added->flags & MTNT_OPERATION_CREATES_MODEL))
+        return mtnt_error_set(err, MTNT_E_CONFIG, "operation `%s` both creates and deletes the model: make two of it",
+                              added->name);
+    if (!last)
+        return 0;
+    if ((added->flags & MTNT_OPERATION_DELETES_MODEL) && last->order > added->order)
+        return mtnt_error_set(err, MTNT_E_CONFIG,
+                              "operation `%s` deletes the model and must be the last of its chain, but `%s`%s comes "
+                              "after it (order %lld)",
+                              added->name, last->name, defined_at(last, where, sizeof(where)), (long long)last->order);
+    if ((last->flags & MTNT_OPERATION_DELETES_MODEL) && added->order > last->order)
+        return mtnt_error_set(err, MTNT_E_CONFIG,
+                              "operation `%s` (order %lld) would come after `%s`%s, which deletes the model and must "
+                              "be the last of its chain",
+                              added->name, (long long)added->order, last->name, defined_at(last, where, sizeof(where)));
+    return 0;
+}
+
 static int check_unique(const mtnt_chain *chain, const mtnt__chain_entry *added, mtnt_error *err)
 {
     char where[560];
@@ -196,7 +222,9 @@ static int check_unique(const mtnt_chain *chain, const mtnt__chain_entry *added,
                                   added->name, (long long)added->order, other->name,
                                   defined_at(other, where, sizeof(where)));
     }
-    return check_creation(chain, added, err);
+    if (check_creation(chain, added, err) != 0)
+        return MTNT_E_CONFIG;
+    return check_deletion(chain, added, err);
 }
 
 static int choose_order(const mtnt_chain *chain, const mtnt_entry *entry, const char *name, int64_t *ret_order,
@@ -347,6 +375,13 @@ bool mtnt_chain_get(const mtnt_chain *chain, size_t index, mtnt_entry_info *ret_
         .controller_up = entry->controller_up,
     };
     return true;
+}
+
+const mtnt__chain_entry *mtnt__chain_deleter(const mtnt_chain *chain)
+{
+    const mtnt__chain_entry *last = chain->count > 0 ? &chain->entries[chain->count - 1] : NULL;
+
+    return last && !last->disabled && (last->flags & MTNT_OPERATION_DELETES_MODEL) ? last : NULL;
 }
 
 ptrdiff_t mtnt_chain_find(const mtnt_chain *chain, const char *name)

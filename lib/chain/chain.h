@@ -55,6 +55,9 @@ struct mtnt_model {
     atomic_int references;
 };
 
+/* The enabled entry that deletes the model, the last of its chain; NULL = there is none. */
+const mtnt__chain_entry *mtnt__chain_deleter(const mtnt_chain *chain);
+
 /* Something that whoever loaded the chain should be told. NOMEM. */
 int mtnt__chain_warn(mtnt_chain *chain, mtnt_error *err, const char *format, ...) MTNT_PRINTF(3, 4);
 
@@ -73,6 +76,8 @@ struct mtnt_scope {
     const atomic_bool *cancelled; /* NULL = never */
     int (*create_model)(void *data, bool *ret_created, mtnt_error *err);
     int (*delete_model)(void *data, mtnt_error *err);
+    int (*remove_model)(void *data, int64_t grace_ms, mtnt_error *err);
+    int (*restore_model)(void *data, mtnt_error *err);
     void *data;
 };
 

@@ -39,6 +39,26 @@ int mtnt_scope_delete_model(mtnt_scope *scope, mtnt_error *err)
     return scope->delete_model(scope->data, err);
 }
 
+static int not_a_deleter(mtnt_error *err)
+{
+    return mtnt_error_set(err, MTNT_E_INVALID,
+                          "only an operation with the flag MTNT_OPERATION_DELETES_MODEL may put the model away");
+}
+
+int mtnt_scope_remove_model(mtnt_scope *scope, int64_t grace_ms, mtnt_error *err)
+{
+    if (!scope->remove_model)
+        return not_a_deleter(err);
+    if (grace_ms < 0)
+        return mtnt_error_set(err, MTNT_E_INVALID, "a removed model cannot stay for %lld ms", (long long)grace_ms);
+    return scope->remove_model(scope->data, grace_ms, err);
+}
+
+int mtnt_scope_restore_model(mtnt_scope *scope, mtnt_error *err)
+{
+    return scope->restore_model ? scope->restore_model(scope->data, err) : not_a_deleter(err);
+}
+
 int64_t mtnt_context_remaining_ms(const mtnt_context *context)
 {
     return mtnt__deadline_left(context->system, context->deadline);

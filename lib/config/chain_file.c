@@ -29,6 +29,11 @@ typedef struct create_model {
         template_postgres_file;
 } create_model;
 
+typedef struct delete_model {
+    mtnt__yaml_place at;
+    mtnt__yaml_text grace;
+} delete_model;
+
 typedef struct tables {
     mtnt__yaml_place at;
     mtnt__yaml_texts create, drop;
@@ -54,6 +59,7 @@ typedef struct operation {
     mtnt__yaml_bool retriable;
     sql *sql;
     create_model *create_model;
+    delete_model *delete_model;
     tables *tables;
     MTNT__YAML_LIST(check) verify;
     exec *exec;
@@ -96,6 +102,11 @@ static const cyaml_schema_field_t create_model_table[] = {
     CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t delete_model_table[] = {
+    MTNT__YAML_TEXT_FIELD("grace", OPTIONAL, delete_model, grace, 1),
+    CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t tables_table[] = {
     MTNT__YAML_TEXTS_FIELD("create", OPTIONAL, tables, create, 1),
     MTNT__YAML_TEXTS_FIELD("drop", OPTIONAL, tables, drop, 1),
@@ -127,6 +138,7 @@ static const cyaml_schema_field_t operation_table[] = {
     MTNT__YAML_BOOL_FIELD("retriable", OPTIONAL, operation, retriable),
     MTNT__YAML_MAPPING_FIELD("sql", OPTIONAL, operation, sql, sql, sql_table),
     MTNT__YAML_MAPPING_FIELD("create_model", OPTIONAL, operation, create_model, create_model, create_model_table),
+    MTNT__YAML_MAPPING_FIELD("delete_model", OPTIONAL, operation, delete_model, delete_model, delete_model_table),
     MTNT__YAML_MAPPING_FIELD("tables", OPTIONAL, operation, tables, tables, tables_table),
     MTNT__YAML_LIST_FIELD("verify", OPTIONAL, operation, verify, sizeof(check), &check_schema, 1),
     MTNT__YAML_MAPPING_FIELD("exec", OPTIONAL, operation, exec, exec, exec_table),
@@ -287,6 +299,16 @@ static int add_create_model(loader *l)
     return mtnt_operation_add_create_model(l->chain, &options, &l->entry, l->err);
 }
 
+static int add_delete_model(loader *l)
+{
+    const mtnt__yaml_text *grace = &l->operation->delete_model->grace;
+    mtnt_delete_model_options options = {.grace_ms = MTNT_DELETE_MODEL_GRACE_MS};
+
+    if (grace->text && !mtnt__parse_duration_ms(grace->text, &options.grace_ms))
+        return refuse(l, grace->at, "`grace` must be a time such as 0, 5m, 12h or 7d, not `%.80s`", grace->text);
+    return mtnt_operation_add_delete_model(l->chain, &options, &l->entry, l->err);
+}
+
 static int add_tables(loader *l)
 {
     const tables *said = l->operation->tables;
@@ -371,8 +393,11 @@ static int add_kind(loader *l)
         bool there;
         int (*add)(loader *l);
     } kinds[] = {
-        {"sql", o->sql, add_sql},          {"create_model", o->create_model, add_create_model},
-        {"tables", o->tables, add_tables}, {"verify", o->verify.count > 0, add_verify},
+        {"sql", o->sql, add_sql},
+        {"create_model", o->create_model, add_create_model},
+        {"delete_model", o->delete_model, add_delete_model},
+        {"tables", o->tables, add_tables},
+        {"verify", o->verify.count > 0, add_verify},
         {"exec", o->exec, add_exec},
     };
     int found = -1;
@@ -386,8 +411,10 @@ static int add_kind(loader *l)
         found = i;
     }
     if (found < 0)
-        return refuse(l, o->at,
-                      "it says nothing to do: it needs one of `sql`, `create_model`, `tables`, `verify` and `exec`");
+        return refuse(
+            l, o->at,
+            "it says nothing to do: it needs one of `sql`, `create_model`, `delete_model`, `tables`, `verify` and "
+            "`exec`");
     return kinds[found].add(l);
 }
 

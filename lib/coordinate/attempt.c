@@ -19,7 +19,10 @@ static const mtnt__chain_entry *creator(const mtnt_chain *chain)
 static int missing(mtnt__attempt *attempt, mtnt_error *err)
 {
     const mtnt_model *model = attempt->claim->model;
+    int rc = mtnt__remove_explain(attempt, err);
 
+    if (rc != 0)
+        return rc;
     if (attempt->known.uuid[0] != '\0')
         return mtnt_error_set(err, MTNT_E_NOT_FOUND,
                               "its model %s is not there, and the controller knows it at version %" PRId64
@@ -51,6 +54,12 @@ mtnt__expected mtnt__attempt_expects(const mtnt__attempt *attempt)
     return (mtnt__expected){mtnt_model_id(attempt->claim->model), attempt->link->controller->id, attempt->known.uuid};
 }
 
+static int tombstone_mode(mtnt__attempt *attempt)
+{
+    attempt->needs_tombstone = true;
+    return other_mode(attempt, MTNT_WRITES_MODEL | MTNT_WRITES_CONTROLLER, false);
+}
+
 static int read_schema(void *data, const mtnt_row *row, mtnt_error *err)
 {
     (void)err;
@@ -60,11 +69,17 @@ static int read_schema(void *data, const mtnt_row *row, mtnt_error *err)
 
 static int look_for_schema(mtnt__attempt *attempt, bool *ret_there, mtnt_error *err)
 {
-    const mtnt_value values[] = {mtnt_value_text(attempt->claim->model->schema), mtnt_value_end()};
+    const char *schema = attempt->claim->model->schema;
+    char tombstone[MTNT__TOMBSTONE_SIZE];
+    mtnt_value values[] = {mtnt_value_text(schema), mtnt_value_end()};
 
     *ret_there = true;
-    if (attempt->claim->model->schema == NULL)
+    if (schema == NULL)
         return 0;
+    if (attempt->mode == MTNT__MODE_TOMBSTONE && attempt->claim->backward) {
+        mtnt__tombstone_schema(attempt->claim->model, attempt->known.gone_by, tombstone);
+        values[0] = mtnt_value_text(tombstone);
+    }
     return mtnt__db_run(attempt->model, read_schema, ret_there, err,
                         "SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = $1", values);
 }
@@ -73,7 +88,10 @@ static int take_model(mtnt__attempt *attempt, mtnt_error *err)
 {
     const mtnt__expected expected = mtnt__attempt_expects(attempt);
     bool there = true;
-    int rc = mtnt__sides_begin(attempt, err);
+    int rc = attempt->mode == MTNT__MODE_TOMBSTONE ? mtnt__remove_settle_prepared(attempt, err) : 0;
+
+    if (rc == 0)
+        rc = mtnt__sides_begin(attempt, err);
 
     if (rc == MTNT_E_NOT_FOUND)
         return may_create(attempt) ? other_mode(attempt, 0, true) : missing(attempt, err);
@@ -88,7 +106,7 @@ static int take_model(mtnt__attempt *attempt, mtnt_error *err)
         /* It has no register yet: the controller has to decide. */
         return (mtnt__mode_covers(attempt->mode) & both) == both ? 0 : other_mode(attempt, both, false);
     }
-    if (rc == 0 && attempt->mode == MTNT__MODE_SINGLE_CONTROLLER)
+    if (rc == 0 && (attempt->mode == MTNT__MODE_SINGLE_CONTROLLER || attempt->mode == MTNT__MODE_TOMBSTONE))
         return mtnt__model_state_read(attempt->model, attempt->chain, &expected, &attempt->identity, &attempt->applied,
                                       err);
     if (rc == 0)
@@ -154,6 +172,53 @@ static int check_entry(const mtnt__attempt *attempt, const mtnt__chain_entry *en
     return mtnt_error_at(err, entry->file, entry->line, 0);
 }
 
+static bool deletes(const mtnt__step *step)
+{
+    return (step->entry->flags & MTNT_OPERATION_DELETES_MODEL) != 0;
+}
+
+/* What commits with the deletion is decided in the controller, and so must not have been written to the model. */
+static int check_deletion(const mtnt__attempt *attempt, mtnt_error *err)
+{
+    const mtnt__chain_entry *deleter = attempt->steps[attempt->count - 1].entry;
+    const mtnt__chain_entry *writer = NULL;
+
+    for (size_t i = 0; i + 1 < attempt->count && writer == NULL; i++)
+        if ((attempt->steps[i].entry->writes & MTNT_WRITES_MODEL) != 0)
+            writer = attempt->steps[i].entry;
+    if (!attempt->options->allow_delete)
+        mtnt_error_set(err, MTNT_E_REFUSED,
+                       "operation %" PRId64
+                       " `%s` deletes the model: say --yes (allow_delete) if that is meant. Nothing was changed",
+                       deleter->order, deleter->name);
+    else if (writer != NULL)
+        mtnt_error_set(
+            err, MTNT_E_REFUSED,
+            "operation %" PRId64 " `%s` writes the model that operation %" PRId64
+            " `%s` takes away, and the two cannot commit together. First   mtnt-model migrate --to %s   and then "
+            "migrate again. Nothing was changed",
+            writer->order, writer->name, deleter->order, deleter->name, attempt->steps[attempt->count - 2].entry->name);
+    else
+        return 0;
+    return mtnt_error_at(err, deleter->file, deleter->line, 0);
+}
+
+/* The mode goes with the last step: forward only the last of the chain deletes, backward it is taken back first, and alone. */
+static int choose_tombstone(mtnt__attempt *attempt, mtnt_error *err)
+{
+    bool backward = attempt->claim->backward, tombstone = attempt->mode == MTNT__MODE_TOMBSTONE;
+    bool due = attempt->count > 0 && deletes(attempt->steps + (backward ? 0 : attempt->count - 1));
+    int rc = due && !backward ? check_deletion(attempt, err) : 0;
+
+    if (rc != 0 || due == tombstone || attempt->count == 0)
+        return rc;
+    if (due && backward && !attempt->known.gone)
+        return mtnt_error_set(
+            err, MTNT_E_CORRUPT,
+            "the controller says that its model has been put away, and not where. Nothing was changed");
+    return due ? tombstone_mode(attempt) : other_mode(attempt, attempt->writes, false);
+}
+
 static int make_steps(mtnt__attempt *attempt, mtnt_error *err)
 {
     uint32_t needs = 0;
@@ -169,12 +234,17 @@ static int make_steps(mtnt__attempt *attempt, mtnt_error *err)
         attempt->writes |= entry->writes;
         rc = check_entry(attempt, entry, err);
     }
+    if (rc == 0)
+        rc = choose_tombstone(attempt, err);
+    if (rc != 0 || attempt->verdict == MTNT__VERDICT_OTHER_MODE)
+        return rc;
     needs = attempt->writes;
     for (size_t i = 0; i < attempt->count; i++) {
         const mtnt__record *record = mtnt__applied_find(&attempt->applied, attempt->steps[i].entry->name);
 
-        attempt->steps[i].in_controller =
-            attempt->claim->backward ? record->in_controller : attempt->writes == MTNT_WRITES_CONTROLLER;
+        attempt->steps[i].in_controller = attempt->claim->backward ? record->in_controller
+                                                                   : attempt->writes == MTNT_WRITES_CONTROLLER ||
+                                                                         attempt->mode == MTNT__MODE_TOMBSTONE;
         needs |= attempt->steps[i].in_controller ? MTNT_WRITES_CONTROLLER : MTNT_WRITES_MODEL;
     }
     if (rc == 0 && (needs & ~mtnt__mode_covers(attempt->mode)) != 0)
@@ -316,6 +386,8 @@ int mtnt__attempt_run(mtnt__attempt *attempt, mtnt_error *err)
                                   .cancelled = attempt->cancelled,
                                   .create_model = mtnt__provision_create,
                                   .delete_model = mtnt__provision_delete,
+                                  .remove_model = mtnt__remove_model,
+                                  .restore_model = mtnt__restore_model,
                                   .data = attempt};
     rc = run(attempt, &own);
     if (attempt->steps == NULL)

@@ -1,5 +1,5 @@
 /* One attempt at one tenant: a claimed migration from opening the two databases to its verdict. attempt.c is the way through, sides.c
- * opens what the mode needs, operations.c runs the bodies, provision.c creates and deletes models, commit.c and settle.c end it. */
+ * opens what the mode needs, operations.c runs the bodies, provision.c creates models, remove.c puts them away, commit.c and settle.c end it. */
 #ifndef MTNT_COORDINATE_ATTEMPT_H
 #define MTNT_COORDINATE_ATTEMPT_H
 
@@ -9,6 +9,7 @@
 #include "coordinate/slots.h"
 #include "db/database.h"
 #include "mtnt/coordinator.h"
+#include "state/removal.h"
 
 /* How a thread reaches the controller beside its bookkeeping connection. */
 typedef struct mtnt__link {
@@ -65,11 +66,13 @@ typedef struct mtnt__attempt {
     size_t prepared_maximum; /* two-phase: max_prepared_transactions of the prepared side */
     char *provisional;       /* provisional: path or database name */
     bool model_missing, created;
+    bool removes, restores; /* tombstone: what the operation has asked for */
+    int64_t grace_ms;
 
     /* how it went */
     mtnt__verdict verdict;
     uint32_t needs;
-    bool needs_provisional;
+    bool needs_provisional, needs_tombstone;
     mtnt__position before, position; /* of the model; valid when `positioned` */
     bool positioned, made_model, backed_up;
     int64_t from_version;
@@ -130,6 +133,44 @@ bool mtnt__provision_name_taken(const mtnt_model *model);
  * it is not this migration's. Safe to repeat, by several recoverers at once. */
 int mtnt__provision_finish(const mtnt_controller *controller, const mtnt_model *model, const char *migration,
                            mtnt_error *err);
+
+/* remove.c. Calls of a scope; data is the attempt. */
+int mtnt__remove_model(void *data, int64_t grace_ms, mtnt_error *err);
+int mtnt__restore_model(void *data, mtnt_error *err);
+/* The tombstone of what `migration` has put away: its DSN (malloc'ed), and its schema ("" = none). */
+#define MTNT__TOMBSTONE_SIZE (sizeof("mtnt_gone_") + MTNT__ID_SIZE)
+char *mtnt__tombstone_dsn(const mtnt_model *model, const char *migration);
+void mtnt__tombstone_schema(const mtnt_model *model, const char *migration, char ret_schema[MTNT__TOMBSTONE_SIZE]);
+/* Before the model is locked: what is prepared in its database is settled when it is ours, else REFUSED. */
+int mtnt__remove_settle_prepared(mtnt__attempt *attempt, mtnt_error *err);
+/* Before any operation: the model bears our marks, and nobody else is in its database. FOREIGN, REFUSED. */
+int mtnt__remove_check(mtnt__attempt *attempt, mtnt_error *err);
+/* Why the model is not there, when it was put away: NOT_FOUND; 0 = it was not. */
+int mtnt__remove_explain(const mtnt__attempt *attempt, mtnt_error *err);
+/* The row that decides, in the attempt's controller transaction. */
+int mtnt__remove_record(mtnt__attempt *attempt, mtnt_error *err);
+
+/* A model on its way to its tombstone, or back. _begin does all that may fail, and hinders everybody else until _end or _cancel: nothing is
+ * changed yet. EXISTS: the other name is taken; NOT_FOUND, FOREIGN: it is not the model of that uuid; REFUSED, BUSY: others use it. _end:
+ * durable when it returns 0. */
+typedef struct mtnt__renaming {
+    const mtnt_controller *controller;
+    const mtnt_model *model;
+    const char *migration; /* that has put it away, or does */
+    const char *uuid;
+    bool back;
+    mtnt_db *db; /* who holds the lock; on PostgreSQL the transaction that the new name stands in */
+} mtnt__renaming;
+int mtnt__renaming_begin(mtnt__renaming *renaming, mtnt_error *err);
+int mtnt__renaming_end(mtnt__renaming *renaming, mtnt_error *err);
+void mtnt__renaming_cancel(mtnt__renaming *renaming);
+/* After a commit decision of `migration`: its model gets the name that was decided. BLOCKED: something else has it. Safe to repeat, by several
+ * recoverers at once. */
+int mtnt__remove_finish(const mtnt_controller *controller, const mtnt_model *model, const char *migration,
+                        mtnt_error *err);
+/* Removes for good what stands under the tenant's tombstone and is due; *ret_removed: it was. Writes by the controller's own connection. */
+int mtnt__remove_due(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model, mtnt__gate *gate,
+                     bool *ret_removed, mtnt_error *err);
 
 /* commit.c: prepare → decide → finish; sets the verdict. _check, before any work: REFUSED when it could not be done at the end. */
 int mtnt__commit_check(mtnt__attempt *attempt, mtnt_error *err);

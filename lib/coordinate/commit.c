@@ -131,6 +131,8 @@ int mtnt__commit_check(mtnt__attempt *attempt, mtnt_error *err)
     mtnt_db *prepared;
     int rc;
 
+    if (attempt->mode == MTNT__MODE_TOMBSTONE)
+        return mtnt__remove_check(attempt, err);
     if (attempt->mode != MTNT__MODE_TWO_PHASE)
         return 0;
     prepared = model_decides(attempt) ? attempt->controller : attempt->model;
@@ -253,12 +255,43 @@ static int commit_provisional(mtnt__attempt *attempt, mtnt_error *err)
     return 0;
 }
 
+/* Everything that may fail comes before the decision, and nobody can come between it and the new name. */
+static int commit_tombstone(mtnt__attempt *attempt, mtnt_error *err)
+{
+    mtnt__renaming renaming = {.controller = attempt->link->controller,
+                               .model = attempt->claim->model,
+                               .migration =
+                                   attempt->claim->backward ? attempt->known.gone_by : attempt->claim->migration,
+                               .uuid = attempt->identity.uuid,
+                               .back = attempt->claim->backward};
+    int rc = record(attempt, err);
+
+    if (rc == 0)
+        rc = mtnt__remove_record(attempt, err);
+    mtnt__db_disconnect(attempt->model);
+    if (rc == 0)
+        rc = mtnt__renaming_begin(&renaming, err);
+    if (rc != 0)
+        return rc;
+    rc = decide(attempt, attempt->controller, err);
+    if (rc == 0) {
+        rc = mtnt__renaming_end(&renaming, err);
+        if (rc == 0)
+            attempt->verdict = MTNT__VERDICT_COMMITTED;
+        return rc == 0 ? 0 : settle(attempt, err);
+    }
+    mtnt__renaming_cancel(&renaming);
+    return rc == MTNT_E_IN_DOUBT ? settle(attempt, err) : rc;
+}
+
 int mtnt__commit(mtnt__attempt *attempt, mtnt_error *err)
 {
     int rc;
 
     if (attempt->mode == MTNT__MODE_PROVISIONAL)
         rc = commit_provisional(attempt, err);
+    else if (attempt->mode == MTNT__MODE_TOMBSTONE)
+        rc = commit_tombstone(attempt, err);
     else if (attempt->mode == MTNT__MODE_TWO_PHASE)
         rc = commit_two_phase(attempt, err);
     else

@@ -16,7 +16,7 @@ struct mtnt_coordinator {
     mtnt__heartbeat *heartbeat; /* while a claim is held; NULL = none yet */
     mtnt__task task;            /* of the last perform or rewind */
     mtnt__job job;
-    bool recovered, recovered_committed;
+    bool recovered, recovered_committed, removed;
     pthread_mutex_t mutex; /* over `active` */
     mtnt__task *active;
 };
@@ -62,7 +62,7 @@ static void forget_last(mtnt_coordinator *coordinator)
     mtnt__task_release(&coordinator->task);
     mtnt__job_release(&coordinator->job);
     coordinator->job = (mtnt__job){0};
-    coordinator->recovered = coordinator->recovered_committed = false;
+    coordinator->recovered = coordinator->recovered_committed = coordinator->removed = false;
 }
 
 void mtnt_coordinator_free(mtnt_coordinator *coordinator)
@@ -201,6 +201,23 @@ static int recover(mtnt_coordinator *coordinator, mtnt__known *known, mtnt_error
     return rc;
 }
 
+static int forget(mtnt_coordinator *coordinator, mtnt__known *known, mtnt_error *err)
+{
+    int rc;
+
+    if (!mtnt__job_forgets(&coordinator->job, known))
+        return 0;
+    rc = mtnt__removal_forget(coordinator->controller, mtnt_chain_name(coordinator->chain),
+                              mtnt_model_id(coordinator->model), known->uuid, err);
+    return rc == 0 ? look(coordinator, known, err) : rc;
+}
+
+static int remove_due(mtnt_coordinator *coordinator, mtnt_error *err)
+{
+    return mtnt__remove_due(coordinator->controller, coordinator->chain, coordinator->model, NULL,
+                            &coordinator->removed, err);
+}
+
 static void set_active(mtnt_coordinator *coordinator, mtnt__task *task)
 {
     pthread_mutex_lock(&coordinator->mutex);
@@ -226,6 +243,11 @@ static int go(mtnt_coordinator *coordinator, bool backward, mtnt_error *err)
     if (rc == 0)
         rc = recover(coordinator, &known, err);
     if (rc == 0)
+        rc = forget(coordinator, &known, err);
+    /* Then there is no model to ask. */
+    if (rc == 0 && known.gone && mtnt__job_current(&coordinator->job, coordinator->model, &known))
+        return backward ? 0 : remove_due(coordinator, err);
+    if (rc == 0)
         rc = mtnt__task_init(&coordinator->task, &coordinator->job, coordinator->model, &known, err);
     if (rc != 0)
         return rc;
@@ -234,6 +256,8 @@ static int go(mtnt_coordinator *coordinator, bool backward, mtnt_error *err)
     set_active(coordinator, NULL);
     mtnt__heartbeat_free(coordinator->heartbeat);
     coordinator->heartbeat = NULL;
+    if (rc == 0 && !backward && coordinator->task.known.gone)
+        rc = remove_due(coordinator, err);
     return rc;
 }
 
@@ -255,7 +279,9 @@ int mtnt_coordinator_recover(mtnt_coordinator *coordinator, mtnt_error *err)
     forget_last(coordinator);
     mtnt__store_new_call(coordinator->controller);
     rc = look(coordinator, &known, err);
-    return rc == 0 ? recover(coordinator, &known, err) : rc;
+    if (rc == 0)
+        rc = recover(coordinator, &known, err);
+    return rc == 0 && known.gone ? remove_due(coordinator, err) : rc;
 }
 
 int mtnt_coordinator_resolve(mtnt_coordinator *coordinator, const mtnt_resolution *resolution,
@@ -293,4 +319,5 @@ void mtnt_coordinator_outcome(const mtnt_coordinator *coordinator, mtnt_outcome 
     ret_outcome->tenant = mtnt_model_id(coordinator->model);
     ret_outcome->recovered = coordinator->recovered;
     ret_outcome->recovered_committed = coordinator->recovered_committed;
+    ret_outcome->removed_model = coordinator->removed;
 }

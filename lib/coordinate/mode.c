@@ -13,6 +13,7 @@ const char *mtnt__mode_name(mtnt__mode mode)
     case MTNT__MODE_SUPER_JOURNAL: return "super-journal";
     case MTNT__MODE_TWO_PHASE: return "two-phase";
     case MTNT__MODE_PROVISIONAL: return "provisional";
+    case MTNT__MODE_TOMBSTONE: return "tombstone";
     }
     return "unknown";
 }
@@ -26,6 +27,7 @@ const char *mtnt__mode_guarantee(mtnt__mode mode)
     case MTNT__MODE_SUPER_JOURNAL: return "atomic across controller and model (super-journal)";
     case MTNT__MODE_TWO_PHASE: return "atomic across controller and model (two-phase)";
     case MTNT__MODE_PROVISIONAL: return "a new model appears whole or not at all (provisional)";
+    case MTNT__MODE_TOMBSTONE: return "a model goes when the controller says so, and can be put back (tombstone)";
     }
     return "unknown";
 }
@@ -41,7 +43,7 @@ const char *mtnt__mode_decider(mtnt__mode mode, mtnt_backend controller, mtnt_ba
 
 mtnt__mode mtnt__mode_parse(const char *name, const char *decider)
 {
-    for (mtnt__mode mode = MTNT__MODE_SINGLE_CONTROLLER; mode <= MTNT__MODE_PROVISIONAL; mode++)
+    for (mtnt__mode mode = MTNT__MODE_SINGLE_CONTROLLER; mode <= MTNT__MODE_TOMBSTONE; mode++)
         if (strcmp(name, mtnt__mode_name(mode)) == 0)
             return mode == MTNT__MODE_SINGLE_CONTROLLER && strcmp(decider, "model") == 0 ? MTNT__MODE_SINGLE_MODEL
                                                                                          : mode;

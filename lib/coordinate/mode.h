@@ -10,7 +10,8 @@ typedef enum mtnt__mode {
     MTNT__MODE_SINGLE_TRANSACTION, /* the model is a schema in the controller's own database */
     MTNT__MODE_SUPER_JOURNAL,      /* SQLite and SQLite, one connection */
     MTNT__MODE_TWO_PHASE,          /* a PostgreSQL side is prepared, the other decides */
-    MTNT__MODE_PROVISIONAL         /* a model that this migration creates; the controller decides */
+    MTNT__MODE_PROVISIONAL,        /* a model that this migration creates; the controller decides */
+    MTNT__MODE_TOMBSTONE           /* a model that this migration puts away, or back; the controller decides */
 } mtnt__mode;
 
 const char *mtnt__mode_name(mtnt__mode mode);

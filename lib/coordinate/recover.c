@@ -47,6 +47,21 @@ static int check_place(const mtnt__unended *unended, const mtnt_model *model, mt
         mtnt_model_id(model), model->shown);
 }
 
+/* A model that has been put away cannot be asked: what is applied since stands beside the decision. */
+static int read_removal(mtnt_controller *controller, const char *migration, mtnt__position *ret_position,
+                        mtnt__identity *ret_identity)
+{
+    mtnt__removal removal;
+    int rc = mtnt__removal_find(controller->db, migration, &removal, NULL);
+
+    if (rc != 0 || strcmp(removal.migration, migration) != 0)
+        return MTNT_E_NOT_FOUND;
+    *ret_position = removal.position;
+    ret_identity->known = true;
+    mtnt__text_copy(ret_identity->uuid, sizeof(ret_identity->uuid), removal.uuid);
+    return 0;
+}
+
 static int end_it(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model, mtnt__known *known,
                   mtnt__migration_state state, const mtnt_error *why, mtnt_error *err)
 {
@@ -62,7 +77,8 @@ static int end_it(mtnt_controller *controller, const mtnt_chain *chain, const mt
 
     /* Controller-only migrations leave a model without our tables; then the controller's own records tell all. */
     if (state == MTNT__STATE_COMMITTED &&
-        mtnt__recover_position(controller, chain, model, known->uuid, &end.position, &identity, NULL) == 0) {
+        (read_removal(controller, known->migration, &end.position, &identity) == 0 ||
+         mtnt__recover_position(controller, chain, model, known->uuid, &end.position, &identity, NULL) == 0)) {
         end.moved = identity.known || end.position.version > 0;
         end.uuid = identity.uuid[0] == '\0' ? NULL : identity.uuid;
     }
@@ -192,6 +208,9 @@ int mtnt__recover(mtnt_controller *controller, const mtnt_chain *chain, const mt
     *ret_state = mtnt__migration_move(mtnt__migration_state_parse(known->state), event);
     mtnt__gate_enter(gate);
     rc = end_it(controller, chain, model, known, *ret_state, &why, err);
+    /* Whether its model is there is new too. */
+    if (rc == 0 && settlement.mode == MTNT__MODE_TOMBSTONE)
+        rc = mtnt__store_select(controller, mtnt_chain_name(chain), &model, 1, known, err);
     mtnt__gate_leave(gate);
     if (rc == 0 && !mtnt__migration_state_ended(*ret_state)) {
         if (event != MTNT__EVENT_LOSE_ANSWER)

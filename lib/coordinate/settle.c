@@ -263,6 +263,8 @@ int mtnt__settle(const mtnt__settlement *settlement, mtnt__migration_event *ret_
         rc = finish_prepared(settlement, outcome, &differs, err);
     else if (rc == 0 && settlement->mode == MTNT__MODE_PROVISIONAL)
         rc = finish_provisional(settlement, outcome, err);
+    else if (rc == 0 && settlement->mode == MTNT__MODE_TOMBSTONE && outcome == MTNT__OUTCOME_COMMIT)
+        rc = mtnt__remove_finish(settlement->controller, settlement->model, settlement->migration, err);
     if (rc == 0 && differs) {
         *ret_event = MTNT__EVENT_DISAGREE;
         say_difference(settlement, outcome, err);

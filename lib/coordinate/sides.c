@@ -71,6 +71,24 @@ static int open_controller(mtnt__attempt *attempt, mtnt_error *err)
     return mtnt__db_open(&attempt->controller, attempt->link->controller->dsn, &options, err);
 }
 
+/* Under its tombstone, when it is to be put back. The rename that ends it has a connection of its own. */
+static int open_tombstone(mtnt__attempt *attempt, mtnt_error *err)
+{
+    mtnt__db_options options = mtnt__side_options(attempt->link->controller, attempt->claim->model);
+    const mtnt_model *model = attempt->claim->model;
+    char schema[MTNT__TOMBSTONE_SIZE];
+
+    options.read_only = true;
+    if (!attempt->claim->backward)
+        return mtnt__db_open(&attempt->model, mtnt__model_dsn(model), &options, err);
+    attempt->provisional = mtnt__tombstone_dsn(model, attempt->known.gone_by);
+    if (attempt->provisional == NULL)
+        return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    mtnt__tombstone_schema(model, attempt->known.gone_by, schema);
+    options.schema = model->schema == NULL ? NULL : schema;
+    return mtnt__db_open(&attempt->model, attempt->provisional, &options, err);
+}
+
 static int open_model(mtnt__attempt *attempt, mtnt_error *err)
 {
     mtnt__db_options options = mtnt__side_options(attempt->link->controller, attempt->claim->model);
@@ -118,6 +136,11 @@ int mtnt__sides_open(mtnt__attempt *attempt, mtnt_error *err)
         rc = open_controller(attempt, err);
         if (rc == 0)
             rc = open_model(attempt, err);
+        break;
+    case MTNT__MODE_TOMBSTONE:
+        rc = open_controller(attempt, err);
+        if (rc == 0)
+            rc = open_tombstone(attempt, err);
         break;
     case MTNT__MODE_SINGLE_TRANSACTION:
     case MTNT__MODE_SUPER_JOURNAL: rc = open_both(attempt, err); break;

@@ -78,8 +78,11 @@ bool mtnt__job_current(const mtnt__job *job, const mtnt_model *model, const mtnt
 
     if (!known->known || !mtnt__known_idle(known) || strcmp(known->placed, mtnt__model_key(model)) != 0)
         return false;
+    /* Another chain has taken the model away. */
+    if (known->gone && !known->gone_here)
+        return false;
     rung = mtnt__ladder_find(&job->ladder, known->digest);
-    if (rung < 0)
+    if (rung < 0 || mtnt__job_forgets(job, known))
         return false;
     if (job->backward)
         return rung == 0;
@@ -89,6 +92,13 @@ bool mtnt__job_current(const mtnt__job *job, const mtnt_model *model, const mtnt
     return job->ladder.entries[rung] >= job->last ||
            ((size_t)rung + 1 < job->ladder.count && job->ladder.entries[rung + 1] > job->last) ||
            (size_t)rung == job->ladder.count - 1;
+}
+
+bool mtnt__job_forgets(const mtnt__job *job, const mtnt__known *known)
+{
+    if (!known->gone || known->removed_ms == 0 || job->backward || !mtnt__known_idle(known))
+        return false;
+    return known->reborn || mtnt__chain_deleter(job->chain) == NULL;
 }
 
 /* ---- tasks ---- */
@@ -250,13 +260,50 @@ static bool expects_creation(const mtnt__task *task)
     return task->model->backend == MTNT_POSTGRES;
 }
 
+/* The operations at hand end with the one that deletes the model, or (backward) begin with it. */
+static bool expects_removal(const mtnt__task *task)
+{
+    const mtnt__job *job = task->job;
+    const mtnt__chain_entry *deleter = mtnt__chain_deleter(job->chain);
+    int64_t limit = job->options.atomicity == MTNT_ATOMICITY_OPERATION ? 1 : task->steps_left;
+    ptrdiff_t rung = task->known.known ? mtnt__ladder_find(&job->ladder, task->known.digest) : 0;
+    ptrdiff_t pending = (ptrdiff_t)job->ladder.count - 1 - rung;
+
+    if (task->known.gone && task->known.gone_here)
+        return job->backward;
+    if (task->looked)
+        return task->tombstone;
+    if (deleter == NULL || job->backward || task->phase == MTNT__TASK_BACK || rung < 0 || pending == 0)
+        return false;
+    return (limit == 0 || pending <= limit) && (job->last < 0 || job->chain->entries + job->last == deleter);
+}
+
+static int check_gone(const mtnt__task *task, mtnt_error *err)
+{
+    const mtnt__known *known = &task->known;
+    char when[MTNT__TIME_SIZE];
+
+    if (!task->job->backward || !known->gone || known->removing_ms == 0)
+        return 0;
+    mtnt__time_text(known->removed_ms != 0 ? known->removed_ms : known->removing_ms, when);
+    return mtnt_error_set(
+        err, MTNT_E_REFUSED,
+        "its model was removed for good on %s (put away by migration %s): there is nothing left to put "
+        "back. Nothing was changed",
+        when, known->gone_by);
+}
+
 int mtnt__task_next(mtnt__task *task, mtnt_error *err)
 {
     const mtnt_controller *controller = task->job->controller;
-    mtnt__mode mode = mtnt__mode_choose(controller, task->model, expected_writes(task), expects_creation(task));
+    mtnt__mode mode = expects_removal(task)
+                          ? MTNT__MODE_TOMBSTONE
+                          : mtnt__mode_choose(controller, task->model, expected_writes(task), expects_creation(task));
     const char *decider = mtnt__mode_decider(mode, controller->backend, task->model->backend);
     mtnt__claim *claim = &task->claim;
 
+    if (check_gone(task, err) != 0)
+        return MTNT_E_REFUSED;
     forget_loss(task);
     mtnt__previous_release(&claim->previous);
     *claim = (mtnt__claim){.model = task->model,
@@ -291,6 +338,9 @@ static void fill_attempt(mtnt__task *task, mtnt__link *link)
     attempt->last = task->phase == MTNT__TASK_BACK ? -1 : job->last;
     attempt->only_run = task->phase == MTNT__TASK_BACK ? job->run : job->only_run;
     attempt->steps_limit = task->phase == MTNT__TASK_BACK ? 1 : by_operation ? 1 : task->steps_left;
+    /* Nothing else can be taken back while the model is away. */
+    if (attempt->mode == MTNT__MODE_TOMBSTONE && task->claim.backward)
+        attempt->steps_limit = 1;
     /* A model that is being made appears whole or not at all: its operations cannot commit one by one. */
     if (by_operation && task->attempt.mode == MTNT__MODE_PROVISIONAL)
         attempt->steps_limit = task->steps_left;
@@ -416,6 +466,8 @@ static void note_success(mtnt__task *task)
     mtnt__text_copy(task->known.digest, sizeof(task->known.digest), attempt->position.digest);
     mtnt__text_copy(task->known.uuid, sizeof(task->known.uuid), attempt->identity.uuid);
     task->looked = false;
+    task->known.gone = attempt->removes;
+    task->known.gone_here = attempt->removes;
 }
 
 static size_t undone(const mtnt__attempt *attempt)
@@ -446,7 +498,10 @@ static void move(mtnt__task *task, bool steps_wanted, mtnt__loss loss)
 {
     const mtnt__attempt *attempt = &task->attempt;
     bool by_operation = task->job->options.atomicity == MTNT_ATOMICITY_OPERATION;
-    bool more = by_operation && attempt->verdict == MTNT__VERDICT_COMMITTED && steps_wanted;
+    /* The model is back: the rest can be taken back now. */
+    bool back = attempt->mode == MTNT__MODE_TOMBSTONE && attempt->claim->backward;
+    bool more =
+        (by_operation || back) && attempt->verdict == MTNT__VERDICT_COMMITTED && steps_wanted && !attempt->removes;
 
     if (attempt->verdict == MTNT__VERDICT_OTHER_MODE) {
         task->looked = true;
@@ -455,6 +510,7 @@ static void move(mtnt__task *task, bool steps_wanted, mtnt__loss loss)
                           ? task->job->ladder.writes_after[0]
                           : attempt->needs;
         task->provisional = attempt->needs_provisional;
+        task->tombstone = attempt->needs_tombstone;
         if (++task->looks > MAX_LOOKS)
             give_up_looking(task);
     } else if (task->phase == MTNT__TASK_BACK) {
@@ -463,12 +519,12 @@ static void move(mtnt__task *task, bool steps_wanted, mtnt__loss loss)
     } else if (more) {
         task->phase = MTNT__TASK_RUN;
     } else {
-        bool back = by_operation && attempt->verdict == MTNT__VERDICT_FAILED && goes_back(task) &&
+        bool undo = by_operation && attempt->verdict == MTNT__VERDICT_FAILED && goes_back(task) &&
                     loss != MTNT__LOSS_TAKEN; /* the tenant is another's now */
 
-        task->phase = back ? MTNT__TASK_BACK : MTNT__TASK_DONE;
+        task->phase = undo ? MTNT__TASK_BACK : MTNT__TASK_DONE;
         /* Compensation runs although the run was cancelled. */
-        if (back)
+        if (undo)
             atomic_store(&task->cancelled, false);
     }
 }

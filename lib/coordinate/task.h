@@ -25,6 +25,9 @@ void mtnt__job_release(mtnt__job *job);
 /* Answered by the controller alone: there is nothing to do for this tenant. */
 bool mtnt__job_current(const mtnt__job *job, const mtnt_model *model, const mtnt__known *known);
 
+/* A stranger by now: its model was removed for good, and the chain does not end with that. */
+bool mtnt__job_forgets(const mtnt__job *job, const mtnt__known *known);
+
 typedef enum mtnt__task_phase { MTNT__TASK_RUN = 0, MTNT__TASK_BACK, MTNT__TASK_DONE } mtnt__task_phase;
 
 typedef struct mtnt__task {
@@ -36,7 +39,7 @@ typedef struct mtnt__task {
     mtnt__attempt attempt;
     int64_t steps_left; /* 0 = no limit */
     uint32_t needs;     /* what an earlier look at the model has shown; 0 = as the chain says */
-    bool provisional, looked;
+    bool provisional, tombstone, looked;
     bool backed_up; /* options->backup has what was there before the first change */
     int looks;
     atomic_bool cancelled; /* for whatever reason: a caller's word, or the lease is lost */

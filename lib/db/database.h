@@ -35,6 +35,11 @@ typedef struct mtnt__db_options {
     /* SQLite: a provisional file that nobody else sees and that a crash throws away: no journal, synced once by each
      * COMMIT. */
     bool building;
+    /* SQLite: nobody else reads or writes the file from the first look at it until the handle disconnects, and this handle does not write either.
+     * What stands in a write-ahead log is brought into the file, and the log is emptied, but left where it is. BUSY while others
+     * use it: with a write-ahead log everybody who has it open, else those who are in a transaction. A handle that another process has on
+     * the file by its old name cannot write once it has a new one. */
+    bool exclusive;
     /* SQLite: the schema name of the only file is then "controller" or "model", as in a pair ("main" works everywhere);
      * ALONE = "main". Not looked at for a pair. */
     mtnt__side side;
@@ -148,6 +153,10 @@ int mtnt__db_restore(mtnt_db *db, const char *path, const mtnt__restore_terms *t
  * create: EXISTS; drop: a missing one is fine; rename: EXISTS / NOT_FOUND, BUSY when sessions are connected. */
 int mtnt__postgres_create_database(const char *dsn, const char *name, const mtnt__db_options *options, mtnt_error *err);
 int mtnt__postgres_drop_database(const char *dsn, const char *name, const mtnt__db_options *options, mtnt_error *err);
+/* The same in a transaction that is left open, *ret_db: until it ends nobody can connect to the database. `oid` (0 = any): NOT_FOUND unless it is
+ * that very database. */
+int mtnt__postgres_rename_begin(mtnt_db **ret_db, const char *dsn, const char *from, const char *to, int64_t oid,
+                                const mtnt__db_options *options, mtnt_error *err);
 int mtnt__postgres_rename_database(const char *dsn, const char *from, const char *to, const mtnt__db_options *options,
                                    mtnt_error *err);
 

@@ -110,6 +110,69 @@ int mtnt__postgres_drop_database(const char *dsn, const char *name, const mtnt__
     return rc;
 }
 
+static int found(void *data, const mtnt_row *row, mtnt_error *err)
+{
+    (void)row;
+    (void)err;
+    *(bool *)data = true;
+    return MTNT_OK;
+}
+
+static int check_oid(mtnt_db *db, const char *name, int64_t oid, mtnt_error *err)
+{
+    bool found_it = false;
+    int rc = mtnt__db_run(
+        db, found, &found_it, err,
+        "SELECT 1 FROM pg_catalog.pg_database WHERE datname = $1 AND ($2::bigint = 0 OR oid = $2::bigint::oid)",
+        (const mtnt_value[]){MTNT_TEXT(name), MTNT_INT(oid), mtnt_value_end()});
+
+    if (rc == 0 && !found_it)
+        rc = mtnt_error_set(err, MTNT_E_NOT_FOUND, "there is no such database %s", name);
+    return rc;
+}
+
+static int rename_in(mtnt_db *db, const char *from, const char *to, mtnt_error *err)
+{
+    mtnt__buffer sql = {0};
+    int rc;
+
+    mtnt__buffer_add_text(&sql, "ALTER DATABASE ");
+    mtnt__sql_add_identifier(&sql, from);
+    mtnt__buffer_add_text(&sql, " RENAME TO ");
+    mtnt__sql_add_identifier(&sql, to);
+    rc = sql.failed ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory")
+                    : mtnt__db_run(db, NULL, NULL, err, sql.bytes, NULL);
+    mtnt__buffer_release(&sql);
+    rc = as_code(rc, err, "42P04", MTNT_E_EXISTS);
+    return as_code(rc, err, "3D000", MTNT_E_NOT_FOUND);
+}
+
+/* The rename takes the lock; that it was the right one is looked at under it. */
+int mtnt__postgres_rename_begin(mtnt_db **ret_db, const char *dsn, const char *from, const char *to, int64_t oid,
+                                const mtnt__db_options *options, mtnt_error *err)
+{
+    mtnt_error own = MTNT_ERROR_INIT, *e = err ? err : &own;
+    mtnt_db *db = NULL;
+    int rc = check_name(from, e);
+
+    if (rc == 0)
+        rc = check_name(to, e);
+    if (rc == 0)
+        rc = open_maintenance(dsn, options, &db, e);
+    if (rc != 0)
+        return rc;
+    rc = mtnt__db_begin(db, e);
+    if (rc == 0)
+        rc = rename_in(db, from, to, e);
+    if (rc == 0)
+        rc = check_oid(db, to, oid, e);
+    if (rc != 0)
+        mtnt__db_close(db);
+    else
+        *ret_db = db;
+    return rc;
+}
+
 int mtnt__postgres_rename_database(const char *dsn, const char *from, const char *to, const mtnt__db_options *options,
                                    mtnt_error *err)
 {
@@ -210,14 +273,6 @@ static int sqlite_exists(const char *path, bool *ret_exists, mtnt_error *err)
     if (rc == 0 || rc == MTNT_E_NOT_FOUND)
         *ret_exists = rc == 0;
     return rc == MTNT_E_NOT_FOUND ? MTNT_OK : rc;
-}
-
-static int found(void *data, const mtnt_row *row, mtnt_error *err)
-{
-    (void)row;
-    (void)err;
-    *(bool *)data = true;
-    return MTNT_OK;
 }
 
 static int schema_exists(mtnt_db *db, const char *schema, bool *ret_exists, mtnt_error *err)

@@ -53,6 +53,7 @@ int mtnt__sqlite_new(void **ret_state, const char *path, const char *controller_
     s->read_only = options && options->read_only;
     s->create = options && options->create;
     s->building = options && options->building;
+    s->exclusive = options && options->exclusive;
     if (!s->path || (controller_path && !s->controller_path)) {
         sqlite_free(s);
         return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");

@@ -24,7 +24,7 @@ typedef struct mtnt__sqlite {
     char *path;              /* of main; never one that SQLite would read as a URI */
     char *controller_path;   /* of the attached controller in a pair; NULL = no pair */
     const char *main_schema; /* "main", "controller" or "model"; static */
-    bool read_only, create, building;
+    bool read_only, create, building, exclusive;
 
     mtnt__call call; /* the last call; its deadline and flag also hold while an operation uses the raw handle */
     int64_t waiting_since_ms; /* start of the present wait for a lock */

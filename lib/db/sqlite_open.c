@@ -241,6 +241,26 @@ static int check_pair(const opening *o, bool wal)
     return MTNT_OK;
 }
 
+/* No shared memory is used then, and closing must not delete a log by a name that the file has no more. */
+static int take_alone(const opening *o)
+{
+    int rc = mtnt__sqlite_exec(o->s, "PRAGMA locking_mode = EXCLUSIVE", o->err);
+
+    if (rc == 0)
+        sqlite3_db_config(o->s->raw, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    return rc;
+}
+
+static int empty_log(const opening *o)
+{
+    char busy[MTNT__SQLITE_VALUE];
+    int rc = pragma(o, "wal_checkpoint(TRUNCATE)", busy);
+
+    if (rc == 0 && strcmp(busy, "0") != 0)
+        rc = mtnt_error_set(o->err, MTNT_E_BUSY, "%s: its write-ahead log is in use", o->path);
+    return rc;
+}
+
 static int settle(const opening *o, bool new)
 {
     char mode[MTNT__SQLITE_VALUE] = "";
@@ -252,6 +272,8 @@ static int settle(const opening *o, bool new)
         rc = check_pair(o, strcmp(mode, "wal") == 0);
     if (rc == 0)
         rc = set_durability(o, mode);
+    if (rc == 0 && o->s->exclusive && strcmp(mode, "wal") == 0)
+        rc = empty_log(o);
     return rc;
 }
 
@@ -272,7 +294,10 @@ int mtnt__sqlite_connect(void *state, mtnt__call *call, mtnt_error *err)
     if (rc != 0)
         goto out;
     mtnt__sqlite_install_waits(s);
-    rc = settle(&main, new);
+    if (s->exclusive)
+        rc = take_alone(&main);
+    if (rc == 0)
+        rc = settle(&main, new);
     if (rc == 0 && s->controller_path)
         rc = attach_controller(&controller);
     if (rc == 0 && s->controller_path)

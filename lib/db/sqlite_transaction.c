@@ -57,7 +57,11 @@ int mtnt__sqlite_begin(void *state, mtnt__call *call, mtnt_error *err)
 
     mtnt__sqlite_enter(s, call);
     suspend_foreign_keys(s);
-    rc = mtnt__sqlite_exec(s, s->read_only ? "BEGIN" : "BEGIN IMMEDIATE", err);
+    rc = mtnt__sqlite_exec(s,
+                           s->exclusive   ? "PRAGMA query_only = 0; BEGIN EXCLUSIVE; PRAGMA query_only = 1"
+                           : s->read_only ? "BEGIN"
+                                          : "BEGIN IMMEDIATE",
+                           err);
     if (rc == 0 && s->controller_path)
         rc = check_journals(s, err);
     if (rc != 0)

@@ -50,6 +50,8 @@ struct dispatch {
     mtnt__claim **claims;
     mtnt_model **batch;
     mtnt__known *known;
+    mtnt_model **graves; /* of tenants whose model was put away, and may be removed for good when the run is over */
+    size_t grave_count;
     size_t in_flight, depth;
     int64_t oldest_end_ms;
     bool source_ended, announced, interrupted, lost;
@@ -135,6 +137,35 @@ static void add_task(struct dispatch *d, mtnt_model *model, const mtnt__known *k
     d->in_flight++;
 }
 
+/* Without memory for it a later run removes it. */
+static void note_grave(struct dispatch *d, mtnt_model *model)
+{
+    mtnt_model **graves;
+
+    if (d->job.backward)
+        return;
+    graves = realloc(d->graves, (d->grave_count + 1) * sizeof(*graves));
+    if (graves == NULL)
+        return;
+    d->graves = graves;
+    graves[d->grave_count++] = mtnt__model_ref(model);
+}
+
+static int forget_gone(struct dispatch *d, const mtnt_model *model, mtnt__known *known, mtnt_error *err)
+{
+    mtnt_executor *executor = d->executor;
+    int rc;
+
+    if (!mtnt__job_forgets(&d->job, known))
+        return 0;
+    mtnt__gate_enter(&d->gate);
+    rc = mtnt__removal_forget(executor->controller, mtnt_chain_name(executor->chain), mtnt_model_id(model), known->uuid,
+                              err);
+    mtnt__gate_leave(&d->gate);
+    *known = (mtnt__known){0};
+    return rc;
+}
+
 static bool settle_first(struct dispatch *d, const mtnt_model *model, mtnt__known *known)
 {
     mtnt_executor *executor = d->executor;
@@ -153,7 +184,13 @@ static bool settle_first(struct dispatch *d, const mtnt_model *model, mtnt__know
 
 static void sort_in(struct dispatch *d, mtnt_model *model, mtnt__known *known)
 {
-    if (mtnt__job_current(&d->job, model, known))
+    mtnt_error error = MTNT_ERROR_INIT;
+
+    if (known->gone && known->gone_here && known->removed_ms == 0 && known->now_ms >= known->remove_after_ms)
+        note_grave(d, model);
+    if (forget_gone(d, model, known, &error) != 0)
+        mtnt__tally_failed(&d->tally, model, &error);
+    else if (mtnt__job_current(&d->job, model, known))
         mtnt__tally_current(&d->tally, model);
     else if (mtnt__known_idle(known) || settle_first(d, model, known)) {
         /* A recovery may have shown that nothing is left to do. */
@@ -435,6 +472,8 @@ static void collect(struct dispatch *d, int64_t wait_ms)
 
         if (task->phase == MTNT__TASK_DONE)
             mtnt__tally_finished(&d->tally, task);
+        if (task->phase == MTNT__TASK_DONE && task->known.gone && task->attempt.removes && task->attempt.grace_ms == 0)
+            note_grave(d, task->model);
         queue_end(d, task);
     }
     mtnt__tally_progress(&d->tally, d->news.running);
@@ -531,6 +570,23 @@ static void show_pool(mtnt_executor *executor, mtnt__pool *pool)
     pthread_mutex_unlock(&executor->mutex);
 }
 
+/* The ends are written, and no worker is left. What cannot be removed now is removed later. */
+static void remove_graves(struct dispatch *d)
+{
+    for (size_t i = 0; i < d->grave_count; i++) {
+        mtnt_error error = MTNT_ERROR_INIT;
+        bool removed = false;
+
+        if (!d->lost && mtnt__remove_due(d->executor->controller, d->executor->chain, d->graves[i], &d->gate, &removed,
+                                         &error) != 0)
+            mtnt__tally_warning(&d->tally, &error);
+        mtnt_model_free(d->graves[i]);
+    }
+    free(d->graves);
+    d->graves = NULL;
+    d->grave_count = 0;
+}
+
 static void finish_run(struct dispatch *d)
 {
     const mtnt_counts *counts = &d->tally.counts;
@@ -572,6 +628,7 @@ int mtnt_executor_migrate(mtnt_executor *executor, mtnt_tenant_source *source, m
         show_pool(executor, NULL);
         mtnt__pool_free(d.pool);
         count_rest(&d);
+        remove_graves(&d);
         finish_run(&d);
         *ret_counts = d.tally.counts;
         rc = d.error.code;

@@ -49,6 +49,11 @@ static int show_tenant(void *data, const mtnt_row *row, mtnt_error *err)
     info.error_operation = mtnt_row_text(row, 11);
     info.error_state = mtnt_row_text(row, 12);
     info.updated_ms = mtnt_row_int(row, 13);
+    info.gone = !mtnt_row_is_null(row, 15);
+    info.remove_after_ms = mtnt_row_int(row, 17);
+    info.removed_ms = mtnt_row_int(row, 19);
+    info.removal_due = info.gone && info.removed_ms == 0 && info.remove_after_ms <= mtnt_row_int(row, 14) &&
+                       mtnt_row_int(row, 16) != 0 && strcmp(info.state, "idle") == 0;
     return looking->each(looking->data, &info, err);
 }
 

@@ -122,6 +122,13 @@ static int read_known(void *data, const mtnt_row *row, mtnt_error *err)
     known->lease_until_ms = mtnt_row_int(row, 9);
     known->failed = !mtnt_row_is_null(row, 10);
     known->now_ms = mtnt_row_int(row, 14);
+    known->gone = !mtnt_row_is_null(row, 15);
+    copy_column(known->gone_by, sizeof(known->gone_by), row, 15);
+    known->gone_here = mtnt_row_int(row, 16) != 0;
+    known->remove_after_ms = mtnt_row_int(row, 17);
+    known->removing_ms = mtnt_row_int(row, 18);
+    known->removed_ms = mtnt_row_int(row, 19);
+    known->reborn = mtnt_row_int(row, 20) != 0;
     return 0;
 }
 
@@ -496,10 +503,15 @@ static int read_unended(void *data, const mtnt_row *row, mtnt_error *err)
 
 int mtnt__store_unended(mtnt_controller *controller, const char *migration, mtnt__unended *ret_unended, mtnt_error *err)
 {
+    return mtnt__store_unended_by(controller->db, migration, ret_unended, err);
+}
+
+int mtnt__store_unended_by(mtnt_db *db, const char *migration, mtnt__unended *ret_unended, mtnt_error *err)
+{
     const mtnt_value values[] = {mtnt_value_text(migration), mtnt_value_end()};
     mtnt__unended unended = {0};
     int rc = mtnt__db_run(
-        controller->db, read_unended, &unended, err,
+        db, read_unended, &unended, err,
         "SELECT migration, mode, decider, placed, direction, epoch, worker, decider_home FROM {schema}.mtnt_migration WHERE migration = $1",
         values);
 

@@ -42,6 +42,12 @@ typedef struct mtnt__known {
     char owner[MTNT__OWNER_SIZE];
     int64_t lease_until_ms, now_ms; /* the controller's clock */
     bool failed;                    /* the last attempt left an error */
+    /* Its model has been put away, and not put back. */
+    bool gone;
+    bool gone_here;                                   /* by this chain */
+    bool reborn;                                      /* another chain knows the tenant with another model by now */
+    char gone_by[MTNT__ID_SIZE];                      /* the migration */
+    int64_t remove_after_ms, removing_ms, removed_ms; /* 0 = not */
 } mtnt__known;
 
 bool mtnt__known_idle(const mtnt__known *known);
@@ -130,6 +136,8 @@ int mtnt__store_unended(mtnt_controller *controller, const char *migration, mtnt
 /* Where a migration, or a unit of one by its key, stands, on any handle of the controller's side: NONE = there is no such row, or it is still
  * under way. A done unit is COMMITTED. An ended state outranks whatever a register says later: its row may have been collected. */
 int mtnt__store_ended(mtnt_db *db, const char *key, mtnt__migration_state *ret_state, mtnt_error *err);
+/* The same by another connection to the controller. */
+int mtnt__store_unended_by(mtnt_db *db, const char *migration, mtnt__unended *ret_unended, mtnt_error *err);
 /* Takes the lease over from `known`; BUSY when somebody else moved first. */
 int mtnt__store_take_lease(mtnt_controller *controller, const char *chain, const char *tenant, const mtnt__known *known,
                            int64_t lease_ms, mtnt_error *err);

@@ -32,6 +32,23 @@ test_first_chain() {
     says '2 taken back'
 }
 
+test_farewell() {
+    block yaml "# farewell.yaml" >farewell.yaml
+    [ -s farewell.yaml ] || fail "the README has no farewell.yaml"
+    fleet 1 acme
+    sql controller.db "CREATE TABLE customers(id TEXT, closed INTEGER DEFAULT 0); INSERT INTO customers(id) VALUES('acme')"
+    ok migrate
+    exits 64 migrate --chain farewell.yaml --tenant acme
+    ok migrate --chain farewell.yaml --tenant acme --yes
+    same "$(sql controller.db "SELECT closed FROM customers")" 1
+    [ ! -e models/acme.db ] || fail "the model is there"
+    ok rewind --chain farewell.yaml --tenant acme --steps 1
+    [ -e models/acme.db ] || fail "the model is not back"
+    ok migrate --chain farewell.yaml --tenant acme --yes
+    ok recover --chain farewell.yaml
+    says 'Nothing to be recovered'
+}
+
 test_operation_in_c() {
     block c MTNT_CHAIN_PLUGIN >seats.c
     [ -s seats.c ] || fail "the README has no operation in C"

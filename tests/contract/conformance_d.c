@@ -1,7 +1,11 @@
 /* CONFORMANCE, D: the coordinator over controller and model. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "fleet_run.h"
 
@@ -477,6 +481,128 @@ static void d7_created_earlier(fleet *f)
     assert_text(fleet_known(f, 0), "idle|1|error");
 }
 
+/* ---- D8: the claim of a model that is made, from beginning to end ----
+ * importing: the claim is written, the model is being made. activating: the register says commit. aborting: it says abort. Neither ever becomes the
+ * other, and the tenant's claim is given up only when what was decided has been proven to be done. */
+
+static int die(fleet *f, mtnt_operation *operation, mtnt_context *context, mtnt_error *err)
+{
+    (void)operation;
+    (void)context;
+    (void)err;
+    if (f->data != NULL)
+        kill(getpid(), SIGKILL);
+    return 0;
+}
+
+static void perform_and_die(fleet *f)
+{
+    f->data = f;
+    fleet_perform(f, 0, NULL);
+}
+
+static void importing(fleet *f)
+{
+    int status;
+
+    creating(f, (body){0});
+    fleet_add_body(f, "a", WRITES_BOTH, (body){.during = die});
+    status = fleet_in_child(f, perform_and_die);
+    assert_true(WIFSIGNALED(status));
+    assert_text(fleet_known(f, 0), "executing|0|ok");
+}
+
+static const char *decision(fleet *f)
+{
+    return fleet_ask_controller(
+        f, "SELECT d.outcome FROM mtnt_decision AS d JOIN mtnt_tenant AS t ON t.migration = d.migration");
+}
+
+static void d8_aborting_then_deleted(fleet *f)
+{
+    importing(f);
+    assert_text(decision(f), "");
+    assert_code(f, fleet_recover(f, 0), 0);
+    assert_text(decision(f), "abort");
+    no_model(f);
+    /* Again: ok, and nothing more. */
+    assert_code(f, fleet_recover(f, 0), 0);
+    assert_text(decision(f), "abort");
+    no_model(f);
+    /* The next one is another migration, and may well make it. */
+    fleet_must_perform(f, 0);
+    assert_true(fleet_model_exists(f, 0));
+}
+
+/* What was decided stays decided: who comes to abort finds it so, and touches nothing. */
+static void d8_abort_when_activating(fleet *f)
+{
+    char *dump, *now, sql[300];
+
+    creating(f, (body){0});
+    fleet_add(f, "a", WRITES_BOTH);
+    fleet_must_perform(f, 0);
+    dump = fleet_dump_model(f, 0);
+    /* As a worker leaves it that dies right after its decision. */
+    snprintf(sql, sizeof(sql), "UPDATE mtnt_migration SET state = 'executing' WHERE migration = '%s'",
+             f->outcome.migration);
+    fleet_ask_controller(f, sql);
+    fleet_ask_controller(f, "UPDATE mtnt_tenant SET state = 'executing', owner = 'gone', lease_until_ms = 0");
+    for (int round = 0; round < 2; round++) {
+        assert_code(f, fleet_recover(f, 0), 0);
+        assert_text(decision(f), "commit");
+        now = fleet_dump_model(f, 0);
+        assert_string_equal(now, dump);
+        free(now);
+        assert_text(fleet_known(f, 0), "idle|2|ok");
+        assert_text(fleet_migration(f, 0), "committed");
+    }
+    free(dump);
+}
+
+/* The worker that wakes up when it is being aborted does not activate. */
+static int give_up(fleet *f, mtnt_operation *operation, mtnt_context *context, mtnt_error *err)
+{
+    char sql[300];
+
+    (void)operation;
+    (void)err;
+    snprintf(sql, sizeof(sql), "INSERT INTO mtnt_decision (migration, outcome) VALUES ('%s', 'abort')",
+             mtnt_context_migration(context));
+    assert_text(fleet_ask_controller(f, sql), "");
+    return 0;
+}
+
+static void d8_activate_when_aborting(fleet *f)
+{
+    creating(f, (body){0});
+    fleet_add_body(f, "a", MTNT_WRITES_MODEL, (body){.during = give_up});
+    assert_code(f, fleet_perform(f, 0, NULL), MTNT_E_BLOCKED);
+    assert_says(f->err.message, "given up by a recovery");
+    assert_text(decision(f), "abort");
+    no_model(f);
+}
+
+/* As long as what was made cannot be removed, the claim stays. A folder at the provisional name cannot be unlinked. */
+static void d8_claim_goes_last(fleet *f)
+{
+    char path[700];
+
+    importing(f);
+    snprintf(path, sizeof(path), "%s/t1.db.mtnt-new-%s", f->folder,
+             fleet_ask_controller(f, "SELECT migration FROM mtnt_tenant"));
+    unlink(path);
+    assert_int_equal(mkdir(path, 0700), 0);
+    for (int round = 0; round < 2; round++) {
+        assert_code(f, fleet_recover(f, 0), MTNT_E_IO);
+        assert_text(decision(f), "abort");
+        assert_text(fleet_known(f, 0), "executing|0|ok");
+    }
+    assert_int_equal(rmdir(path), 0);
+    assert_code(f, fleet_recover(f, 0), 0);
+    no_model(f);
+}
+
 /* ---- D9: a late write of a lost worker changes nothing ---- */
 
 static const char all_of_it[] =
@@ -610,6 +736,11 @@ int main(void)
         {"d7_never_deleted", d7_never_deleted, ON_ALL, 1, false},
         {"d7_existing_is_taken_over", d7_existing_is_taken_over, ON_ALL, 1, false},
         {"d7_created_earlier", d7_created_earlier, ON_ALL, 1, true},
+        {"d8_aborting_then_deleted", d8_aborting_then_deleted, ON_ALL, 1, true},
+        {"d8_abort_when_activating", d8_abort_when_activating, ON_ALL, 1, true},
+        /* Elsewhere the controller is locked, or part of the same transaction. */
+        {"d8_activate_when_aborting", d8_activate_when_aborting, ON(PAIR_POSTGRES) | ON(PAIR_POSTGRES_SQLITE), 1, true},
+        {"d8_claim_goes_last", d8_claim_goes_last, ON(PAIR_SQLITE) | ON(PAIR_POSTGRES_SQLITE), 1, true},
         {"d9_late_end", d9_late_end, ON_ALL, 1, false},
         {"d9_late_everything", d9_late_everything, ON(PAIR_POSTGRES_SQLITE), 1, false},
         {"d9_given_up", d9_given_up, controller_decides, 1, false},

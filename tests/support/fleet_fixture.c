@@ -1034,16 +1034,46 @@ static void remove_folder(const char *path)
     rmdir(path);
 }
 
+int fleet_tombstones(fleet *f)
+{
+    char *names = ask_controller(f, "SELECT tombstone FROM mtnt_removal"), *rest = names, *name;
+    char sql[200];
+    int count = 0;
+
+    while ((name = strtok_r(rest, ";", &rest)) != NULL) {
+        char *answer = NULL;
+
+        if (f->model_backend == MTNT_SQLITE) {
+            count += access(name, F_OK) == 0;
+            continue;
+        }
+        snprintf(sql, sizeof(sql), "SELECT count(*) FROM %s = '%.70s'",
+                 f->tenants[0].schema[0] == '\0' ? "pg_database WHERE datname" : "pg_namespace WHERE nspname", name);
+        answer = ask_postgres(f->tenants[0].schema[0] == '\0' ? server_connection()
+                                                              : use_database(f->tenants[0].database)->connection,
+                              sql);
+        count += atoi(answer);
+        free(answer);
+    }
+    free(names);
+    return count;
+}
+
 static void drop_provisional(fleet *f)
 {
     char *ours, *rest, *name;
 
-    if (f->model_backend == MTNT_SQLITE || fleet_provisional(f) == 0)
+    if (f->model_backend == MTNT_SQLITE)
         return;
     ours = ask_controller(f, "SELECT migration FROM mtnt_migration");
     rest = ours;
     while ((name = strtok_r(rest, ";", &rest)) != NULL)
         must_postgres(server_connection(), "DROP DATABASE IF EXISTS mtnt_new_%s", name);
+    free(ours);
+    ours = ask_controller(f, "SELECT migration FROM mtnt_removal WHERE removed_ms IS NULL");
+    rest = ours;
+    while ((name = strtok_r(rest, ";", &rest)) != NULL && name[0] != '!')
+        must_postgres(server_connection(), "DROP DATABASE IF EXISTS mtnt_gone_%s WITH (FORCE)", name);
     free(ours);
 }
 

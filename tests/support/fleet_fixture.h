@@ -141,6 +141,9 @@ const char *fleet_gids(fleet *f);
 /* What is there under provisional names: files in the folder, databases of this controller's migrations. */
 int fleet_provisional(fleet *f);
 
+/* How many of the models that were put away are still there. */
+int fleet_tombstones(fleet *f);
+
 /* A statement through libpq; `database` NULL = postgres. For tests that need more than one connection. */
 const char *fleet_ask_database(fleet *f, const char *database, const char *sql);
 

@@ -488,6 +488,31 @@ static void models_are_created_and_deleted_by_the_coordinator(void **state)
     assert_int_equal(mtnt_scope_delete_model(&scope, &err), 0);
 }
 
+static int remove_it(void *data, int64_t grace_ms, mtnt_error *err)
+{
+    (void)err;
+    *(int *)data = (int)grace_ms;
+    return 0;
+}
+
+static void models_are_put_away_by_the_coordinator(void **state)
+{
+    mtnt_error err = MTNT_ERROR_INIT;
+    int answer = 0;
+    mtnt_scope scope = {.data = &answer};
+
+    (void)state;
+    assert_int_equal(mtnt_scope_remove_model(&scope, 1, &err), MTNT_E_INVALID);
+    assert_int_equal(mtnt_scope_restore_model(&scope, &err), MTNT_E_INVALID);
+    scope.remove_model = remove_it;
+    scope.restore_model = delete_it;
+    assert_int_equal(mtnt_scope_remove_model(&scope, -1, &err), MTNT_E_INVALID);
+    assert_int_equal(mtnt_scope_remove_model(&scope, 7, &err), 0);
+    assert_int_equal(answer, 7);
+    answer = 0;
+    assert_int_equal(mtnt_scope_restore_model(&scope, &err), 0);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -513,6 +538,7 @@ int main(void)
         CASE(a_body_sees_its_entry_and_its_state),
         CASE(a_scope_gives_what_the_coordinator_put_into_it),
         CASE(models_are_created_and_deleted_by_the_coordinator),
+        CASE(models_are_put_away_by_the_coordinator),
     };
 
     return cmocka_run_group_tests_name("chain", tests, NULL, NULL);

@@ -1,7 +1,8 @@
 /* Chain files. */
 #include "scratch.h"
 
-#include "mtnt/chain.h"
+#include "chain/chain.h"
+#include "mtnt/operations.h"
 
 static mtnt_chain *loaded(void **state, const char *text)
 {
@@ -238,7 +239,7 @@ static void an_operation_is_of_one_kind(void **state)
 {
     assert_refused(
         state, HEAD "  - name: plan\n", 3, 5,
-        "operation `plan`: it says nothing to do: it needs one of `sql`, `create_model`, `tables`, `verify` and `exec`");
+        "operation `plan`: it says nothing to do: it needs one of `sql`, `create_model`, `delete_model`, `tables`, `verify` and `exec`");
     assert_refused(state, HEAD "  - name: plan\n    sql: {model: {up: SELECT 1}}\n    tables: {create: [a(b)]}\n", 3, 5,
                    "operation `plan`: it has both `sql` and `tables`: make two operations of it");
     assert_refused(state, HEAD "  - name: plan\n    tables: {}\n", 4, 13,
@@ -292,6 +293,42 @@ static void A11_names_and_orders_are_unique(void **state)
                    "operation `a`: `order` begins at 1, it cannot be 0");
     assert_refused(state, HEAD "  - {name: a, sql: {model: {up: SELECT 1}}}\n  - {name: b, create_model: {}}\n", 4, 0,
                    "operation `b` creates the model and must be the first of its chain, but `a`");
+    assert_refused(state, HEAD "  - {name: a, delete_model: {}}\n  - {name: b, sql: {model: {up: SELECT 1}}}\n", 4, 0,
+                   "operation `b` (order 2) would come after `a`");
+    assert_refused(state,
+                   HEAD "  - {name: a, order: 5, sql: {model: {up: SELECT 1}}}\n  - {name: b, delete_model: {}}\n", 4,
+                   0, "operation `b` deletes the model and must be the last of its chain, but `a`");
+    assert_refused(state, HEAD "  - {name: a, delete_model: {grace: soon}}\n", 3, 37,
+                   "operation `a`: `grace` must be a time such as 0, 5m, 12h or 7d, not `soon`");
+}
+
+static void deleting_gives_time_to_think(void **state)
+{
+    static const struct {
+        const char *text, *shown;
+        int64_t ms;
+    } times[] = {
+        {"{}", "-- the model is put away, and removed for good after 7d", MTNT_DELETE_MODEL_GRACE_MS},
+        {"{grace: 36h}", "-- the model is put away, and removed for good after 36h", 36 * 3600 * 1000},
+        {"{grace: 0}", "-- the model is put away, and removed for good", 0},
+    };
+
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+        char text[200];
+        mtnt_chain *chain;
+        mtnt_entry_info info;
+
+        snprintf(text, sizeof(text),
+                 HEAD "  - {name: a, sql: {model: {up: SELECT 1}}}\n  - {name: gone, delete_model: %s}\n",
+                 times[i].text);
+        chain = loaded(state, text);
+        assert_true(mtnt_chain_get(chain, 1, &info));
+        assert_int_equal(info.flags, MTNT_OPERATION_DELETES_MODEL);
+        assert_string_equal(info.model_up, times[i].shown);
+        assert_int_equal(((const mtnt_delete_model_options *)info.config)->grace_ms, times[i].ms);
+        assert_ptr_equal(mtnt__chain_deleter(chain)->name, info.name);
+        mtnt_chain_free(chain);
+    }
 }
 
 static void what_later_versions_will_do_is_refused(void **state)
@@ -362,6 +399,7 @@ int main(void)
         CASE(an_operation_is_of_one_kind),
         CASE(sql_is_here_or_in_a_file),
         CASE(A11_names_and_orders_are_unique),
+        CASE(deleting_gives_time_to_think),
         CASE(what_later_versions_will_do_is_refused),
         CASE(sql_here_is_refused_at_its_line_and_column),
         CASE(sql_in_a_file_is_refused_in_that_file),

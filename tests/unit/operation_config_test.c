@@ -1,4 +1,5 @@
 /* What the built-in operations say of themselves when they are added, and what they refuse. No database takes part. */
+#include <stdio.h>
 #include <string.h>
 
 #include <setjmp.h>
@@ -382,6 +383,36 @@ static void test_create_model_refuses_an_empty_template(void **state)
     assert_int_equal(mtnt_operation_add_create_model(*state, NULL, &entry, &err), 0);
 }
 
+/* ---- delete_model ---- */
+
+static void test_delete_model_is_last_and_is_not_its_time(void **state)
+{
+    mtnt_delete_model_options options = {.grace_ms = -1};
+    mtnt_entry entry = named("gone"), later = named("later");
+    mtnt_error err = MTNT_ERROR_INIT;
+    mtnt_entry_info info;
+    mtnt_chain *other = NULL;
+    char checksum[65];
+
+    assert_refused(mtnt_operation_add_delete_model(*state, &options, &entry, &err), &err,
+                   "operation `gone`: `grace` cannot be -1 ms");
+    options.grace_ms = 5000;
+    assert_int_equal(mtnt_operation_add_delete_model(*state, &options, &entry, &err), 0);
+    info = info_of(*state, "gone");
+    assert_int_equal(info.writes, MTNT_WRITES_MODEL);
+    assert_int_equal(info.flags, MTNT_OPERATION_DELETES_MODEL);
+    assert_string_equal(info.model_up, "-- the model is put away, and removed for good after 5s");
+    assert_non_null(info.operation_class->rollback);
+    snprintf(checksum, sizeof(checksum), "%s", info.checksum);
+    assert_int_equal(mtnt_operation_add_delete_model(*state, NULL, &later, &err), MTNT_E_CONFIG);
+    assert_int_equal(mtnt_operation_add_create_model(*state, NULL, &later, &err), MTNT_E_CONFIG);
+
+    assert_int_equal(mtnt_chain_new(&other, "other", &err), 0);
+    assert_int_equal(mtnt_operation_add_delete_model(other, NULL, &entry, &err), 0);
+    assert_string_equal(info_of(other, "gone").checksum, checksum);
+    mtnt_chain_free(other);
+}
+
 /* ---- all ---- */
 
 /* The chain takes the config over also when it refuses the entry: nothing leaks, nothing is freed twice. */
@@ -423,6 +454,7 @@ int main(void)
         CASE(test_exec_checksum_is_of_the_words),
         CASE(test_create_model_is_first_and_says_what_it_is),
         CASE(test_create_model_refuses_an_empty_template),
+        CASE(test_delete_model_is_last_and_is_not_its_time),
         CASE(test_a_refused_entry_leaves_nothing),
     };
 

@@ -50,6 +50,10 @@ typedef struct mtnt_tenant_info {
     const char *error_state; /* SQLSTATE … */
     const char *migration;   /* the last one */
     int64_t updated_ms;
+    bool gone;               /* a migration has put its model away, and nobody has put it back: it is not lost */
+    bool removal_due;        /* it may be removed for good now */
+    int64_t remove_after_ms; /* … when it may be */
+    int64_t removed_ms;      /* … when it was; 0 = it is there yet, and can be put back */
 } mtnt_tenant_info;
 typedef int (*mtnt_tenant_info_fn)(void *data, const mtnt_tenant_info *info, mtnt_error *err);
 

@@ -37,12 +37,14 @@ typedef struct mtnt_migration_options {
      * this migration or is empty, nor when only the controller is written. A tenant whose backup fails fails, unchanged. In a tenant's
      * folder name bytes other than [A-Za-z0-9._-] are written %XX. NULL = no backups. */
     const char *backup;
+    bool
+        allow_delete; /* an operation that deletes the model may run; without it REFUSED, before anything of its migration */
 } mtnt_migration_options;
 #define MTNT_MIGRATION_OPTIONS_VERSION 1
 #define MTNT_MIGRATION_OPTIONS_INIT                                                                                    \
     {                                                                                                                  \
         MTNT_MIGRATION_OPTIONS_VERSION, MTNT_ATOMICITY_CHAIN, MTNT_ON_FAILURE_ROLLBACK, NULL, 0, NULL, false, 0, 0, 0, \
-            0, 0, NULL, NULL, NULL, NULL                                                                               \
+            0, 0, NULL, NULL, NULL, NULL, false                                                                        \
     }
 
 /* Borrows controller, model and chain until _free. INVALID, NOT_FOUND (options->to), NOMEM. Does not touch a database. */
@@ -111,10 +113,12 @@ MTNT_API void mtnt_coordinator_cancel(mtnt_coordinator *coordinator);
 /* How the last perform or rewind went. Borrowed until the next call. */
 typedef struct mtnt_outcome {
     const char *tenant, *migration; /* migration: NULL when none was begun */
-    const char *mode; /* "single", "single transaction", "super-journal", "two-phase", "provisional"; NULL = none */
+    const char *
+        mode; /* "single", "single transaction", "super-journal", "two-phase", "provisional", "tombstone"; NULL = none */
     size_t executed, rolled_back; /* operations whose effects are / that were taken back again */
     int64_t from_version, to_version;
     bool created_model;
+    bool removed_model;              /* its tombstone, whose time had come, is gone for good */
     bool recovered;                  /* an interrupted migration was settled first … */
     bool recovered_committed;        /* … and turned out to be committed */
     int64_t started_ms, finished_ms; /* wall clock */

@@ -19,7 +19,10 @@ enum {
      * any transaction, with read-only handles. Implied by MTNT_WRITES_NOTHING with a rollback. */
     MTNT_OPERATION_EXTERNAL = 1u << 1,
     /* Creates the model when it is not there; must be the first operation of its chain. Its rollback deletes what it created. */
-    MTNT_OPERATION_CREATES_MODEL = 1u << 2
+    MTNT_OPERATION_CREATES_MODEL = 1u << 2,
+    /* Takes the model away when its migration commits (mtnt_scope_remove_model); must be the last operation of its chain. Runs
+     * only with mtnt_migration_options.allow_delete, and together with operations that do not write the model, or alone. */
+    MTNT_OPERATION_DELETES_MODEL = 1u << 3
 };
 
 typedef enum mtnt_status {

@@ -34,6 +34,16 @@ typedef struct mtnt_create_model_options {
 MTNT_API int mtnt_operation_add_create_model(mtnt_chain *chain, const mtnt_create_model_options *options,
                                              const mtnt_entry *entry, mtnt_error *err);
 
+/* delete_model: puts the model away when its migration commits, and has it removed once grace_ms have passed: see mtnt_scope_remove_model. Must be
+ * last in the chain. Its rollback puts the model back, as long as it is there. CONFIG: a negative time. */
+typedef struct mtnt_delete_model_options {
+    int64_t grace_ms; /* 0 = at once */
+} mtnt_delete_model_options;
+#define MTNT_DELETE_MODEL_GRACE_MS (INT64_C(7) * 24 * 60 * 60 * 1000)
+/* options NULL = a grace period of MTNT_DELETE_MODEL_GRACE_MS. */
+MTNT_API int mtnt_operation_add_delete_model(mtnt_chain *chain, const mtnt_delete_model_options *options,
+                                             const mtnt_entry *entry, mtnt_error *err);
+
 /* tables: creates several tables ("name(column definitions)") in the model, drops them in reverse on rollback. */
 typedef struct mtnt_tables_options {
     const char *const *tables; /* "contacts(id INTEGER PRIMARY KEY, name TEXT NOT NULL)", NULL-terminated */

@@ -27,6 +27,14 @@ MTNT_API const mtnt_model *mtnt_scope_tenant(const mtnt_scope *scope);
 MTNT_API int mtnt_scope_create_model(mtnt_scope *scope, bool *ret_created, mtnt_error *err);
 MTNT_API int mtnt_scope_delete_model(mtnt_scope *scope, mtnt_error *err);
 
+/* For operations of class flag MTNT_OPERATION_DELETES_MODEL: what the migration's commit shall do to the model, which stays where it is until then.
+ * remove, in execute: the model gets another name, its tombstone (SQLite `<file>.mtnt-gone-<migration>`, PostgreSQL database or schema
+ * `mtnt_gone_<migration>`), and is removed for good once grace_ms (0 = no time at all) have passed. restore, in rollback: it gets its own name
+ * back. Only a model that this controller has marked as this tenant's. INVALID: another class, a negative time, or no rewind of such an
+ * operation. Neither blocks. */
+MTNT_API int mtnt_scope_remove_model(mtnt_scope *scope, int64_t grace_ms, mtnt_error *err);
+MTNT_API int mtnt_scope_restore_model(mtnt_scope *scope, mtnt_error *err);
+
 /* Milliseconds until the operation has to be done, -1 = no limit, 0 = over. */
 MTNT_API int64_t mtnt_context_remaining_ms(const mtnt_context *context);
 /* A cancel was asked for: long bodies in C look at it now and then and return MTNT_E_CANCELLED. */

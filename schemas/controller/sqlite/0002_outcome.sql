@@ -38,7 +38,9 @@ CREATE TABLE {schema}.mtnt_audit (
     reason TEXT
 );
 
--- Models that a migration has taken away: they stand under tombstone until remove_after_ms, and are removed then.
+-- Models that a migration has put away: each stands under tombstone until remove_after_ms, and is removed then. version and digest: what is applied
+-- to the tenant since. restored_by: the migration that has put it back. removing_ms is written before anything is removed and excludes
+-- restored_by; removed_ms, when all of it is gone for certain.
 CREATE TABLE {schema}.mtnt_removal (
     migration TEXT PRIMARY KEY,
     chain TEXT NOT NULL,
@@ -46,8 +48,13 @@ CREATE TABLE {schema}.mtnt_removal (
     placed TEXT NOT NULL,
     tombstone TEXT NOT NULL,
     model_uuid TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    digest TEXT NOT NULL,
     remove_after_ms INTEGER NOT NULL,
-    removed_ms INTEGER
+    removing_ms INTEGER,
+    removed_ms INTEGER,
+    restored_by TEXT
 );
+CREATE UNIQUE INDEX {schema}.mtnt_removal_model ON mtnt_removal (tenant, model_uuid) WHERE restored_by IS NULL;
 
 UPDATE {schema}.mtnt_meta SET value = '2' WHERE key = 'schema_version';

@@ -1,7 +1,11 @@
 -- $1: JSON array of tenant ids; $2: chain. One row for each, in order.
 SELECT j.key, t.state, t.version, t.digest, t.placed, t.model_uuid, t.migration, t.epoch, t.owner, t.lease_until_ms,
        t.error, t.error_operation, t.error_state, t.updated_ms,
-       (extract(epoch FROM clock_timestamp()) * 1000)::bigint
+       (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
+       r.migration, (r.chain = t.chain)::int, r.remove_after_ms, r.removing_ms, r.removed_ms,
+       CASE WHEN r.migration IS NOT NULL AND EXISTS (SELECT 1 FROM {schema}.mtnt_tenant AS o WHERE o.tenant = t.tenant AND o.model_uuid <> t.model_uuid)
+            THEN 1 ELSE 0 END
 FROM jsonb_array_elements_text($1::jsonb) WITH ORDINALITY AS j(value, key)
 LEFT JOIN {schema}.mtnt_tenant AS t ON t.chain = $2 AND t.tenant = j.value
+LEFT JOIN {schema}.mtnt_removal AS r ON r.tenant = t.tenant AND r.model_uuid = t.model_uuid AND r.restored_by IS NULL
 ORDER BY j.key

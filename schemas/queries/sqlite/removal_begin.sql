@@ -1,0 +1,3 @@
+-- $1: the migration that has put the model away. From here on it is not put back.
+UPDATE {schema}.mtnt_removal SET removing_ms = coalesce(removing_ms, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER))
+WHERE migration = $1 AND restored_by IS NULL AND removed_ms IS NULL AND remove_after_ms <= CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
