@@ -173,7 +173,7 @@ void mtnt__operations_sql_release(mtnt_sql_text *text)
 
 mtnt_script mtnt__operations_script(const mtnt_sql_text *text, const mtnt_model *model)
 {
-    mtnt_script script = {text->sql, text->file, text->line, text->column, NULL, NULL};
+    mtnt_script script = {text->sql, text->file, text->line, text->column, NULL, NULL, false};
 
     if (model != NULL) {
         script.variable = mtnt_model_variable;
@@ -240,7 +240,7 @@ bool mtnt__operations_choice_empty(const mtnt__operations_choice *choice)
 }
 
 int mtnt__operations_choice_run(const mtnt__operations_choice *choice, mtnt_db *db, const mtnt_model *model,
-                                mtnt_error *err)
+                                bool pass_over_missing, mtnt_error *err)
 {
     bool sqlite = mtnt_db_backend(db) == MTNT_SQLITE;
     int own = sqlite ? MTNT__CHOICE_SQLITE : MTNT__CHOICE_POSTGRES;
@@ -252,6 +252,7 @@ int mtnt__operations_choice_run(const mtnt__operations_choice *choice, mtnt_db *
                               sqlite ? "SQLite" : "PostgreSQL", choice->name, infix(own), choice->suffix, choice->name,
                               choice->suffix);
     script = mtnt__operations_script(text, model);
+    script.pass_over_missing = pass_over_missing;
     return mtnt_db_script(db, &script, err);
 }
 

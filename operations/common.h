@@ -57,9 +57,9 @@ int mtnt__operations_choice_fill(mtnt__operations_choice *choice, const mtnt_sql
                                  const mtnt_sql_text *postgres, bool required, mtnt_error *err);
 void mtnt__operations_choice_release(mtnt__operations_choice *choice);
 bool mtnt__operations_choice_empty(const mtnt__operations_choice *choice);
-/* Runs the text for the handle's backend; NOT_IMPLEMENTED, naming the keys, when there is none. */
+/* Runs the text for the handle's backend; NOT_IMPLEMENTED, naming the keys, when there is none. pass_over_missing: see mtnt_script. */
 int mtnt__operations_choice_run(const mtnt__operations_choice *choice, mtnt_db *db, const mtnt_model *model,
-                                mtnt_error *err);
+                                bool pass_over_missing, mtnt_error *err);
 void mtnt__operations_choice_append_checksum(const mtnt__operations_choice *choice, mtnt__operations_text *checksum);
 /* For people: the text as it is when it is the only one, else each after a comment with its key. */
 void mtnt__operations_choice_append_shown(const mtnt__operations_choice *choice, mtnt__operations_text *shown);

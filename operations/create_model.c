@@ -40,7 +40,7 @@ static int create_model_execute(mtnt_operation *operation, mtnt_context *context
     rc = mtnt_scope_create_model(context, &created, err);
     if (rc != 0 || !created || mtnt__operations_choice_empty(template))
         return rc;
-    return mtnt__operations_choice_run(template, mtnt_scope_model(context), model, err);
+    return mtnt__operations_choice_run(template, mtnt_scope_model(context), model, false, err);
 }
 
 static int create_model_rollback(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model,

@@ -60,25 +60,27 @@ static int config_new(config **ret_config, const mtnt_sql_options *options, mtnt
 
 static int run_up(const mtnt__operations_choice *up, mtnt_db *db, const mtnt_model *model, mtnt_error *err)
 {
-    return mtnt__operations_choice_empty(up) ? 0 : mtnt__operations_choice_run(up, db, model, err);
+    return mtnt__operations_choice_empty(up) ? 0 : mtnt__operations_choice_run(up, db, model, false, err);
 }
 
 static int run_down(const mtnt__operations_choice *up, const mtnt__operations_choice *down, mtnt_db *db,
-                    const mtnt_model *model, mtnt_error *err)
+                    const mtnt_model *model, bool in_doubt, mtnt_error *err)
 {
     /* A side that went up and has no way down is an error: going on would take back half of the operation. */
     if (mtnt__operations_choice_empty(up) && mtnt__operations_choice_empty(down))
         return 0;
-    return mtnt__operations_choice_run(down, db, model, err);
+    return mtnt__operations_choice_run(down, db, model, in_doubt, err);
 }
 
 static int sql_execute(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model, mtnt_error *err)
 {
     const config *texts = mtnt_operation_config(operation);
-    int rc;
+    uint32_t writes = mtnt_context_writes(context);
+    int rc = 0;
 
-    rc = run_up(&texts->model_up, mtnt_scope_model(context), model, err);
-    if (rc == 0)
+    if ((writes & MTNT_WRITES_MODEL) != 0)
+        rc = run_up(&texts->model_up, mtnt_scope_model(context), model, err);
+    if (rc == 0 && (writes & MTNT_WRITES_CONTROLLER) != 0)
         rc = run_up(&texts->controller_up, mtnt_scope_controller(context), model, err);
     return rc;
 }
@@ -86,28 +88,30 @@ static int sql_execute(mtnt_operation *operation, mtnt_context *context, const m
 static int sql_rollback(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model, mtnt_error *err)
 {
     const config *texts = mtnt_operation_config(operation);
-    int rc;
+    uint32_t writes = mtnt_context_writes(context);
+    /* How much of the script has run is not known: what it finds missing has not come about. */
+    bool in_doubt = mtnt_context_progress(context) == MTNT_PROGRESS_IN_DOUBT;
+    int rc = 0;
 
-    rc = run_down(&texts->controller_up, &texts->controller_down, mtnt_scope_controller(context), model, err);
-    if (rc == 0)
-        rc = run_down(&texts->model_up, &texts->model_down, mtnt_scope_model(context), model, err);
+    if (mtnt_context_progress(context) == MTNT_PROGRESS_NOT_STARTED)
+        return 0;
+    if ((writes & MTNT_WRITES_CONTROLLER) != 0)
+        rc = run_down(&texts->controller_up, &texts->controller_down, mtnt_scope_controller(context), model, in_doubt,
+                      err);
+    if (rc == 0 && (writes & MTNT_WRITES_MODEL) != 0)
+        rc = run_down(&texts->model_up, &texts->model_down, mtnt_scope_model(context), model, in_doubt, err);
     return rc;
 }
 
 /* Two classes, because only the absence of a rollback tells that there is no way back. */
 static const mtnt_operation_class one_way = {
-    MTNT_OPERATION_CLASS_INIT,
-    .name = "sql",
-    .writes = MTNT_WRITES_MODEL | MTNT_WRITES_CONTROLLER,
-    .execute = sql_execute,
+    MTNT_OPERATION_CLASS_INIT,       .name = "sql",          .writes = MTNT_WRITES_MODEL | MTNT_WRITES_CONTROLLER,
+    .flags = MTNT_OPERATION_BY_SIDE, .execute = sql_execute,
 };
 
 static const mtnt_operation_class both_ways = {
-    MTNT_OPERATION_CLASS_INIT,
-    .name = "sql",
-    .writes = MTNT_WRITES_MODEL | MTNT_WRITES_CONTROLLER,
-    .execute = sql_execute,
-    .rollback = sql_rollback,
+    MTNT_OPERATION_CLASS_INIT,       .name = "sql",          .writes = MTNT_WRITES_MODEL | MTNT_WRITES_CONTROLLER,
+    .flags = MTNT_OPERATION_BY_SIDE, .execute = sql_execute, .rollback = sql_rollback,
 };
 
 /* ---- adding ---- */

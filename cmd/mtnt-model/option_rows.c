@@ -11,6 +11,7 @@
 #define ANY_DURATION KIND(DURATION), .value = "TIME", .least = 0, .most = NO_LIMIT_MS
 #define SOME_DURATION KIND(DURATION), .value = "TIME", .least = 1, .most = NO_LIMIT_MS
 
+static const char *const modes[] = {"auto", "saga", NULL};
 static const char *const atomicities[] = {"chain", "operation", NULL};
 static const char *const on_failures[] = {"rollback", "keep", NULL};
 static const char *const on_errors[] = {"continue", "stop", NULL};
@@ -60,6 +61,9 @@ const mtnt__option_row mtnt__option_rows[] = {
      TAKES(RUN), .choices = on_failures,
      .help = "with --atomicity operation: take the tenant back to where it was (default), or keep what "
              "succeeded"},
+    {.name = "mode", KIND(CHOICE), .value = "auto|saga", SETTING(mode), PROJECT(mode), TAKES(RUN), .choices = modes,
+     .help = "saga: what writes controller and model commits one side after the other, without prepared "
+             "transactions, and is taken back step by step (default: auto)"},
     {.name = "allow-out-of-order", KIND(FLAG), SETTING(allow_out_of_order), PROJECT(allow_out_of_order),
      TAKES(FORWARD),
      .help = "run operations that come before one that is applied"},
@@ -115,7 +119,6 @@ const mtnt__option_row mtnt__option_rows[] = {
 _Static_assert(sizeof mtnt__option_rows / sizeof mtnt__option_rows[0] <= MTNT__OPTION_ROWS_MAX, "a bit for each");
 
 const char *const mtnt__options_later[] = {
-    "canary",      "waves", "per-server", "max-failures", "retries", "lane",
-    "environment", "mode",  "rehearse",   "repair",       NULL,
+    "canary", "waves", "per-server", "max-failures", "retries", "lane", "environment", "rehearse", "repair", NULL,
 };
 _Static_assert(sizeof mtnt__options_later / sizeof mtnt__options_later[0] <= MTNT__OPTIONS_LATER_MAX, "room");

@@ -26,7 +26,7 @@ typedef struct mtnt__settings {
     const char *to, *run;
     const char *as, *reason;
     int64_t steps;
-    const char *atomicity, *on_failure, *on_error, *backup;
+    const char *atomicity, *on_failure, *on_error, *mode, *backup;
     bool allow_out_of_order, yes;
     int64_t deadline_ms, operation_timeout_ms, unlock_deadline_ms, lock_timeout_ms, statement_timeout_ms;
     int64_t heartbeat_ms, heartbeat_retries;

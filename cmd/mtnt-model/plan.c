@@ -238,7 +238,11 @@ static void put_operation(const plan *all, size_t index)
     if (info.model_up == NULL && info.controller_up == NULL)
         fprintf(out, "   (%s, no SQL to show)", info.operation_class->name);
     if ((info.flags & MTNT_OPERATION_NO_TRANSACTION) != 0)
-        fputs("   (outside a transaction: this version refuses it)", out);
+        fputs("   (outside a transaction)", out);
+    if ((info.flags & MTNT_OPERATION_SAGA) != 0)
+        fputs("   (commits by itself)", out);
+    if ((info.flags & MTNT_OPERATION_RETRIABLE) != 0)
+        fputs("   (goes forward only)", out);
     fputc('\n', out);
     put_sql(all, "model", info.model_up);
     put_sql(all, "controller", info.controller_up);

@@ -70,7 +70,9 @@ mtnt_model *mtnt__model_ref(mtnt_model *model);
 struct mtnt_scope {
     mtnt_db *controller, *model;
     const mtnt_model *tenant;
-    const char *migration;
+    const char *migration, *key;
+    int progress;    /* mtnt_progress */
+    uint32_t writes; /* of the call at hand */
     const mtnt__system *system;
     mtnt__deadline_ms deadline;   /* of the operation at work */
     const atomic_bool *cancelled; /* NULL = never */

@@ -73,3 +73,18 @@ const char *mtnt_context_migration(const mtnt_context *context)
 {
     return context->migration;
 }
+
+const char *mtnt_context_key(const mtnt_context *context)
+{
+    return context->key;
+}
+
+int mtnt_context_progress(const mtnt_context *context)
+{
+    return context->progress;
+}
+
+uint32_t mtnt_context_writes(const mtnt_context *context)
+{
+    return context->writes;
+}

@@ -419,7 +419,7 @@ static int add_kind(loader *l)
 }
 
 /* What later versions will do is refused, so that it is not taken for done. */
-static int check_later(const loader *l)
+static int check_choices(const loader *l)
 {
     static const char *const modes[] = {"auto", "saga", NULL};
     static const char *const transactions[] = {"none", NULL};
@@ -432,11 +432,20 @@ static int check_later(const loader *l)
     if (o->lane.text && strcmp(o->lane.text, "fast") != 0)
         return refuse(l, o->lane.at, "lane `%.80s` is not for this version, which has the lane `fast` only",
                       o->lane.text);
-    if (mtnt__text_equal(o->mode.text, "saga"))
-        return refuse(l, o->mode.at, "`mode: saga` is for a later version, this one cannot do it");
-    if (o->retriable.value)
-        return refuse(l, o->retriable.at, "`retriable: true` is for a later version, this one cannot do it");
     return 0;
+}
+
+static uint32_t flags_of(const operation *o)
+{
+    uint32_t flags = 0;
+
+    if (o->transaction.text)
+        flags |= MTNT_OPERATION_NO_TRANSACTION;
+    if (mtnt__text_equal(o->mode.text, "saga"))
+        flags |= MTNT_OPERATION_SAGA;
+    if (o->retriable.value)
+        flags |= MTNT_OPERATION_RETRIABLE;
+    return flags;
 }
 
 static int fill_entry(loader *l, size_t index)
@@ -448,7 +457,7 @@ static int fill_entry(loader *l, size_t index)
     l->entry.name = o->name.text;
     l->entry.order = o->order.at.line ? o->order.value : (int64_t)index + 1;
     l->entry.disabled = o->disabled.value;
-    l->entry.flags = o->transaction.text ? (uint32_t)MTNT_OPERATION_NO_TRANSACTION : 0;
+    l->entry.flags = flags_of(o);
     l->entry.file = l->path;
     l->entry.line = o->at.line;
     return 0;
@@ -465,7 +474,7 @@ static int load_operation(mtnt_chain *chain, const char *path, const char *folde
                 .err = err};
     int rc;
 
-    if ((rc = check_later(&l)) || (rc = fill_entry(&l, index)))
+    if ((rc = check_choices(&l)) || (rc = fill_entry(&l, index)))
         return rc;
     rc = add_kind(&l);
     for (size_t i = 0; i < l.owned_count; i++)

@@ -20,7 +20,7 @@ typedef struct project_file {
     mtnt__yaml_place at;
     mtnt__yaml_text controller, tenants, chain, plugin;
     mtnt__yaml_int workers, heartbeat_retries;
-    mtnt__yaml_text atomicity, on_failure, on_error;
+    mtnt__yaml_text atomicity, on_failure, on_error, mode;
     mtnt__yaml_bool allow_out_of_order;
     mtnt__yaml_text backup;
     mtnt__yaml_text deadline, operation_timeout, unlock_deadline, heartbeat, lock_timeout, statement_timeout;
@@ -34,6 +34,7 @@ static const cyaml_schema_field_t project_table[] = {
     TEXT(plugin),
     MTNT__YAML_INT_FIELD("workers", MTNT__YAML_OPTIONAL, project_file, workers),
     TEXT(atomicity),
+    TEXT(mode),
     TEXT(on_failure),
     TEXT(on_error),
     MTNT__YAML_BOOL_FIELD("allow_out_of_order", MTNT__YAML_OPTIONAL, project_file, allow_out_of_order),
@@ -94,6 +95,7 @@ static int take_choices(mtnt_project *project, const project_file *said, const c
 {
     static const char *const atomicities[] = {"chain", "operation", NULL};
     static const char *const on_failures[] = {"rollback", "keep", NULL};
+    static const char *const modes[] = {"auto", "saga", NULL};
     static const char *const on_errors[] = {"continue", "stop", NULL};
     const struct {
         const char *key;
@@ -103,6 +105,7 @@ static int take_choices(mtnt_project *project, const project_file *said, const c
     } texts[] = {
         {"atomicity", &said->atomicity, atomicities, &project->atomicity},
         {"on_failure", &said->on_failure, on_failures, &project->on_failure},
+        {"mode", &said->mode, modes, &project->mode},
         {"on_error", &said->on_error, on_errors, &project->on_error},
     };
     int rc;
@@ -219,6 +222,7 @@ void mtnt_project_release(mtnt_project *project)
     free(project->plugin);
     free(project->backup);
     free(project->atomicity);
+    free(project->mode);
     free(project->on_failure);
     free(project->on_error);
     memset(project, 0, sizeof(*project));

@@ -104,9 +104,12 @@ static int take_model(mtnt__attempt *attempt, mtnt_error *err)
         if (!may_create(attempt))
             return missing(attempt, err);
         /* It has no register yet: the controller has to decide. */
-        return (mtnt__mode_covers(attempt->mode) & both) == both ? 0 : other_mode(attempt, both, false);
+        return attempt->mode != MTNT__MODE_SAGA && (mtnt__mode_covers(attempt->mode) & both) == both
+                   ? 0
+                   : other_mode(attempt, both, false);
     }
-    if (rc == 0 && (attempt->mode == MTNT__MODE_SINGLE_CONTROLLER || attempt->mode == MTNT__MODE_TOMBSTONE))
+    if (rc == 0 && (attempt->mode == MTNT__MODE_SINGLE_CONTROLLER || attempt->mode == MTNT__MODE_TOMBSTONE ||
+                    attempt->mode == MTNT__MODE_SAGA))
         return mtnt__model_state_read(attempt->model, attempt->chain, &expected, &attempt->identity, &attempt->applied,
                                       err);
     if (rc == 0)
@@ -129,13 +132,33 @@ static int take_nothing(mtnt__attempt *attempt, mtnt_error *err)
     return rc;
 }
 
+/* The saga has planned and checked it all; a model that has been changed since is somebody else's work. */
+static int plan_unit(mtnt__attempt *attempt, mtnt_error *err)
+{
+    attempt->plan = calloc(attempt->unit.count + 1, sizeof(*attempt->plan));
+    if (attempt->plan == NULL)
+        return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    attempt->count = attempt->unit.count;
+    for (size_t i = 0; i < attempt->count; i++) {
+        attempt->plan[i] = attempt->unit.only[i];
+        if (!attempt->claim->backward && !attempt->unit.unrecorded &&
+            mtnt__applied_find(&attempt->applied, attempt->chain->entries[attempt->plan[i]].name) != NULL)
+            return mtnt_error_set(err, MTNT_E_BUSY, "operation %s has been applied meanwhile, by somebody else",
+                                  attempt->chain->entries[attempt->plan[i]].name);
+    }
+    return 0;
+}
+
 static int plan(mtnt__attempt *attempt, mtnt_error *err)
 {
     const char *tenant = mtnt_model_id(attempt->claim->model);
     bool backward = attempt->claim->backward;
-    /* Operations that wrote nothing but the controller are recorded there. */
-    int rc = mtnt__previous_add_applied(&attempt->claim->previous, &attempt->applied, err);
+    int rc;
 
+    if (attempt->unit.is)
+        return plan_unit(attempt, err);
+    /* Operations that wrote nothing but the controller are recorded there. */
+    rc = mtnt__previous_add_applied(&attempt->claim->previous, &attempt->applied, err);
     if (rc == 0)
         rc = mtnt__applied_check(&attempt->applied, attempt->chain, tenant,
                                  backward || attempt->options->allow_out_of_order, err);
@@ -154,12 +177,13 @@ static int plan(mtnt__attempt *attempt, mtnt_error *err)
 
 static int check_entry(const mtnt__attempt *attempt, const mtnt__chain_entry *entry, mtnt_error *err)
 {
-    if ((entry->flags & MTNT_OPERATION_NO_TRANSACTION) != 0)
+    if (mtnt__operations_outside(attempt, entry) && (entry->writes & MTNT_WRITES_CONTROLLER) != 0)
         mtnt_error_set(
             err, MTNT_E_REFUSED,
             "operation %" PRId64
-            " `%s` runs outside a transaction (transaction: none): this version cannot keep both databases in step "
-            "then. Write it so that it may run inside one, or disable it. Nothing was changed",
+            " `%s` writes the controller outside a transaction, which cannot be taken back together with the "
+            "model that this migration creates. Take that in two steps:   --to   the operation before it first. "
+            "Nothing was changed",
             entry->order, entry->name);
     else if (attempt->claim->backward && entry->operation_class->rollback == NULL &&
              entry->writes != MTNT_WRITES_NOTHING)
@@ -219,9 +243,41 @@ static int choose_tombstone(mtnt__attempt *attempt, mtnt_error *err)
     return due ? tombstone_mode(attempt) : other_mode(attempt, attempt->writes, false);
 }
 
+static bool recorded_in_controller(const mtnt__attempt *attempt, const mtnt__chain_entry *entry)
+{
+    const mtnt__record *record = mtnt__applied_find(&attempt->applied, entry->name);
+
+    if (attempt->claim->backward && record != NULL)
+        return record->in_controller;
+    if (attempt->unit.is)
+        return attempt->mode == MTNT__MODE_SINGLE_CONTROLLER && !attempt->unit.unrecorded;
+    if (attempt->mode == MTNT__MODE_SAGA)
+        return entry->writes == MTNT_WRITES_CONTROLLER;
+    return attempt->writes == MTNT_WRITES_CONTROLLER || attempt->mode == MTNT__MODE_TOMBSTONE;
+}
+
+static int schema_in_a_saga(mtnt__attempt *attempt, mtnt_error *err)
+{
+    return mtnt_error_set(
+        err, MTNT_E_REFUSED,
+        "its schema is not there yet, and what is to be done after making it runs outside a transaction (a saga): take that in two steps, "
+        "first   --to %s   and then the rest. Nothing was changed",
+        creator(attempt->chain)->name);
+}
+
+static int deletion_in_a_saga(mtnt__attempt *attempt, mtnt_error *err)
+{
+    return mtnt_error_set(
+        err, MTNT_E_REFUSED,
+        "its model is to be taken away, and what comes before that runs outside a transaction (a saga): take that in two steps, "
+        "first   --to %s   and then the rest. Nothing was changed",
+        attempt->steps[attempt->count < 2 ? 0 : attempt->count - 2].entry->name);
+}
+
 static int make_steps(mtnt__attempt *attempt, mtnt_error *err)
 {
     uint32_t needs = 0;
+    bool saga = false;
     int rc = 0;
 
     attempt->steps = calloc(attempt->count + 1, sizeof(*attempt->steps));
@@ -231,7 +287,8 @@ static int make_steps(mtnt__attempt *attempt, mtnt_error *err)
         const mtnt__chain_entry *entry = attempt->chain->entries + attempt->plan[i];
 
         attempt->steps[i] = (mtnt__step){.entry = entry, .status = MTNT_STATUS_PENDING};
-        attempt->writes |= entry->writes;
+        attempt->writes |= attempt->unit.is ? entry->writes & attempt->unit.writes : entry->writes;
+        saga = saga || mtnt__saga_asked(attempt->options, entry);
         rc = check_entry(attempt, entry, err);
     }
     if (rc == 0)
@@ -240,16 +297,23 @@ static int make_steps(mtnt__attempt *attempt, mtnt_error *err)
         return rc;
     needs = attempt->writes;
     for (size_t i = 0; i < attempt->count; i++) {
-        const mtnt__record *record = mtnt__applied_find(&attempt->applied, attempt->steps[i].entry->name);
-
-        attempt->steps[i].in_controller = attempt->claim->backward ? record->in_controller
-                                                                   : attempt->writes == MTNT_WRITES_CONTROLLER ||
-                                                                         attempt->mode == MTNT__MODE_TOMBSTONE;
+        attempt->steps[i].in_controller = recorded_in_controller(attempt, attempt->steps[i].entry);
+        if (attempt->unit.unrecorded)
+            continue;
         needs |= attempt->steps[i].in_controller ? MTNT_WRITES_CONTROLLER : MTNT_WRITES_MODEL;
     }
-    if (rc == 0 && (needs & ~mtnt__mode_covers(attempt->mode)) != 0)
+    if (rc == 0 && saga && attempt->mode == MTNT__MODE_TOMBSTONE)
+        return deletion_in_a_saga(attempt, err);
+    if (rc == 0 && saga && attempt->model_missing && attempt->mode != MTNT__MODE_PROVISIONAL)
+        return schema_in_a_saga(attempt, err);
+    if (rc == 0 && attempt->count > 0 && !attempt->unit.is && attempt->mode != MTNT__MODE_PROVISIONAL &&
+        saga != (attempt->mode == MTNT__MODE_SAGA)) {
+        attempt->needs_saga = saga;
         return other_mode(attempt, needs, false);
-    for (size_t i = 0; i < attempt->count && rc == 0; i++)
+    }
+    if (rc == 0 && !attempt->unit.is && (needs & ~mtnt__mode_covers(attempt->mode)) != 0)
+        return other_mode(attempt, needs, false);
+    for (size_t i = 0; i < attempt->count && rc == 0 && !attempt->unit.is; i++)
         mtnt__operations_status(attempt, attempt->steps + i, MTNT_STATUS_PENDING);
     return rc;
 }
@@ -278,7 +342,7 @@ static int tell_recorded(mtnt__attempt *attempt, mtnt_error *err)
 }
 
 /* The applied set as it is after the steps, for the controller's row. */
-static int move_position(mtnt__attempt *attempt, mtnt_error *err)
+int mtnt__attempt_move_position(mtnt__attempt *attempt, mtnt_error *err)
 {
     mtnt__applied after = {0};
     int rc = 0;
@@ -288,14 +352,16 @@ static int move_position(mtnt__attempt *attempt, mtnt_error *err)
         bool gone = false;
 
         for (size_t k = 0; k < attempt->count && attempt->claim->backward; k++)
-            gone = gone || strcmp(attempt->steps[k].entry->name, record->name) == 0;
+            gone = gone || (attempt->steps[k].status == MTNT_STATUS_ROLLED_BACK &&
+                            strcmp(attempt->steps[k].entry->name, record->name) == 0);
         if (!gone)
             rc = mtnt__applied_add(&after, record, err);
     }
     for (size_t i = 0; i < attempt->count && rc == 0 && !attempt->claim->backward; i++) {
         mtnt__record record = {.name = attempt->steps[i].entry->name, .position = attempt->steps[i].entry->order};
 
-        rc = mtnt__applied_add(&after, &record, err);
+        if (attempt->steps[i].status == MTNT_STATUS_COMPLETED)
+            rc = mtnt__applied_add(&after, &record, err);
     }
     if (rc == 0)
         rc = mtnt__position_of(&after, attempt->chain, &attempt->position, err);
@@ -315,11 +381,34 @@ static int perform(mtnt__attempt *attempt, mtnt_error *err)
         rc = mtnt__operations_run(attempt, err);
     /* Allocated before the commit: after it nothing may fail. */
     if (rc == 0)
-        rc = move_position(attempt, err);
+        rc = mtnt__attempt_move_position(attempt, err);
     if (rc == 0)
         return mtnt__commit(attempt, err);
     attempt->verdict = MTNT__VERDICT_FAILED;
     return rc;
+}
+
+/* A unit outside a transaction: no lock and no transaction of ours while its body runs, because some statements would wait for them for ever. What it has
+ * done is recorded by a transaction of its own after it, with the unit's row in the register: whoever has given the unit up stops that one. */
+static int perform_outside(mtnt__attempt *attempt, mtnt_error *err)
+{
+    int rc;
+
+    mtnt__sides_rollback(attempt);
+    rc = mtnt__operations_prepare(attempt, err);
+    if (rc == 0)
+        rc = mtnt__sides_stand_alone(attempt, err);
+    attempt->scope.model = mtnt__sides_work_on(attempt);
+    if (rc == 0)
+        rc = mtnt__operations_run(attempt, err);
+    mtnt__sides_stand_together(attempt);
+    if (rc == 0) {
+        mtnt__applied_release(&attempt->applied);
+        rc = take_model(attempt, err);
+    }
+    if (rc == 0 && attempt->mode == MTNT__MODE_SINGLE_CONTROLLER)
+        rc = mtnt__sides_begin_controller(attempt, err);
+    return rc == 0 ? mtnt__commit(attempt, err) : rc;
 }
 
 static int run(mtnt__attempt *attempt, mtnt_error *err)
@@ -332,7 +421,7 @@ static int run(mtnt__attempt *attempt, mtnt_error *err)
     if (rc != 0 || attempt->verdict == MTNT__VERDICT_OTHER_MODE)
         return rc;
     rc = plan(attempt, err);
-    if (rc == 0)
+    if (rc == 0 && !attempt->unit.is)
         rc = tell_recorded(attempt, err);
     if (rc == 0)
         rc = make_steps(attempt, err);
@@ -348,7 +437,9 @@ static int run(mtnt__attempt *attempt, mtnt_error *err)
     rc = mtnt__backup_before(attempt, err);
     if (rc != 0)
         return rc;
-    return perform(attempt, err);
+    if (attempt->mode == MTNT__MODE_SAGA)
+        return mtnt__saga_perform(attempt, err);
+    return attempt->unit.outside ? perform_outside(attempt, err) : perform(attempt, err);
 }
 
 static void give_up(mtnt__attempt *attempt, mtnt_error *err)
@@ -358,7 +449,8 @@ static void give_up(mtnt__attempt *attempt, mtnt_error *err)
 
     mtnt__sides_uncancel(attempt);
     mtnt__sides_rollback(attempt);
-    if (attempt->operations != NULL)
+    /* What a unit has done outside a transaction is the saga's to take back. */
+    if (attempt->operations != NULL && !attempt->unit.outside)
         mtnt__operations_compensate(attempt, err);
     /* Whatever its operation did about it: nothing provisional stays. */
     if (attempt->created && mtnt__provision_delete(attempt, &other) != 0)
@@ -378,9 +470,12 @@ int mtnt__attempt_run(mtnt__attempt *attempt, mtnt_error *err)
     int rc;
 
     attempt->failed = -1;
-    attempt->deadline = mtnt__deadline_in(system, deadline_ms);
+    attempt->deadline = attempt->unit.is ? attempt->unit.deadline : mtnt__deadline_in(system, deadline_ms);
+    attempt->at = MTNT__STATE_EXECUTING;
     attempt->scope = (mtnt_scope){.tenant = attempt->claim->model,
                                   .migration = attempt->claim->migration,
+                                  .key = attempt->unit.is ? attempt->unit.effect : attempt->claim->migration,
+                                  .progress = (int)attempt->unit.progress,
                                   .system = system,
                                   .deadline = attempt->deadline,
                                   .cancelled = attempt->cancelled,

@@ -23,10 +23,11 @@ void mtnt__link_release(mtnt__link *link);
 typedef enum mtnt__verdict {
     MTNT__VERDICT_FAILED = 0, /* aborted: nothing of it is left; err says why */
     MTNT__VERDICT_COMMITTED,
-    MTNT__VERDICT_NOTHING,   /* nothing to do, and nothing was written */
-    MTNT__VERDICT_IN_DOUBT,  /* decided or not: recovery will tell */
-    MTNT__VERDICT_BLOCKED,   /* committed, but a foreign object stands at the model's name */
-    MTNT__VERDICT_DIVERGED,  /* one database holds it and the other does not */
+    MTNT__VERDICT_NOTHING,         /* nothing to do, and nothing was written */
+    MTNT__VERDICT_IN_DOUBT,        /* decided or not: recovery will tell */
+    MTNT__VERDICT_BLOCKED,         /* committed, but a foreign object stands at the model's name */
+    MTNT__VERDICT_ROLLBACK_FAILED, /* a saga that could not be taken back: a person has to */
+    MTNT__VERDICT_DIVERGED,        /* one database holds it and the other does not */
     MTNT__VERDICT_OTHER_MODE /* nothing was done: the model asks for `needs`, which the claim's mode does not cover */
 } mtnt__verdict;
 
@@ -43,6 +44,19 @@ typedef struct mtnt__attempt {
     int64_t only_run;       /* rewind: 0 = any */
     bool backup;            /* options->backup is to be seen to: nothing was changed yet */
     atomic_bool *cancelled; /* set by another thread; handles are cancelled too */
+    /* as a unit of a saga; all zero otherwise */
+    struct {
+        bool is;            /* it is one */
+        const char *key;    /* its row in the register, its gid */
+        const char *effect; /* the idempotency key: that of the unit forward */
+        const size_t *only; /* chain indexes, in the order of running */
+        size_t count;
+        uint32_t writes;        /* what of them is done here: one side, or all that they declare */
+        bool outside;           /* outside a transaction */
+        bool unrecorded;        /* another unit of the same operation records it */
+        mtnt_progress progress; /* what a rollback finds */
+        mtnt__deadline_ms deadline;
+    } unit;
     /* where databases that a cancel must reach are shown, under the owner's lock */
     void (*publish)(void *data, mtnt_db *controller, mtnt_db *model);
     void *publish_data;
@@ -68,11 +82,12 @@ typedef struct mtnt__attempt {
     bool model_missing, created;
     bool removes, restores; /* tombstone: what the operation has asked for */
     int64_t grace_ms;
+    mtnt__migration_state at; /* of the migration, in the controller: EXECUTING until a saga turns */
 
     /* how it went */
     mtnt__verdict verdict;
     uint32_t needs;
-    bool needs_provisional, needs_tombstone;
+    bool needs_provisional, needs_tombstone, needs_saga;
     mtnt__position before, position; /* of the model; valid when `positioned` */
     bool positioned, made_model, backed_up;
     int64_t from_version;
@@ -86,6 +101,8 @@ typedef struct mtnt__attempt {
 
 /* Everything under "what to do" is set, the rest zero. Returns 0 for COMMITTED, NOTHING and OTHER_MODE; the verdict says which. */
 int mtnt__attempt_run(mtnt__attempt *attempt, mtnt_error *err);
+/* What is applied once the steps that ended are. */
+int mtnt__attempt_move_position(mtnt__attempt *attempt, mtnt_error *err);
 void mtnt__attempt_release(mtnt__attempt *attempt);
 mtnt__expected mtnt__attempt_expects(const mtnt__attempt *attempt);
 
@@ -109,9 +126,14 @@ int mtnt__backup_before(mtnt__attempt *attempt, mtnt_error *err);
 /* A name for the file system that is no other text's: as it is when it is plain ([A-Za-z0-9._-], not beginning with a dot), other bytes as %XX,
  * and a hash for the rest of a long one. malloc'ed; NULL = out of memory. */
 char *mtnt__backup_name(const char *text);
+mtnt_db *mtnt__sides_work_on(const mtnt__attempt *attempt); /* the model's handle for a unit outside a transaction */
+/* Statements of the operations commit by themselves from here on. _together: no longer; never fails. */
+int mtnt__sides_stand_alone(mtnt__attempt *attempt, mtnt_error *err);
+void mtnt__sides_stand_together(mtnt__attempt *attempt);
 
 /* operations.c: setup and execute of each, or rollback of each; on failure the compensation of what survives. */
 void mtnt__operations_status(const mtnt__attempt *attempt, mtnt__step *step, mtnt_status status);
+bool mtnt__operations_outside(const mtnt__attempt *attempt, const mtnt__chain_entry *entry);
 int mtnt__operations_prepare(mtnt__attempt *attempt, mtnt_error *err);
 int mtnt__operations_run(mtnt__attempt *attempt, mtnt_error *err);
 void mtnt__operations_compensate(mtnt__attempt *attempt, mtnt_error *err);
@@ -175,6 +197,11 @@ int mtnt__remove_due(mtnt_controller *controller, const mtnt_chain *chain, const
 /* commit.c: prepare → decide → finish; sets the verdict. _check, before any work: REFUSED when it could not be done at the end. */
 int mtnt__commit_check(mtnt__attempt *attempt, mtnt_error *err);
 int mtnt__commit(mtnt__attempt *attempt, mtnt_error *err);
+
+/* saga.c, once the plan is known: unit after unit, and back when one fails. Sets the verdict. */
+int mtnt__saga_perform(mtnt__attempt *attempt, mtnt_error *err);
+/* Whether an entry makes its migration a saga. */
+bool mtnt__saga_asked(const mtnt_migration_options *options, const mtnt__chain_entry *entry);
 
 /* settle.c: what the decider says, made true on both sides. Recovery's steps 2 and 3. */
 typedef struct mtnt__settlement {

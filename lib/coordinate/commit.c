@@ -23,6 +23,11 @@ static bool records_in_model(const mtnt__attempt *attempt)
     return false;
 }
 
+static const char *key_of(const mtnt__attempt *attempt)
+{
+    return attempt->unit.is ? attempt->unit.key : attempt->claim->migration;
+}
+
 static int record(mtnt__attempt *attempt, mtnt_error *err)
 {
     const mtnt__claim *claim = attempt->claim;
@@ -34,6 +39,8 @@ static int record(mtnt__attempt *attempt, mtnt_error *err)
                            .step_count = attempt->count};
     int rc = 0;
 
+    if (attempt->unit.unrecorded)
+        return 0;
     if (records_in_model(attempt))
         rc = mtnt__model_state_record(attempt->model, attempt->chain, claim->migration, claim->run, attempt->steps,
                                       attempt->count, err);
@@ -46,7 +53,7 @@ static int settle(mtnt__attempt *attempt, mtnt_error *err)
 {
     const mtnt__settlement settlement = {.controller = attempt->link->controller,
                                          .model = attempt->claim->model,
-                                         .migration = attempt->claim->migration,
+                                         .migration = key_of(attempt),
                                          .mode = attempt->mode,
                                          .decider = attempt->claim->decider,
                                          .home = attempt->claim->home,
@@ -88,7 +95,7 @@ static int settle(mtnt__attempt *attempt, mtnt_error *err)
 
 static int decide(mtnt__attempt *attempt, mtnt_db *decider, mtnt_error *err)
 {
-    int rc = mtnt__register_commit(decider, attempt->claim->migration, err);
+    int rc = mtnt__register_commit(decider, key_of(attempt), err);
 
     return rc == 0 ? mtnt__db_commit(decider, err) : rc;
 }
@@ -144,8 +151,8 @@ int mtnt__commit_check(mtnt__attempt *attempt, mtnt_error *err)
     return mtnt_error_set(
         err, MTNT_E_REFUSED,
         "its operations write controller and model, and the server of %s has max_prepared_transactions = 0, so the two could not be "
-        "kept in step. Set it to at least the number of workers and restart that server. (`mode: saga`, the other way, is not "
-        "in this version yet.) Nothing was changed",
+        "kept in step. Set it to at least the number of workers and restart that server, or declare `mode: saga` on the operations that write "
+        "both. Nothing was changed",
         shown);
 }
 
@@ -156,9 +163,9 @@ static int prepare_and_decide(mtnt__attempt *attempt, mtnt_error *err)
     char gid[MTNT__GID_SIZE];
     int rc;
 
-    mtnt__gid(attempt->link->controller, attempt->claim->model, attempt->claim->migration, gid);
+    mtnt__gid(attempt->link->controller, attempt->claim->model, key_of(attempt), gid);
     /* A row of its own: once the gid is gone, it alone tells that this side holds the migration. */
-    rc = mtnt__register_commit(prepared, attempt->claim->migration, err);
+    rc = mtnt__register_commit(prepared, key_of(attempt), err);
     if (rc == 0)
         rc = mtnt__db_prepare(prepared, gid, err);
     if (rc != 0 && rc != MTNT_E_IN_DOUBT)

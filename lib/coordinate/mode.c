@@ -14,6 +14,7 @@ const char *mtnt__mode_name(mtnt__mode mode)
     case MTNT__MODE_TWO_PHASE: return "two-phase";
     case MTNT__MODE_PROVISIONAL: return "provisional";
     case MTNT__MODE_TOMBSTONE: return "tombstone";
+    case MTNT__MODE_SAGA: return "saga";
     }
     return "unknown";
 }
@@ -28,6 +29,7 @@ const char *mtnt__mode_guarantee(mtnt__mode mode)
     case MTNT__MODE_TWO_PHASE: return "atomic across controller and model (two-phase)";
     case MTNT__MODE_PROVISIONAL: return "a new model appears whole or not at all (provisional)";
     case MTNT__MODE_TOMBSTONE: return "a model goes when the controller says so, and can be put back (tombstone)";
+    case MTNT__MODE_SAGA: return "step by step, taken back in reverse when one fails (saga)";
     }
     return "unknown";
 }
@@ -43,7 +45,7 @@ const char *mtnt__mode_decider(mtnt__mode mode, mtnt_backend controller, mtnt_ba
 
 mtnt__mode mtnt__mode_parse(const char *name, const char *decider)
 {
-    for (mtnt__mode mode = MTNT__MODE_SINGLE_CONTROLLER; mode <= MTNT__MODE_TOMBSTONE; mode++)
+    for (mtnt__mode mode = MTNT__MODE_SINGLE_CONTROLLER; mode <= MTNT__MODE_SAGA; mode++)
         if (strcmp(name, mtnt__mode_name(mode)) == 0)
             return mode == MTNT__MODE_SINGLE_CONTROLLER && strcmp(decider, "model") == 0 ? MTNT__MODE_SINGLE_MODEL
                                                                                          : mode;

@@ -40,6 +40,7 @@ int mtnt__operations_prepare(mtnt__attempt *attempt, mtnt_error *err)
         external =
             external || (operation->entry->flags & (MTNT_OPERATION_EXTERNAL | MTNT_OPERATION_CREATES_MODEL)) != 0;
     }
+    external = external || (attempt->unit.outside && (attempt->unit.writes & MTNT_WRITES_MODEL) == 0);
     return external ? mtnt__sides_prepare_readers(attempt, err) : 0;
 }
 
@@ -113,10 +114,28 @@ static int verify(mtnt__attempt *attempt, mtnt_operation *operation, mtnt_error 
                : operation_class->verify(operation, &attempt->scope, attempt->claim->model, err);
 }
 
+/* Where an interrupted operation has stopped, as far as it can tell. */
+static int probe(mtnt__attempt *attempt, mtnt_operation *operation, mtnt_error *err)
+{
+    const mtnt_operation_class *operation_class = operation->entry->operation_class;
+    mtnt_progress progress = MTNT_PROGRESS_IN_DOUBT;
+    int rc;
+
+    if (operation_class->probe == NULL || attempt->scope.progress != MTNT_PROGRESS_IN_DOUBT)
+        return 0;
+    rc = operation_class->probe(operation, &attempt->scope, attempt->claim->model, &progress, err);
+    if (rc == 0)
+        attempt->scope.progress = (int)progress;
+    return rc == 0 ? 0 : mtnt_error_wrap(err, "probe");
+}
+
 static int rollback(mtnt__attempt *attempt, mtnt_operation *operation, mtnt_error *err)
 {
     const mtnt_operation_class *operation_class = operation->entry->operation_class;
+    int rc = probe(attempt, operation, err);
 
+    if (rc != 0)
+        return rc;
     return operation_class->rollback == NULL
                ? 0
                : operation_class->rollback(operation, &attempt->scope, attempt->claim->model, err);
@@ -132,7 +151,7 @@ static const struct phase {
                       {"after hook", after_hook}},
   backward_phases[] = {{"rollback", rollback}};
 
-static int begin_operation(mtnt__attempt *attempt, mtnt_error *err)
+static int begin_operation(mtnt__attempt *attempt, const mtnt_operation *operation, mtnt_error *err)
 {
     const mtnt__system *system = attempt->link->controller->system;
     mtnt__deadline_ms deadline =
@@ -144,6 +163,7 @@ static int begin_operation(mtnt__attempt *attempt, mtnt_error *err)
     if (mtnt__deadline_left(system, deadline) == 0)
         return mtnt_error_set(err, MTNT_E_DEADLINE, "the time for this tenant is used up");
     attempt->scope.deadline = deadline;
+    attempt->scope.writes = attempt->unit.is ? attempt->unit.writes : operation->entry->writes;
     mtnt__sides_deadline(attempt, deadline);
     /* What the operation before may have left in the session. */
     if (attempt->reached > 0 && mtnt__db_in_transaction(attempt->model))
@@ -161,7 +181,7 @@ static int run_one(mtnt__attempt *attempt, size_t index, mtnt_error *err)
     mtnt_operation *operation = attempt->operations + index;
     mtnt__step *step = attempt->steps + index;
     size_t phase = 0;
-    int rc = begin_operation(attempt, err);
+    int rc = begin_operation(attempt, operation, err);
 
     step->started_ms = wall_ms(attempt);
     mtnt__operations_status(attempt, step, MTNT_STATUS_STARTED);
@@ -184,12 +204,37 @@ static int run_one(mtnt__attempt *attempt, size_t index, mtnt_error *err)
     return mtnt_error_wrap(err, "%s operation %s", attempt->failed_phase, operation->entry->name);
 }
 
+bool mtnt__operations_outside(const mtnt__attempt *attempt, const mtnt__chain_entry *entry)
+{
+    return attempt->mode == MTNT__MODE_PROVISIONAL && (entry->flags & MTNT_OPERATION_NO_TRANSACTION) != 0;
+}
+
+/* In a model that nobody sees yet an operation may run outside the transaction, between two halves of it: a crash throws all of it away. */
+static int run_between(mtnt__attempt *attempt, size_t index, mtnt_error *err)
+{
+    bool writes = (attempt->steps[index].entry->writes & MTNT_WRITES_MODEL) != 0;
+    int rc = mtnt__db_commit(attempt->model, err);
+
+    /* Nobody decides by this commit: one in doubt is a failure, and the model goes. */
+    if (rc == MTNT_E_IN_DOUBT)
+        rc = mtnt_error_set(err, MTNT_E_DATABASE, "what had been done in the new model could not be committed");
+    if (rc == 0 && writes)
+        rc = mtnt__db_stand_alone(attempt->model, err);
+    if (rc == 0)
+        rc = run_one(attempt, index, err);
+    mtnt__db_stand_together(attempt->model);
+    if (rc == 0)
+        rc = mtnt__db_begin(attempt->model, err);
+    return rc;
+}
+
 int mtnt__operations_run(mtnt__attempt *attempt, mtnt_error *err)
 {
     int rc = 0;
 
     for (size_t i = 0; i < attempt->count && rc == 0; i++)
-        rc = run_one(attempt, i, err);
+        rc = mtnt__operations_outside(attempt, attempt->steps[i].entry) ? run_between(attempt, i, err)
+                                                                        : run_one(attempt, i, err);
     mtnt__sides_deadline(attempt, attempt->deadline);
     return rc;
 }
@@ -217,6 +262,10 @@ void mtnt__operations_compensate(mtnt__attempt *attempt, mtnt_error *err)
     attempt->scope.deadline = deadline;
     for (size_t i = attempt->claim->backward ? 0 : attempt->reached; i > 0; i--) {
         mtnt_operation *operation = attempt->operations + i - 1;
+
+        attempt->scope.writes = operation->entry->writes;
+        attempt->scope.progress =
+            attempt->steps[i - 1].status == MTNT_STATUS_COMPLETED ? MTNT_PROGRESS_DONE : MTNT_PROGRESS_IN_DOUBT;
 
         if (survives(attempt, operation->entry)) {
             mtnt_error_clear(&other);

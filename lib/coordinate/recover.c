@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "coordinate/saga.h"
 #include "coordinate/task.h"
 
 #define TAKE_TRIES 3
@@ -162,6 +163,30 @@ static bool out_of_reach(int rc)
            rc == MTNT_E_IO;
 }
 
+static int recover_saga(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model,
+                        const mtnt_migration_options *options, mtnt__gate *gate, const mtnt__known *known,
+                        const mtnt__unended *unended, mtnt__migration_state *state, mtnt__migration_event *ret_event,
+                        mtnt_error *err)
+{
+    mtnt__claim claim = {.model = model,
+                         .mode = mtnt__mode_name(MTNT__MODE_SAGA),
+                         .decider = "controller",
+                         .backward = unended->backward,
+                         .home = unended->home,
+                         .epoch = unended->epoch};
+    const char *owners[] = {unended->worker, known->owner};
+    int rc;
+
+    mtnt__text_copy(claim.migration, sizeof(claim.migration), unended->migration);
+    mtnt__gate_enter(gate);
+    rc = mtnt__store_previous(controller, mtnt_chain_name(chain), model, &claim.previous, err);
+    mtnt__gate_leave(gate);
+    if (rc == 0)
+        rc = mtnt__saga_recover(controller, chain, &claim, known, owners, options, gate, state, ret_event, err);
+    mtnt__previous_release(&claim.previous);
+    return rc;
+}
+
 int mtnt__recover(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model,
                   const mtnt_migration_options *options, mtnt__gate *gate, mtnt__known *known,
                   mtnt__migration_state *ret_state, mtnt_error *err)
@@ -169,7 +194,8 @@ int mtnt__recover(mtnt_controller *controller, const mtnt_chain *chain, const mt
     mtnt__settlement settlement = {
         .controller = controller, .model = model, .migration = known->migration, .options = options, .gate = gate};
     mtnt_error why = MTNT_ERROR_INIT;
-    mtnt__migration_event event;
+    mtnt__migration_event event = MTNT__EVENT_LOSE_ANSWER;
+    mtnt__migration_state state;
     mtnt__unended unended;
     int rc = check_state(known, model, err);
 
@@ -190,6 +216,7 @@ int mtnt__recover(mtnt_controller *controller, const mtnt_chain *chain, const mt
         return rc;
     known->epoch++; /* the claim is ours now */
     settlement.blockers = (mtnt__blockers){known->migration, {unended.worker, known->owner}};
+    state = mtnt__migration_state_parse(known->state);
     settlement.mode = mtnt__mode_parse(unended.mode, unended.decider);
     settlement.decider = unended.decider;
     settlement.home = unended.home;
@@ -197,15 +224,17 @@ int mtnt__recover(mtnt_controller *controller, const mtnt_chain *chain, const mt
         return mtnt_error_set(err, MTNT_E_NEWER,
                               "tenant %s: its interrupted migration was of mode `%s`, which only a newer release knows",
                               mtnt_model_id(model), unended.mode);
-    rc = mtnt__settle(&settlement, &event, &why);
-    if (rc != 0 && !out_of_reach(rc)) {
+    rc = settlement.mode == MTNT__MODE_SAGA
+             ? recover_saga(controller, chain, model, options, gate, known, &unended, &state, &event, &why)
+             : mtnt__settle(&settlement, &event, &why);
+    if (rc != 0 && (settlement.mode == MTNT__MODE_SAGA || !out_of_reach(rc))) {
         if (err != NULL)
             *err = why;
         return rc;
     }
     if (rc != 0)
         event = MTNT__EVENT_LOSE_ANSWER;
-    *ret_state = mtnt__migration_move(mtnt__migration_state_parse(known->state), event);
+    *ret_state = mtnt__migration_move(state, event);
     mtnt__gate_enter(gate);
     rc = end_it(controller, chain, model, known, *ret_state, &why, err);
     /* Whether its model is there is new too. */

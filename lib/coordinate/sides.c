@@ -89,12 +89,21 @@ static int open_tombstone(mtnt__attempt *attempt, mtnt_error *err)
     return mtnt__db_open(&attempt->model, attempt->provisional, &options, err);
 }
 
+/* A unit outside a transaction that also writes the other side than the one that records it. */
+static bool writes_outside(const mtnt__attempt *attempt, uint32_t writes)
+{
+    return attempt->unit.outside && (attempt->unit.writes & writes) != 0;
+}
+
 static int open_model(mtnt__attempt *attempt, mtnt_error *err)
 {
     mtnt__db_options options = mtnt__side_options(attempt->link->controller, attempt->claim->model);
 
     options.mark = attempt->claim->migration;
-    options.read_only = attempt->mode == MTNT__MODE_SINGLE_CONTROLLER;
+    /* A saga as a whole only looks; its units write. */
+    options.read_only =
+        (attempt->mode == MTNT__MODE_SINGLE_CONTROLLER && !writes_outside(attempt, MTNT_WRITES_MODEL)) ||
+        attempt->mode == MTNT__MODE_SAGA;
     return mtnt__db_open(&attempt->model, mtnt__model_dsn(attempt->claim->model), &options, err);
 }
 
@@ -126,8 +135,9 @@ int mtnt__sides_open(mtnt__attempt *attempt, mtnt_error *err)
     int rc = 0;
 
     switch (attempt->mode) {
+    case MTNT__MODE_SAGA:
     case MTNT__MODE_SINGLE_MODEL:
-        rc = use_reader(attempt, err);
+        rc = writes_outside(attempt, MTNT_WRITES_CONTROLLER) ? open_controller(attempt, err) : use_reader(attempt, err);
         if (rc == 0)
             rc = open_model(attempt, err);
         break;
@@ -286,5 +296,31 @@ void mtnt__sides_close(mtnt__attempt *attempt)
     attempt->controller = attempt->model = NULL;
     attempt->scope.controller = attempt->scope.model = NULL;
     attempt->controller_is_reader = false;
+    mtnt__sides_leave_gate(attempt);
+}
+
+mtnt_db *mtnt__sides_work_on(const mtnt__attempt *attempt)
+{
+    return (attempt->unit.writes & MTNT_WRITES_MODEL) != 0 ? attempt->model : attempt->model_reader;
+}
+
+int mtnt__sides_stand_alone(mtnt__attempt *attempt, mtnt_error *err)
+{
+    int rc = 0;
+
+    if ((attempt->unit.writes & MTNT_WRITES_MODEL) != 0)
+        rc = mtnt__db_stand_alone(attempt->model, err);
+    if (rc == 0 && (attempt->unit.writes & MTNT_WRITES_CONTROLLER) != 0) {
+        enter_gate(attempt);
+        rc = mtnt__db_stand_alone(attempt->controller, err);
+    }
+    return rc;
+}
+
+void mtnt__sides_stand_together(mtnt__attempt *attempt)
+{
+    mtnt__db_stand_together(attempt->model);
+    if (!attempt->controller_is_reader)
+        mtnt__db_stand_together(attempt->controller);
     mtnt__sides_leave_gate(attempt);
 }

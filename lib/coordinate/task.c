@@ -293,12 +293,40 @@ static int check_gone(const mtnt__task *task, mtnt_error *err)
         when, known->gone_by);
 }
 
+/* Whether an operation that is probably pending asks for a saga. */
+static bool expects_saga(const mtnt__task *task)
+{
+    const mtnt_chain *chain = task->job->chain;
+    ptrdiff_t rung = mtnt__ladder_find(&task->job->ladder, task->known.digest);
+    bool backward = task->job->backward || task->phase == MTNT__TASK_BACK;
+    ptrdiff_t at = rung < 0 ? -1 : task->job->ladder.entries[rung];
+
+    if (task->looked)
+        return task->saga;
+    for (size_t i = 0; i < chain->count; i++)
+        if (!chain->entries[i].disabled && (backward || task->job->last < 0 || (ptrdiff_t)i <= task->job->last) &&
+            (backward ? (ptrdiff_t)i <= at : (ptrdiff_t)i > at) &&
+            mtnt__saga_asked(&task->job->options, chain->entries + i))
+            return true;
+    return false;
+}
+
+static mtnt__mode expected_mode(const mtnt__task *task)
+{
+    bool creation;
+
+    if (expects_removal(task))
+        return MTNT__MODE_TOMBSTONE;
+    creation = expects_creation(task);
+    if (!creation && expects_saga(task))
+        return MTNT__MODE_SAGA;
+    return mtnt__mode_choose(task->job->controller, task->model, expected_writes(task), creation);
+}
+
 int mtnt__task_next(mtnt__task *task, mtnt_error *err)
 {
     const mtnt_controller *controller = task->job->controller;
-    mtnt__mode mode = expects_removal(task)
-                          ? MTNT__MODE_TOMBSTONE
-                          : mtnt__mode_choose(controller, task->model, expected_writes(task), expects_creation(task));
+    mtnt__mode mode = expected_mode(task);
     const char *decider = mtnt__mode_decider(mode, controller->backend, task->model->backend);
     mtnt__claim *claim = &task->claim;
 
@@ -369,6 +397,7 @@ static mtnt__migration_event event_of(mtnt__verdict verdict)
     case MTNT__VERDICT_IN_DOUBT: return MTNT__EVENT_LOSE_ANSWER;
     case MTNT__VERDICT_BLOCKED: return MTNT__EVENT_MEET_FOREIGN;
     case MTNT__VERDICT_DIVERGED: return MTNT__EVENT_DISAGREE;
+    case MTNT__VERDICT_ROLLBACK_FAILED: return MTNT__EVENT_FAIL_TO_UNDO;
     case MTNT__VERDICT_FAILED:
     case MTNT__VERDICT_NOTHING:
     case MTNT__VERDICT_OTHER_MODE: return MTNT__EVENT_ABORT;
@@ -395,7 +424,9 @@ static void gather_steps(mtnt__task *task)
             attempt->told[count++] = attempt->recorded[i];
     }
     for (size_t k = 0; k < own; k++)
-        attempt->told[count++] = attempt->steps[k];
+        /* A rewind may have stopped short: what it did not take back stays as it was. */
+        if (!task->claim.backward || attempt->steps[k].status == MTNT_STATUS_ROLLED_BACK)
+            attempt->told[count++] = attempt->steps[k];
     task->end.steps = attempt->told;
     task->end.step_count = count;
 }
@@ -411,9 +442,10 @@ static void make_end(mtnt__task *task, const mtnt_error *error)
                     .migration = task->claim.migration,
                     /* A commit stands in the register, and is told by whoever knows of it. */
                     .epoch = attempt->verdict == MTNT__VERDICT_COMMITTED ? 0 : task->claim.epoch,
-                    .state = mtnt__migration_move(MTNT__STATE_EXECUTING, event_of(attempt->verdict)),
+                    .state = mtnt__migration_move(attempt->at, event_of(attempt->verdict)),
                     .moved = attempt->positioned && attempt->verdict != MTNT__VERDICT_IN_DOUBT &&
-                             attempt->verdict != MTNT__VERDICT_BLOCKED && attempt->verdict != MTNT__VERDICT_DIVERGED,
+                             attempt->verdict != MTNT__VERDICT_BLOCKED && attempt->verdict != MTNT__VERDICT_DIVERGED &&
+                             attempt->verdict != MTNT__VERDICT_ROLLBACK_FAILED,
                     .position = attempt->position,
                     .placed = mtnt__model_key(task->model),
                     .uuid = attempt->identity.uuid[0] == '\0' ? NULL : attempt->identity.uuid,
@@ -444,18 +476,30 @@ static void note_failure(mtnt__task *task, const mtnt_error *error)
     task->result_code = task->error.code;
 }
 
+/* A saga may have stopped short of its last operations. */
+static size_t ended(const mtnt__attempt *attempt)
+{
+    mtnt_status status = attempt->claim->backward ? MTNT_STATUS_ROLLED_BACK : MTNT_STATUS_COMPLETED;
+    size_t count = 0;
+
+    for (size_t i = 0; i < attempt->count; i++)
+        count += attempt->steps[i].status == status;
+    return count;
+}
+
 static void note_success(mtnt__task *task)
 {
     const mtnt__attempt *attempt = &task->attempt;
+    size_t count = ended(attempt);
 
     if (task->phase == MTNT__TASK_BACK) {
-        task->outcome.rolled_back += attempt->count;
-        task->outcome.executed -= attempt->count < task->outcome.executed ? attempt->count : task->outcome.executed;
-        task->done_here -= attempt->count < task->done_here ? attempt->count : task->done_here;
+        task->outcome.rolled_back += count;
+        task->outcome.executed -= count < task->outcome.executed ? count : task->outcome.executed;
+        task->done_here -= count < task->done_here ? count : task->done_here;
     } else {
-        task->outcome.executed += attempt->count;
-        task->done_here += attempt->count;
-        task->steps_left -= task->steps_left > 0 ? (int64_t)attempt->count : 0;
+        task->outcome.executed += count;
+        task->done_here += count;
+        task->steps_left -= task->steps_left > 0 ? (int64_t)count : 0;
         task->outcome.created_model = task->outcome.created_model || attempt->made_model;
     }
     task->outcome.to_version = attempt->position.version;
@@ -500,8 +544,8 @@ static void move(mtnt__task *task, bool steps_wanted, mtnt__loss loss)
     bool by_operation = task->job->options.atomicity == MTNT_ATOMICITY_OPERATION;
     /* The model is back: the rest can be taken back now. */
     bool back = attempt->mode == MTNT__MODE_TOMBSTONE && attempt->claim->backward;
-    bool more =
-        (by_operation || back) && attempt->verdict == MTNT__VERDICT_COMMITTED && steps_wanted && !attempt->removes;
+    bool more = (by_operation || back) && attempt->verdict == MTNT__VERDICT_COMMITTED && steps_wanted &&
+                !attempt->removes && task->result_code == 0;
 
     if (attempt->verdict == MTNT__VERDICT_OTHER_MODE) {
         task->looked = true;
@@ -511,6 +555,7 @@ static void move(mtnt__task *task, bool steps_wanted, mtnt__loss loss)
                           : attempt->needs;
         task->provisional = attempt->needs_provisional;
         task->tombstone = attempt->needs_tombstone;
+        task->saga = attempt->needs_saga;
         if (++task->looks > MAX_LOOKS)
             give_up_looking(task);
     } else if (task->phase == MTNT__TASK_BACK) {
@@ -536,7 +581,7 @@ static void conclude(mtnt__task *task)
     if (task->phase != MTNT__TASK_DONE)
         return;
     if (task->result_code != 0 && verdict != MTNT__VERDICT_IN_DOUBT && verdict != MTNT__VERDICT_BLOCKED &&
-        verdict != MTNT__VERDICT_DIVERGED)
+        verdict != MTNT__VERDICT_DIVERGED && verdict != MTNT__VERDICT_ROLLBACK_FAILED)
         verdict = MTNT__VERDICT_FAILED;
     else if (verdict == MTNT__VERDICT_NOTHING && task->outcome.executed > 0)
         verdict = MTNT__VERDICT_COMMITTED;
@@ -567,9 +612,9 @@ void mtnt__task_run(mtnt__task *task, mtnt__link *link)
     keep_history(task);
     if (attempt->verdict == MTNT__VERDICT_COMMITTED)
         note_success(task);
-    else if (error.code != MTNT_OK)
+    if (error.code != MTNT_OK)
         note_failure(task, &error);
-    else if (attempt->positioned)
+    else if (attempt->verdict != MTNT__VERDICT_COMMITTED && attempt->positioned)
         task->outcome.to_version = attempt->position.version;
     if (attempt->verdict == MTNT__VERDICT_FAILED)
         task->outcome.rolled_back += undone(attempt);

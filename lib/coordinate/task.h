@@ -39,7 +39,7 @@ typedef struct mtnt__task {
     mtnt__attempt attempt;
     int64_t steps_left; /* 0 = no limit */
     uint32_t needs;     /* what an earlier look at the model has shown; 0 = as the chain says */
-    bool provisional, tombstone, looked;
+    bool provisional, tombstone, saga, looked;
     bool backed_up; /* options->backup has what was there before the first change */
     int looks;
     atomic_bool cancelled; /* for whatever reason: a caller's word, or the lease is lost */

@@ -24,6 +24,7 @@ typedef struct mtnt__call {
     int64_t statement_timeout_ms; /* 0 = none */
     mtnt__side side;              /* of the handle that was used */
     bool operation;               /* a public call: its sides, settings and transaction control are enforced */
+    bool alone;                   /* outside a transaction, and not in one of its own: settings are the session's */
     int64_t lock_key;             /* begin: an advisory lock to hold until the transaction's end; 0 = none */
     size_t error_offset;          /* set on failure: where in the SQL, or MTNT__NO_OFFSET */
 } mtnt__call;
@@ -68,6 +69,10 @@ typedef struct mtnt__backend {
                  int64_t *ret_changes, mtnt_error *err);
     /* One statement outside any transaction, alone in its message; NULL = query does that. */
     int (*command)(void *state, mtnt__call *call, const char *sql, mtnt_error *err);
+    /* Makes the session fit for statements that stand alone, and ends that; NULL = there is nothing to do. */
+    int (*stand_alone)(void *state, mtnt__call *call, bool on, mtnt_error *err);
+    /* Before and after a statement that stands alone, which is text[0 … length): removes what an earlier, failed one like it has left. NULL = nothing. */
+    int (*clear_leftover)(void *state, mtnt__call *call, const char *text, mtnt_error *err);
     /* All statements, in the transaction that is open. Rows are ignored. */
     int (*script)(void *state, mtnt__call *call, const mtnt__sql *sql, mtnt_error *err);
 

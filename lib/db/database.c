@@ -42,6 +42,7 @@ mtnt__call mtnt__call_of(const mtnt_db *db, bool operation)
         .statement_timeout_ms = c->statement_timeout_ms,
         .side = db->side,
         .operation = operation,
+        .alone = operation && c->alone && !c->transaction,
         .error_offset = MTNT__NO_OFFSET,
     };
 }

@@ -87,6 +87,13 @@ void mtnt__db_rollback(mtnt_db *db);
 int mtnt__db_prepare(mtnt_db *db, const char *gid, mtnt_error *err);
 int mtnt__db_finish_prepared(mtnt_db *db, const char *gid, bool commit, mtnt_error *err);
 
+/* For an operation outside transactions: until _together, each statement of the public calls commits by itself, those of a script too. PostgreSQL: what a
+ * transaction gets with SET LOCAL is the session's then, so a pooler in transaction mode is of no use; _together disconnects. An invalid
+ * index that an interrupted CREATE INDEX CONCURRENTLY has left is dropped before the same statement runs, and when it fails.
+ * Errors: as for a query. */
+int mtnt__db_stand_alone(mtnt_db *db, mtnt_error *err);
+void mtnt__db_stand_together(mtnt_db *db); /* never fails; a handle that does not stand alone is fine */
+
 /* Bookkeeping statements: like the public calls, but `{schema}` in sql stands for the quoted schema of the handle's side ("main",
  * "model", "controller", or the PostgreSQL schema), so that a search_path that an operation has changed does not matter. */
 int mtnt__db_run(mtnt_db *db, mtnt_row_fn each, void *data, mtnt_error *err, const char *sql, const mtnt_value *values);

@@ -13,6 +13,7 @@ typedef struct mtnt__connection {
     atomic_bool cancelled;
     bool transaction; /* begun by us, and not ended by us: while the engine disagrees, every call is refused */
     bool read_only;
+    bool alone;   /* an operation works outside transactions */
     bool in_call; /* a row callback is at work */
     int64_t changes;
     int handles;
@@ -30,5 +31,8 @@ mtnt__call mtnt__call_farewell(const mtnt_db *db);
 
 /* One statement outside any transaction: what must stand alone, such as CREATE DATABASE. */
 int mtnt__db_command(mtnt_db *db, const char *sql, mtnt_error *err);
+
+/* alone.c: the statements of a script one by one, on a handle that stands alone. */
+int mtnt__db_run_alone(mtnt_db *db, mtnt__call *call, const mtnt__sql *sql, bool pass_over_missing, mtnt_error *err);
 
 #endif

@@ -100,19 +100,25 @@ static const char *schema_of(const mtnt__postgres *s, mtnt__side side)
 }
 
 /* Utility statements, because a SELECT of set_config has to be planned: in a young session that costs more than the rest of BEGIN. */
-static int add_number(mtnt__buffer *buffer, const char *name, int64_t value)
+static const char *set(const mtnt__call *call)
 {
-    mtnt__buffer_add_format(buffer, "SET LOCAL %s = %lld; ", name, (long long)(value < INT32_MAX ? value : INT32_MAX));
+    return call->alone ? "SET" : "SET LOCAL";
+}
+
+static int add_number(mtnt__buffer *buffer, const mtnt__call *call, const char *name, int64_t value)
+{
+    mtnt__buffer_add_format(buffer, "%s %s = %lld; ", set(call), name,
+                            (long long)(value < INT32_MAX ? value : INT32_MAX));
     return 1;
 }
 
-static int add_search_path(mtnt__postgres *s, mtnt__side side, mtnt__buffer *buffer)
+static int add_search_path(mtnt__postgres *s, const mtnt__call *call, mtnt__buffer *buffer)
 {
-    const char *schema = schema_of(s, side);
+    const char *schema = schema_of(s, call->side);
 
     if (!schema && !s->home_path)
         return 0;
-    mtnt__buffer_add_text(buffer, "SET LOCAL search_path = ");
+    mtnt__buffer_add_format(buffer, "%s search_path = ", set(call));
     if (schema)
         mtnt__sql_add_identifier(buffer, schema);
     else
@@ -122,11 +128,11 @@ static int add_search_path(mtnt__postgres *s, mtnt__side side, mtnt__buffer *buf
 }
 
 /* Within the transaction only: whose it is, for a recovery that finds it in its way. */
-static int add_mark(const mtnt__postgres *s, mtnt__buffer *buffer)
+static int add_mark(const mtnt__postgres *s, const mtnt__call *call, mtnt__buffer *buffer)
 {
     if (!s->mark)
         return 0;
-    mtnt__buffer_add_text(buffer, "SET LOCAL application_name = \"" MTNT__POSTGRES_MARK);
+    mtnt__buffer_add_format(buffer, "%s application_name = \"%s", set(call), MTNT__POSTGRES_MARK);
     mtnt__buffer_add_text(buffer, s->mark);
     mtnt__buffer_add_text(buffer, "\"; ");
     return 1;
@@ -138,10 +144,11 @@ int mtnt__postgres_add_settings(mtnt__postgres *s, const mtnt__call *call, bool 
 
     if (reset)
         mtnt__buffer_add_text(buffer, "RESET ROLE; RESET ALL; ");
-    count += add_number(buffer, "lock_timeout", call->lock_timeout_ms);
-    count += add_number(buffer, "statement_timeout", call->statement_timeout_ms);
-    mtnt__buffer_add_text(buffer, "SET LOCAL synchronous_commit = on; SET LOCAL standard_conforming_strings = on; ");
-    return count + 2 + add_mark(s, buffer) + add_search_path(s, call->side, buffer);
+    count += add_number(buffer, call, "lock_timeout", call->lock_timeout_ms);
+    count += add_number(buffer, call, "statement_timeout", call->statement_timeout_ms);
+    mtnt__buffer_add_format(buffer, "%s synchronous_commit = on; %s standard_conforming_strings = on; ", set(call),
+                            set(call));
+    return count + 2 + add_mark(s, call, buffer) + add_search_path(s, call, buffer);
 }
 
 /* One name of a search_path as the server keeps it; returns what follows. Unquoted ones are folded to lower case, as it does. */
@@ -297,6 +304,8 @@ const mtnt__backend mtnt__postgres_backend = {
     .free = postgres_free,
     .query = mtnt__postgres_query,
     .command = mtnt__postgres_command,
+    .stand_alone = mtnt__postgres_stand_alone,
+    .clear_leftover = mtnt__postgres_clear_leftover,
     .script = mtnt__postgres_script,
     .begin = mtnt__postgres_begin,
     .in_transaction = mtnt__postgres_in_transaction,

@@ -72,6 +72,10 @@ void mtnt__postgres_hear(mtnt__postgres *s);
 /* Takes all results of what was sent. */
 int mtnt__postgres_collect(mtnt__exchange *x);
 
+/* postgres_alone.c */
+int mtnt__postgres_stand_alone(void *state, mtnt__call *call, bool on, mtnt_error *err);
+int mtnt__postgres_clear_leftover(void *state, mtnt__call *call, const char *text, mtnt_error *err);
+
 /* postgres_values.c */
 typedef struct mtnt__parameters {
     int count;

@@ -258,6 +258,21 @@ static int query_in_transaction(mtnt__postgres *s, mtnt__call *call, const char 
     return rc;
 }
 
+static int query_alone(mtnt__postgres *s, mtnt__call *call, const char *sql, const mtnt_value *values, mtnt_row_fn each,
+                       void *data, int64_t *ret_changes, mtnt_error *err)
+{
+    mtnt__call statement_call = mtnt__call_statement(call);
+    mtnt__exchange x = {.s = s, .call = &statement_call, .err = err, .each = each, .data = data};
+    int rc = send_with_values(&x, sql, values);
+
+    if (rc != 0 && statement_call.error_offset == MTNT__NO_OFFSET && !x.from_callback)
+        statement_call.error_offset = first_token(sql);
+    if (rc == 0)
+        *ret_changes = x.changes;
+    call->error_offset = statement_call.error_offset;
+    return rc;
+}
+
 /* The settings hold within a transaction only: outside one, a statement gets its own. */
 int mtnt__postgres_query(void *state, mtnt__call *call, const char *sql, const mtnt_value *values, mtnt_row_fn each,
                          void *data, int64_t *ret_changes, mtnt_error *err)
@@ -266,6 +281,8 @@ int mtnt__postgres_query(void *state, mtnt__call *call, const char *sql, const m
     mtnt__call farewell = *call;
     int rc;
 
+    if (call->alone)
+        return query_alone(s, call, sql, values, each, data, ret_changes, err);
     if (mtnt__postgres_in_transaction(s))
         return query_in_transaction(s, call, sql, values, each, data, ret_changes, err);
     rc = mtnt__postgres_begin(s, call, err);

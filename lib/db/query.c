@@ -163,7 +163,8 @@ static int run_script(mtnt_db *db, const mtnt_script *script, const mtnt__sql *s
 
     if (rc != 0 || sql->statement_count == 0)
         return rc;
-    rc = run_in_transaction(db, &call, sql, err);
+    rc = call.alone ? mtnt__db_run_alone(db, &call, sql, script->pass_over_missing, err)
+                    : run_in_transaction(db, &call, sql, err);
     if (rc != 0 && call.error_offset != MTNT__NO_OFFSET)
         mtnt__sql_locate(script, mtnt__sql_source_offset(sql, call.error_offset), err);
     return rc;

@@ -66,6 +66,7 @@ void mtnt__sqlite_enter(mtnt__sqlite *s, const mtnt__call *call)
 {
     s->call = *call;
     s->guarded = call->operation;
+    s->vacuuming = false;
     s->denial[0] = s->denied_name[0] = '\0';
     mtnt__sqlite_install_waits(s); /* PRAGMA busy_timeout replaces ours */
 }

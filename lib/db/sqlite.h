@@ -29,8 +29,9 @@ typedef struct mtnt__sqlite {
     mtnt__call call; /* the last call; its deadline and flag also hold while an operation uses the raw handle */
     int64_t waiting_since_ms; /* start of the present wait for a lock */
 
-    bool guarded;                        /* statements are an operation's: see sqlite_guard.c */
-    bool settings_touched;               /* an operation has changed a setting of the connection */
+    bool guarded;          /* statements are an operation's: see sqlite_guard.c */
+    bool vacuuming;        /* the statement is a VACUUM that stands alone: its own ATTACH and BEGIN pass */
+    bool settings_touched; /* an operation has changed a setting of the connection */
     int switches[MTNT__SQLITE_SWITCHES]; /* those that sqlite3_db_config knows, as they were after opening */
     bool written;                        /* an operation may have written in this transaction */
     char denial[256];                    /* why the guard refused, "" = it did not */

@@ -102,6 +102,7 @@ static mtnt_result count_result(mtnt__tally *tally, const mtnt__task *task)
     case MTNT__VERDICT_IN_DOUBT:
     case MTNT__VERDICT_BLOCKED:
     case MTNT__VERDICT_DIVERGED:
+    case MTNT__VERDICT_ROLLBACK_FAILED:
         counts->failed++;
         counts->in_doubt++;
         return MTNT_RESULT_IN_DOUBT;

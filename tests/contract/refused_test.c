@@ -242,13 +242,14 @@ static void transaction_control(fleet *f)
 static void outside_a_transaction(fleet *f)
 {
     fleet_add(f, "a", WRITES_BOTH);
-    fleet_add_body(f, "b", MTNT_WRITES_MODEL, (body){.flags = MTNT_OPERATION_NO_TRANSACTION});
+    fleet_add_body(f, "b", MTNT_WRITES_MODEL, (body){.flags = MTNT_OPERATION_NO_TRANSACTION, .no_down = true});
     refused(f, f->controller, f->tenants[0].model, 0, MTNT_E_REFUSED, "2 `b` runs outside a transaction");
     assert_text(fleet_known(f, 0), "idle|0|error");
     /* Where it is not pending, it is in nobody's way. */
     fleet_new_chain(f);
     fleet_add(f, "a", WRITES_BOTH);
-    fleet_add_body(f, "b", MTNT_WRITES_MODEL, (body){.flags = MTNT_OPERATION_NO_TRANSACTION, .disabled = true});
+    fleet_add_body(f, "b", MTNT_WRITES_MODEL,
+                   (body){.flags = MTNT_OPERATION_NO_TRANSACTION, .no_down = true, .disabled = true});
     fleet_must_perform(f, 0);
 }
 

@@ -15,6 +15,7 @@
 typedef struct kind {
     uint32_t writes;
     bool creates, fails, backward;
+    uint32_t flags; /* of the second operation; with BY_SIDE of both */
 } kind;
 
 /* What the process that dies has got to, in memory that outlives it. */
@@ -45,7 +46,9 @@ static void add_chain(fleet *f, const kind *k)
     if (k->creates)
         fleet_add_body(f, "create", MTNT_WRITES_MODEL,
                        (body){.flags = MTNT_OPERATION_CREATES_MODEL, .model_up = "CREATE TABLE precious (a INTEGER)"});
+    last.flags = (k->flags & MTNT_OPERATION_BY_SIDE) != 0 ? k->flags : 0;
     fleet_add_body(f, "a", k->writes, last);
+    last.flags = k->flags;
     if (k->fails)
         last.model_up = "CREATE TABLE b (a INTEGER NOT NULL); INSERT INTO b VALUES (NULL)";
     fleet_add_body(f, "b", k->writes, last);
@@ -218,6 +221,29 @@ static void created_failing(pair which)
     kill_everywhere(which, (kind){.writes = WRITES_BOTH, .creates = true, .fails = true});
 }
 
+/* A saga: its second operation runs outside a transaction, so that it may be found not begun, half done (when it fails, its first statement has
+ * committed) or done; or both operations commit one side after the other. All or nothing holds all the same, once it is recovered. */
+static void saga(pair which)
+{
+    kill_everywhere(which, (kind){.writes = WRITES_BOTH, .flags = MTNT_OPERATION_NO_TRANSACTION});
+}
+
+static void saga_failing(pair which)
+{
+    kill_everywhere(which, (kind){.writes = WRITES_BOTH, .flags = MTNT_OPERATION_NO_TRANSACTION, .fails = true});
+}
+
+static void saga_by_side(pair which)
+{
+    kill_everywhere(which, (kind){.writes = WRITES_BOTH, .flags = MTNT_OPERATION_SAGA | MTNT_OPERATION_BY_SIDE});
+}
+
+static void saga_by_side_failing(pair which)
+{
+    kill_everywhere(
+        which, (kind){.writes = WRITES_BOTH, .flags = MTNT_OPERATION_SAGA | MTNT_OPERATION_BY_SIDE, .fails = true});
+}
+
 /* ---- a run over several tenants at once ---- */
 
 static void run_and_die(fleet *f)
@@ -292,6 +318,10 @@ int main(void)
         {"created", created, all | same | ON(PAIR_SCHEMA) | ON(PAIR_POSTGRES_SQLITE)},
         {"created_model_only", created_model_only, all | ON(PAIR_SQLITE) | ON(PAIR_SCHEMA)},
         {"created_failing", created_failing, all | ON(PAIR_SQLITE)},
+        {"saga", saga, all | same | ON(PAIR_POSTGRES_SQLITE)},
+        {"saga_failing", saga_failing, all | ON(PAIR_SQLITE) | ON(PAIR_SQLITE_POSTGRES)},
+        {"saga_by_side", saga_by_side, all | ON(PAIR_POSTGRES)},
+        {"saga_by_side_failing", saga_by_side_failing, all | ON(PAIR_SQLITE) | ON(PAIR_SQLITE_POSTGRES)},
         {"run", run, all | ON(PAIR_SQLITE) | ON(PAIR_POSTGRES_SQLITE)},
     };
 

@@ -678,9 +678,12 @@ static int write_model(const struct fleet_body *b, mtnt_operation *operation, mt
     const char *own = up ? b->how.model_up : b->how.model_down;
     char sql[300];
 
-    if ((b->writes & MTNT_WRITES_MODEL) == 0)
+    if ((b->writes & mtnt_context_writes(scope) & MTNT_WRITES_MODEL) == 0)
         return 0;
-    snprintf(sql, sizeof(sql), up ? "CREATE TABLE \"%s\" (a INTEGER)" : "DROP TABLE \"%s\"",
+    snprintf(sql, sizeof(sql),
+             up                                                   ? "CREATE TABLE \"%s\" (a INTEGER)"
+             : mtnt_context_progress(scope) == MTNT_PROGRESS_DONE ? "DROP TABLE \"%s\""
+                                                                  : "DROP TABLE IF EXISTS \"%s\"",
              mtnt_operation_name(operation));
     return run_sql(mtnt_scope_model(scope), own == NULL ? sql : own, err);
 }
@@ -690,7 +693,7 @@ static int write_controller(const struct fleet_body *b, mtnt_operation *operatio
 {
     const char *own = up ? b->how.controller_up : b->how.controller_down;
 
-    if ((b->writes & MTNT_WRITES_CONTROLLER) == 0)
+    if ((b->writes & mtnt_context_writes(scope) & MTNT_WRITES_CONTROLLER) == 0)
         return 0;
     if (own != NULL)
         return run_sql(mtnt_scope_controller(scope), own, err);

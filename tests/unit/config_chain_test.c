@@ -337,10 +337,6 @@ static void what_later_versions_will_do_is_refused(void **state)
                    "`format: goose` is for a later version, this one cannot do it");
     assert_refused(state, HEAD "  - name: a\n    lane: slow\n    sql: {model: {up: SELECT 1}}\n", 4, 11,
                    "operation `a`: lane `slow` is not for this version, which has the lane `fast` only");
-    assert_refused(state, HEAD "  - name: a\n    mode: saga\n    sql: {model: {up: SELECT 1}}\n", 4, 11,
-                   "operation `a`: `mode: saga` is for a later version, this one cannot do it");
-    assert_refused(state, HEAD "  - name: a\n    retriable: true\n    sql: {model: {up: SELECT 1}}\n", 4, 16,
-                   "operation `a`: `retriable: true` is for a later version, this one cannot do it");
     assert_refused(state, HEAD "  - name: a\n    mode: sage\n", 4, 11, "`mode` must be `auto` or `saga`, not `sage`");
     assert_refused(state, HEAD "  - name: a\n    transaction: no\n", 4, 18, "`transaction` must be `none`, not `no`");
 }

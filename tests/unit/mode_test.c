@@ -98,19 +98,20 @@ static void covers(void **state)
     (void)state;
     assert_int_equal(mtnt__mode_covers(MTNT__MODE_SINGLE_MODEL), MODEL);
     assert_int_equal(mtnt__mode_covers(MTNT__MODE_SINGLE_CONTROLLER), CONTROLLER);
-    for (mtnt__mode mode = MTNT__MODE_SINGLE_TRANSACTION; mode <= MTNT__MODE_PROVISIONAL; mode++)
+    for (mtnt__mode mode = MTNT__MODE_SINGLE_TRANSACTION; mode <= MTNT__MODE_SAGA; mode++)
         assert_int_equal(mtnt__mode_covers(mode), MODEL | CONTROLLER);
 }
 
 static void texts(void **state)
 {
     (void)state;
-    for (mtnt__mode mode = MTNT__MODE_SINGLE_MODEL; mode <= MTNT__MODE_PROVISIONAL; mode++) {
+    for (mtnt__mode mode = MTNT__MODE_SINGLE_MODEL; mode <= MTNT__MODE_SAGA; mode++) {
         /* The guarantee ends with the mode's name: the screen shows it so. */
         assert_non_null(strstr(mtnt__mode_guarantee(mode), mtnt__mode_name(mode)));
         assert_string_not_equal(mtnt__mode_name(mode), "unknown");
     }
-    assert_int_equal(mtnt__mode_parse("saga", "controller"), 0);
+    assert_int_equal(mtnt__mode_parse("saga", "controller"), MTNT__MODE_SAGA);
+    assert_int_equal(mtnt__mode_parse("sage", "controller"), 0);
     assert_int_equal(mtnt__mode_parse("", "model"), 0);
 }
 

@@ -89,7 +89,8 @@ static void *set_up(bool postgres)
     MUST(mtnt_model_new(&f->model, &options, &f->err));
     MUST(mtnt_chain_new(&f->chain, "shop", &f->err));
     f->scope.tenant = f->model;
-    f->scope.migration = "0123456789abcdef0123456789abcdef";
+    f->scope.migration = f->scope.key = "0123456789abcdef0123456789abcdef";
+    f->scope.writes = MTNT_WRITES_MODEL | MTNT_WRITES_CONTROLLER;
     f->scope.system = mtnt__system_default();
     return f;
 }

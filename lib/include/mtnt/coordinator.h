@@ -10,6 +10,8 @@ MTNT_BEGIN_DECLS
 typedef struct mtnt_coordinator mtnt_coordinator;
 
 typedef enum mtnt_atomicity { MTNT_ATOMICITY_CHAIN = 0, MTNT_ATOMICITY_OPERATION } mtnt_atomicity;
+/* SAGA: operations that write controller and model commit one side after the other, without prepared transactions; see MTNT_OPERATION_SAGA. */
+typedef enum mtnt_mode { MTNT_MODE_AUTO = 0, MTNT_MODE_SAGA } mtnt_mode;
 typedef enum mtnt_on_failure { MTNT_ON_FAILURE_ROLLBACK = 0, MTNT_ON_FAILURE_KEEP } mtnt_on_failure;
 
 /* Runs before setup, or after execute, of each operation; not 0 fails the operation. Same thread. */
@@ -39,12 +41,13 @@ typedef struct mtnt_migration_options {
     const char *backup;
     bool
         allow_delete; /* an operation that deletes the model may run; without it REFUSED, before anything of its migration */
+    mtnt_mode mode; /* how to commit: chosen from what operations write, or as a saga */
 } mtnt_migration_options;
 #define MTNT_MIGRATION_OPTIONS_VERSION 1
 #define MTNT_MIGRATION_OPTIONS_INIT                                                                                    \
     {                                                                                                                  \
         MTNT_MIGRATION_OPTIONS_VERSION, MTNT_ATOMICITY_CHAIN, MTNT_ON_FAILURE_ROLLBACK, NULL, 0, NULL, false, 0, 0, 0, \
-            0, 0, NULL, NULL, NULL, NULL, false                                                                        \
+            0, 0, NULL, NULL, NULL, NULL, false, MTNT_MODE_AUTO                                                        \
     }
 
 /* Borrows controller, model and chain until _free. INVALID, NOT_FOUND (options->to), NOMEM. Does not touch a database. */
@@ -63,8 +66,8 @@ MTNT_API size_t mtnt_coordinator_len(const mtnt_coordinator *coordinator);
 MTNT_API int mtnt_coordinator_perform(mtnt_coordinator *coordinator, mtnt_error *err);
 MTNT_API int mtnt_coordinator_rewind(mtnt_coordinator *coordinator, mtnt_error *err);
 
-/* Settles an interrupted migration of this tenant by the decision register, without running any operation; idempotent. 0: settled, or
- * there was none. BUSY: its worker is alive. perform and rewind do it first by themselves. */
+/* Settles an interrupted migration of this tenant by the decision register; idempotent. Only a saga's runs operations: their rollbacks. 0: settled,
+ * or there was none. BUSY: its worker is alive. BLOCKED: a rollback keeps failing, and a person has to settle it (`resolve`). perform and rewind do it first by themselves. */
 MTNT_API int mtnt_coordinator_recover(mtnt_coordinator *coordinator, mtnt_error *err);
 
 /* ---- a person's word ---- */
@@ -114,7 +117,7 @@ MTNT_API void mtnt_coordinator_cancel(mtnt_coordinator *coordinator);
 typedef struct mtnt_outcome {
     const char *tenant, *migration; /* migration: NULL when none was begun */
     const char *
-        mode; /* "single", "single transaction", "super-journal", "two-phase", "provisional", "tombstone"; NULL = none */
+        mode; /* "single", "single transaction", "super-journal", "two-phase", "provisional", "tombstone", "saga"; NULL = none */
     size_t executed, rolled_back; /* operations whose effects are / that were taken back again */
     int64_t from_version, to_version;
     bool created_model;

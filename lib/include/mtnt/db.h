@@ -107,6 +107,9 @@ typedef struct mtnt_script {
     uint32_t line, column;     /* position of its first character there, from 1; 0 = unknown */
     mtnt_variable_fn variable; /* NULL = no names are known */
     void *variable_data;
+    /* Outside a transaction: a statement that finds something missing (table, column, index, function, schema) is passed over. For a rollback that
+     * does not know how much there is to take back. */
+    bool pass_over_missing;
 } mtnt_script;
 
 /* Runs all statements in order, within the transaction that is open. Rows are ignored. On failure `err` says the file, line

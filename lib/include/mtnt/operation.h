@@ -13,7 +13,9 @@ typedef struct mtnt_operation mtnt_operation;
 enum { MTNT_WRITES_NOTHING = 0, MTNT_WRITES_MODEL = 1, MTNT_WRITES_CONTROLLER = 2 };
 
 enum {
-    /* Runs outside a transaction. Refused by this version wherever it is pending. */
+    /* Runs outside a transaction, each statement by itself (CREATE INDEX CONCURRENTLY, VACUUM, effects outside): its migration becomes a
+     * saga. A rollback must be right for not started, half done and done: mtnt_context_progress tells which. In a model that its own migration
+     * creates no saga is needed: nobody sees it before it is whole. */
     MTNT_OPERATION_NO_TRANSACTION = 1u << 0,
     /* Has effects outside the two databases, which survive their rollback: its rollback is called after a failure too, outside
      * any transaction, with read-only handles. Implied by MTNT_WRITES_NOTHING with a rollback. */
@@ -22,7 +24,14 @@ enum {
     MTNT_OPERATION_CREATES_MODEL = 1u << 2,
     /* Takes the model away when its migration commits (mtnt_scope_remove_model); must be the last operation of its chain. Runs
      * only with mtnt_migration_options.allow_delete, and together with operations that do not write the model, or alone. */
-    MTNT_OPERATION_DELETES_MODEL = 1u << 3
+    MTNT_OPERATION_DELETES_MODEL = 1u << 3,
+    /* Commits by itself, apart from the operations before and after it (`mode: saga`): its migration becomes a saga. One that writes controller and
+     * model is then two transactions, the controller's first; see MTNT_OPERATION_BY_SIDE. */
+    MTNT_OPERATION_SAGA = 1u << 4,
+    /* Goes forward only: when it fails it stays failed and is run again by the next migration; what was committed before it is final. */
+    MTNT_OPERATION_RETRIABLE = 1u << 5,
+    /* execute and rollback look at mtnt_context_writes, and do only what that side needs: they may be called once for each side. */
+    MTNT_OPERATION_BY_SIDE = 1u << 6
 };
 
 typedef enum mtnt_status {
@@ -35,6 +44,13 @@ typedef enum mtnt_status {
 } mtnt_status;
 /* "PENDING" …; "" for NONE. */
 MTNT_API const char *mtnt_status_name(mtnt_status status);
+
+/* How much of an operation a rollback finds. */
+typedef enum mtnt_progress {
+    MTNT_PROGRESS_DONE = 0, /* all of it: also every operation that ran inside a transaction */
+    MTNT_PROGRESS_IN_DOUBT, /* it was begun, outside a transaction, and where it stopped is not known: nothing, a part or all of it is there */
+    MTNT_PROGRESS_NOT_STARTED /* its body was not called */
+} mtnt_progress;
 
 /* All callbacks run on the thread that performs the migration, return 0 or a code, and fill err on failure. Setup and execute are
  * interleaved: setup 1, execute 1, setup 2, execute 2. Without setup or execute: MTNT_E_NOT_IMPLEMENTED when it runs — a class
@@ -54,6 +70,10 @@ typedef struct mtnt_operation_class {
     int (*verify)(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model, mtnt_error *err);
     /* Frees what setup and execute put into the state; called once for each migration in which the operation began. */
     void (*teardown)(mtnt_operation *operation);
+    /* Optional, for NO_TRANSACTION: looks how far an interrupted execute (or rollback) has come, before rollback is called. Sets *ret_progress; the
+     * handles are those that rollback gets. */
+    int (*probe)(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model, mtnt_progress *ret_progress,
+                 mtnt_error *err);
 } mtnt_operation_class;
 #define MTNT_OPERATION_CLASS_VERSION 1
 #define MTNT_OPERATION_CLASS_INIT .version = MTNT_OPERATION_CLASS_VERSION

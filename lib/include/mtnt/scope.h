@@ -39,8 +39,16 @@ MTNT_API int mtnt_scope_restore_model(mtnt_scope *scope, mtnt_error *err);
 MTNT_API int64_t mtnt_context_remaining_ms(const mtnt_context *context);
 /* A cancel was asked for: long bodies in C look at it now and then and return MTNT_E_CANCELLED. */
 MTNT_API bool mtnt_context_cancelled(const mtnt_context *context);
-/* Unique to this migration and stable during it: an idempotency key for effects outside. Borrowed. */
+/* Unique to this migration and stable during it. Borrowed. */
 MTNT_API const char *mtnt_context_migration(const mtnt_context *context);
+/* The idempotency key for effects outside: 32 hex digits, the same for an execute and for the rollbacks that compensate it, however often they are
+ * repeated, and never used again. A rollback undoes only what bears it, and should leave the key refused: a worker that was thought dead may still call
+ * with it. Outside a saga it is the migration. Borrowed. */
+MTNT_API const char *mtnt_context_key(const mtnt_context *context);
+/* For rollback: how much of the operation there may be to undo (mtnt_progress; declared as int, because it is named in mtnt/operation.h). */
+MTNT_API int mtnt_context_progress(const mtnt_context *context);
+/* The sides that this call is to write (MTNT_WRITES_…): for operations of the flag MTNT_OPERATION_BY_SIDE. */
+MTNT_API uint32_t mtnt_context_writes(const mtnt_context *context);
 
 MTNT_END_DECLS
 

@@ -7,7 +7,8 @@ ALTER TABLE {schema}.mtnt_migration ADD COLUMN decider_home TEXT;
 ALTER TABLE {schema}.mtnt_migration ADD COLUMN worker TEXT;
 
 -- A saga's journal: one row for each unit and direction. intent is written before anything of the unit happens, done when all of it has.
--- key is the unit's row in the register, its gid, and the idempotency key of its effects outside.
+-- key is the unit's row in the register and its gid; a backward unit that is tried again gets another one. operations: names, one a line.
+-- writes: 1 model, 2 controller. units: of the whole saga. half: the controller's part of an operation that the next unit completes and records.
 CREATE TABLE {schema}.mtnt_step (
     migration TEXT NOT NULL,
     unit BIGINT NOT NULL,
@@ -15,7 +16,11 @@ CREATE TABLE {schema}.mtnt_step (
     key TEXT NOT NULL,
     mode TEXT NOT NULL,
     decider TEXT NOT NULL CHECK (decider IN ('controller', 'model')),
+    kind TEXT NOT NULL CHECK (kind IN ('transaction', 'outside')),
     operations TEXT NOT NULL,
+    writes BIGINT NOT NULL,
+    half BIGINT NOT NULL DEFAULT 0,
+    units BIGINT NOT NULL,
     retriable BIGINT NOT NULL DEFAULT 0,
     state TEXT NOT NULL CHECK (state IN ('intent', 'done', 'failed')),
     tries BIGINT NOT NULL DEFAULT 1,
