@@ -19,6 +19,16 @@ int mtnt__bookkeeping_ensure(const mtnt__bookkeeping *calls, mtnt_error *err)
     return calls->unlock_database(calls->data, err);
 }
 
+/* An error means that nothing is left of it, unless it says that this is not known. */
+static void not_recorded(const mtnt__task *task, mtnt_error *err)
+{
+    mtnt_error_wrap(err, "the outcome could not be recorded");
+    if (task->attempt.verdict != MTNT__VERDICT_COMMITTED)
+        return;
+    mtnt_error_wrap(err, "it is committed; recovery, or the next migration, writes that down");
+    err->code = MTNT_E_IN_DOUBT;
+}
+
 int mtnt__bookkeeping_perform(const mtnt__bookkeeping *calls, mtnt__task *task, mtnt_error *err)
 {
     mtnt_error own = MTNT_ERROR_INIT, other;
@@ -33,7 +43,7 @@ int mtnt__bookkeeping_perform(const mtnt__bookkeeping *calls, mtnt__task *task, 
         calls->run(calls->data, task);
         mtnt_error_clear(&other);
         if (calls->release(calls->data, task, &other) != 0) {
-            mtnt_error_wrap(&other, "the outcome could not be recorded");
+            not_recorded(task, &other);
             rc = task->result_code != 0 ? task->result_code : other.code;
             own = task->result_code != 0 ? task->error : other;
             if (task->result_code != 0)

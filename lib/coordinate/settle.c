@@ -67,10 +67,13 @@ int mtnt__settle_check_home(const mtnt__settlement *settlement, mtnt_db *model, 
 int mtnt__settle_begin(const mtnt__settlement *settlement, mtnt_db *db, mtnt_error *err)
 {
     size_t before = 0;
-    int rc = on_model(settlement)
-                 ? mtnt__db_begin_locked(db, mtnt__tables_lock_key(&mtnt__tables_model, settlement->model->schema), err)
-                 : mtnt__db_begin(db, err);
+    int rc = mtnt__db_checkpoint(db, err);
 
+    if (rc != 0)
+        return rc;
+    rc = on_model(settlement)
+             ? mtnt__db_begin_locked(db, mtnt__tables_lock_key(&mtnt__tables_model, settlement->model->schema), err)
+             : mtnt__db_begin(db, err);
     if (rc == 0)
         rc = mtnt__settle_check_home(settlement, on_model(settlement) ? db : NULL, err);
     if (rc == 0 && on_model(settlement))

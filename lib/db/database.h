@@ -74,6 +74,9 @@ int mtnt__db_begin(mtnt_db *db, mtnt_error *err);
  * has its one write lock anyway. BUSY after the lock timeout. */
 int mtnt__db_begin_locked(mtnt_db *db, int64_t key, mtnt_error *err);
 bool mtnt__db_in_transaction(const mtnt_db *db);
+/* Outside a transaction, before a commit that hardens what somebody else has written: an fsync that failed is not made good by a later one, so
+ * what stands in a write-ahead log is written again, into the file, as far as readers let it. Nothing to do elsewhere. */
+int mtnt__db_checkpoint(mtnt_db *db, mtnt_error *err);
 /* SQLite: foreign_key_check of the handle's side(s) before COMMIT when the file has foreign keys (DATABASE, naming table, row and
  * parent). 0: durable. IN_DOUBT: the answer was lost, or an I/O error came back after commit was sent: ask the register on a new
  * connection. Any other code: it did not commit, and the transaction has been rolled back. */

@@ -13,6 +13,11 @@ int mtnt__db_begin(mtnt_db *db, mtnt_error *err)
     return mtnt__db_begin_locked(db, 0, err);
 }
 
+int mtnt__db_checkpoint(mtnt_db *db, mtnt_error *err)
+{
+    return mtnt_db_backend(db) == MTNT_SQLITE ? mtnt__db_run(db, NULL, NULL, err, "PRAGMA wal_checkpoint", NULL) : 0;
+}
+
 int mtnt__db_begin_locked(mtnt_db *db, int64_t key, mtnt_error *err)
 {
     mtnt_error unseen = MTNT_ERROR_INIT;

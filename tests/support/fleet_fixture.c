@@ -941,12 +941,17 @@ fleet *fleet_new(pair which, size_t count, bool with_models)
     return f;
 }
 
-void fleet_reopen(fleet *f)
+void fleet_close(fleet *f)
 {
     mtnt_coordinator_free(f->coordinator);
     f->coordinator = NULL;
     mtnt_controller_close(f->controller);
     f->controller = NULL;
+}
+
+void fleet_reopen(fleet *f)
+{
+    fleet_close(f);
     if (open_controller(f) != 0)
         fail_msg("%s", f->err.message);
 }
@@ -981,26 +986,37 @@ static void wait_for_strangers(void)
     }
 }
 
-pid_t fleet_begin_child(fleet *f, void (*run)(fleet *f))
+static pid_t begin_process(fleet *f, void (*run)(fleet *f), bool opened)
 {
-    pid_t child;
+    pid_t child = fork();
 
-    mtnt_coordinator_free(f->coordinator);
-    f->coordinator = NULL;
-    /* No handle may be open in both. */
-    mtnt_controller_close(f->controller);
-    f->controller = NULL;
-    child = fork();
     if (child == 0) {
         memset(databases, 0, sizeof(databases));
         maintenance = NULL;
-        if (open_controller(f) != 0)
+        if (opened && open_controller(f) != 0)
             _exit(99);
         run(f);
         _exit(0);
     }
     assert_true(child > 0);
     return child;
+}
+
+pid_t fleet_begin_child(fleet *f, void (*run)(fleet *f))
+{
+    /* No handle may be open in both. */
+    fleet_close(f);
+    return begin_process(f, run, true);
+}
+
+int fleet_in_process(fleet *f, void (*run)(fleet *f))
+{
+    pid_t child = begin_process(f, run, false);
+    int status = -1;
+
+    assert_int_equal(waitpid(child, &status, 0), child);
+    wait_for_strangers();
+    return status;
 }
 
 int fleet_end_child(fleet *f, pid_t child)

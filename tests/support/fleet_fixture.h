@@ -101,6 +101,9 @@ int fleet_in_child(fleet *f, void (*run)(fleet *f));
 /* The same in two steps, for what happens beside it: the controller is closed here until _reopen, or _end, which waits for the process. */
 pid_t fleet_begin_child(fleet *f, void (*run)(fleet *f));
 int fleet_end_child(fleet *f, pid_t child);
+/* A process in which nothing of the library is open yet: `run` opens the controller, or fails to. fleet_close before, fleet_reopen after. */
+int fleet_in_process(fleet *f, void (*run)(fleet *f));
+void fleet_close(fleet *f);
 /* A model at its usual place, with `precious` in it. */
 void fleet_make_model(fleet *f, size_t tenant);
 void fleet_remove_model(fleet *f, size_t tenant);

@@ -59,7 +59,7 @@ MTNT_API size_t mtnt_coordinator_len(const mtnt_coordinator *coordinator);
 
 /* Brings the tenant forward / takes it back; blocks. A thread that renews the lease runs meanwhile, and is joined before it returns; it inherits the
  * caller's signal mask. 0: both databases have all of it (also when nothing was to be done).
- * IN_DOUBT: the answer to a commit was lost; mtnt_coordinator_recover tells. LEASE (retryable): the lease was lost, because another process
+ * IN_DOUBT: the answer to a commit was lost, or it could not be recorded; mtnt_coordinator_recover tells. LEASE (retryable): the lease was lost, because another process
  * has taken the tenant over or the controller was out of reach for too long; the running body was cancelled. HISTORY, REFUSED, FOREIGN,
  * NEWER, BUSY (another process has the tenant's lease): nothing was changed. LEASE and any other code: the operation that failed is in err, and both databases are
  * as before (with OPERATION + KEEP: as after the last operation that succeeded). */
