@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "chain/chain.h"
 
 /* Length of the UTF-8 character at `bytes` and its code point; 0 when it is none. */
 static size_t character_at(const unsigned char *bytes, uint32_t *ret_code)
@@ -94,4 +95,29 @@ bool mtnt__name_is_plain(const char *name)
     static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 
     return name && name[0] && name[strspn(name, plain)] == '\0';
+}
+
+/* ---- for the file system ---- */
+
+#define LONGEST_NAME 150 /* with room for what is added to it */
+
+char *mtnt__name_for_files(const char *text)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    const char *const parts[] = {text, NULL};
+    char hash[MTNT__CHECKSUM_SIZE];
+    mtnt__buffer name = {0};
+
+    for (const char *c = text; *c != '\0'; c++) {
+        if (strchr(plain, *c) != NULL && (c != text || *c != '.'))
+            mtnt__buffer_add(&name, c, 1);
+        else
+            mtnt__buffer_add_format(&name, "%%%02X", (unsigned)(unsigned char)*c);
+    }
+    if (name.length > LONGEST_NAME && mtnt__checksum(hash, parts, NULL) == 0) {
+        name.length = LONGEST_NAME;
+        name.bytes[LONGEST_NAME] = '\0';
+        mtnt__buffer_add_format(&name, "%%-%.32s", hash);
+    }
+    return mtnt__buffer_take(&name);
 }

@@ -18,4 +18,8 @@ bool mtnt__name_is_plain(const char *name);
 #define MTNT__NAME_SHOWN_SIZE 80
 void mtnt__name_shown(const char *name, char ret_text[MTNT__NAME_SHOWN_SIZE]);
 
+/* A name for the file system that is no other text's: as it is when it is plain ([A-Za-z0-9._-], not beginning with a dot), other bytes as %XX,
+ * and a hash for the rest of a long one. malloc'ed; NULL = out of memory. */
+char *mtnt__name_for_files(const char *text);
+
 #endif

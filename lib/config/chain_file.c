@@ -50,6 +50,11 @@ typedef struct exec {
     mtnt__yaml_text folder;
 } exec;
 
+typedef struct snapshot {
+    mtnt__yaml_place at;
+    mtnt__yaml_text dir;
+} snapshot;
+
 typedef struct operation {
     mtnt__yaml_place at;
     mtnt__yaml_text name;
@@ -63,6 +68,7 @@ typedef struct operation {
     tables *tables;
     MTNT__YAML_LIST(check) verify;
     exec *exec;
+    snapshot *snapshot;
 } operation;
 
 typedef struct migrations {
@@ -128,6 +134,11 @@ static const cyaml_schema_field_t exec_table[] = {
     CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t snapshot_table[] = {
+    MTNT__YAML_TEXT_FIELD("dir", REQUIRED, snapshot, dir, 1),
+    CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t operation_table[] = {
     MTNT__YAML_TEXT_FIELD("name", REQUIRED, operation, name, 1),
     MTNT__YAML_INT_FIELD("order", OPTIONAL, operation, order),
@@ -142,6 +153,7 @@ static const cyaml_schema_field_t operation_table[] = {
     MTNT__YAML_MAPPING_FIELD("tables", OPTIONAL, operation, tables, tables, tables_table),
     MTNT__YAML_LIST_FIELD("verify", OPTIONAL, operation, verify, sizeof(check), &check_schema, 1),
     MTNT__YAML_MAPPING_FIELD("exec", OPTIONAL, operation, exec, exec, exec_table),
+    MTNT__YAML_MAPPING_FIELD("snapshot", OPTIONAL, operation, snapshot, snapshot, snapshot_table),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t operation_schema = MTNT__YAML_ENTRY(operation, operation_table);
@@ -384,6 +396,16 @@ out:
     return rc;
 }
 
+static int add_snapshot(loader *l)
+{
+    char *dir = mtnt__address_path(l->folder, l->operation->snapshot->dir.text);
+    const mtnt_snapshot_options options = {dir};
+    int rc = dir ? mtnt_operation_add_snapshot(l->chain, &options, &l->entry, l->err) : out_of_memory(l->err);
+
+    free(dir);
+    return rc;
+}
+
 /* The one kind that the operation is of. */
 static int add_kind(loader *l)
 {
@@ -399,6 +421,7 @@ static int add_kind(loader *l)
         {"tables", o->tables, add_tables},
         {"verify", o->verify.count > 0, add_verify},
         {"exec", o->exec, add_exec},
+        {"snapshot", o->snapshot, add_snapshot},
     };
     int found = -1;
 
@@ -413,8 +436,8 @@ static int add_kind(loader *l)
     if (found < 0)
         return refuse(
             l, o->at,
-            "it says nothing to do: it needs one of `sql`, `create_model`, `delete_model`, `tables`, `verify` and "
-            "`exec`");
+            "it says nothing to do: it needs one of `sql`, `create_model`, `delete_model`, `tables`, `verify`, `exec` and "
+            "`snapshot`");
     return kinds[found].add(l);
 }
 

@@ -123,9 +123,7 @@ mtnt__db_options mtnt__side_options(const mtnt_controller *controller, const mtn
 
 /* backup.c: once it is known that there is something to do, and before it is done: a snapshot of the model into options->backup. */
 int mtnt__backup_before(mtnt__attempt *attempt, mtnt_error *err);
-/* A name for the file system that is no other text's: as it is when it is plain ([A-Za-z0-9._-], not beginning with a dot), other bytes as %XX,
- * and a hash for the rest of a long one. malloc'ed; NULL = out of memory. */
-char *mtnt__backup_name(const char *text);
+
 mtnt_db *mtnt__sides_work_on(const mtnt__attempt *attempt); /* the model's handle for a unit outside a transaction */
 /* Statements of the operations commit by themselves from here on. _together: no longer; never fails. */
 int mtnt__sides_stand_alone(mtnt__attempt *attempt, mtnt_error *err);

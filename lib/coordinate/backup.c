@@ -5,32 +5,10 @@
 
 #include "base/files.h"
 #include "base/text.h"
+#include "chain/names.h"
 #include "coordinate/attempt.h"
 
-#define LONGEST_NAME 150 /* of a folder, with room for what is added to it */
-
 /* ---- names ---- */
-
-char *mtnt__backup_name(const char *text)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-    const char *const parts[] = {text, NULL};
-    char hash[MTNT__CHECKSUM_SIZE];
-    mtnt__buffer name = {0};
-
-    for (const char *c = text; *c != '\0'; c++) {
-        if (strchr(plain, *c) != NULL && (c != text || *c != '.'))
-            mtnt__buffer_add(&name, c, 1);
-        else
-            mtnt__buffer_add_format(&name, "%%%02X", (unsigned)(unsigned char)*c);
-    }
-    if (name.length > LONGEST_NAME && mtnt__checksum(hash, parts, NULL) == 0) {
-        name.length = LONGEST_NAME;
-        name.bytes[LONGEST_NAME] = '\0';
-        mtnt__buffer_add_format(&name, "%%-%.32s", hash);
-    }
-    return mtnt__buffer_take(&name);
-}
 
 /* DIR/<tenant>/<UTC time>-v<version>-<migration>.db */
 static char *path_of(const mtnt__attempt *attempt, const char *folder)
@@ -87,7 +65,7 @@ static int is_due(mtnt__attempt *attempt, bool *ret_due, mtnt_error *err)
     *ret_due = attempt->backup && attempt->options->backup != NULL && attempt->mode != MTNT__MODE_PROVISIONAL &&
                attempt->mode != MTNT__MODE_SINGLE_CONTROLLER && !attempt->model_missing;
     /* A model that we meet for the first time has no state to go back to, unless somebody else has put something into it. */
-    if (*ret_due && attempt->identity.fresh) {
+    if (*ret_due && (attempt->identity.fresh || !attempt->identity.known)) {
         rc = count_objects(attempt, &objects, err);
         *ret_due = objects > 0;
     }
@@ -98,7 +76,7 @@ static int is_due(mtnt__attempt *attempt, bool *ret_due, mtnt_error *err)
 
 static int take(mtnt__attempt *attempt, mtnt_error *err)
 {
-    char *tenant = mtnt__backup_name(mtnt_model_id(attempt->claim->model)), *folder = NULL, *path = NULL;
+    char *tenant = mtnt__name_for_files(mtnt_model_id(attempt->claim->model)), *folder = NULL, *path = NULL;
     mtnt__buffer text = {0};
     int rc = 0;
 

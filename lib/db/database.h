@@ -158,6 +158,11 @@ typedef struct mtnt__restore_terms {
  * REFUSED: the model is as neither of the terms says, nothing was changed; and the errors of _snapshot. */
 int mtnt__db_restore(mtnt_db *db, const char *path, const mtnt__restore_terms *terms, bool *ret_changed,
                      mtnt_error *err);
+/* The terms survive the process in a note beside the snapshot, `<path>.state`: made with it when a digest was asked for (left = saved then), replaced
+ * as a whole. NOT_FOUND, CORRUPT, IO, NOMEM. */
+int mtnt__db_note_write(const char *path, const mtnt__restore_terms *terms, mtnt_error *err);
+int mtnt__db_note_read(const char *path, char ret_saved[MTNT__DIGEST_SIZE], char ret_left[MTNT__DIGEST_SIZE],
+                       mtnt_error *err);
 
 /* PostgreSQL databases by name, on the server of `dsn`, through its maintenance database (postgres, else template1).
  * create: EXISTS; drop: a missing one is fine; rename: EXISTS / NOT_FOUND, BUSY when sessions are connected. */

@@ -240,7 +240,7 @@ int mtnt__postgres_snapshot(void *state, mtnt__call *call, const char *path, cha
     if (rc == 0 && ret_digest)
         rc = read_digest(s, own, call, ret_digest, err);
     if (rc == 0)
-        rc = mtnt__newborn_finish(&newborn, err);
+        rc = mtnt__newborn_finish(&newborn, ret_digest, err);
     mtnt__newborn_release(&newborn);
     close_own(own);
     if (rc == 0)

@@ -1,7 +1,7 @@
 /* Snapshots through a handle, and what both backends need for them. */
 #include "db/snapshot.h"
 
-#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/files.h"
+#include "base/text.h"
 #include "db/handle.h"
 
 /* ---- the file ---- */
@@ -27,10 +28,59 @@ int mtnt__newborn_begin(mtnt__newborn *newborn, const char *path, mtnt_error *er
     return rc;
 }
 
-int mtnt__newborn_finish(mtnt__newborn *newborn, mtnt_error *err)
+static char *note_beside(const char *path)
 {
+    mtnt__buffer name = {0};
+
+    mtnt__buffer_add_text(&name, path);
+    mtnt__buffer_add_text(&name, ".state");
+    return mtnt__buffer_take(&name);
+}
+
+int mtnt__db_note_write(const char *path, const mtnt__restore_terms *terms, mtnt_error *err)
+{
+    char *note = note_beside(path), text[2 * MTNT__DIGEST_SIZE + 1];
+    int length = snprintf(text, sizeof(text), "%s\n%s\n", terms->saved, terms->left), rc;
+
+    rc = note ? mtnt__file_write(note, text, (size_t)length, true, err)
+              : mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    free(note);
+    return rc;
+}
+
+/* A line; false when it is longer than a digest. */
+static const char *take_line(const char *text, char ret_line[MTNT__DIGEST_SIZE])
+{
+    size_t length = strcspn(text, "\n");
+
+    if (length >= MTNT__DIGEST_SIZE || text[length] != '\n')
+        return NULL;
+    memcpy(ret_line, text, length);
+    ret_line[length] = '\0';
+    return text + length + 1;
+}
+
+int mtnt__db_note_read(const char *path, char ret_saved[MTNT__DIGEST_SIZE], char ret_left[MTNT__DIGEST_SIZE],
+                       mtnt_error *err)
+{
+    char *note = note_beside(path), *text = NULL;
+    const char *rest;
+    int rc = note ? mtnt__file_read(note, &text, NULL, err) : mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+
+    if (rc == 0 && (!(rest = take_line(text, ret_saved)) || !take_line(rest, ret_left)))
+        rc = mtnt_error_set(err, MTNT_E_CORRUPT, "%s is not what was written beside the snapshot", note);
+    free(text);
+    free(note);
+    return rc;
+}
+
+int mtnt__newborn_finish(mtnt__newborn *newborn, const char *digest, mtnt_error *err)
+{
+    const mtnt__restore_terms terms = {digest, digest};
     int rc = mtnt__file_sync(newborn->temporary, err);
 
+    if (rc == 0 && digest)
+        rc = mtnt__db_note_write(newborn->path, &terms, err);
     if (rc == 0)
         rc = mtnt__file_rename_new(newborn->temporary, newborn->path, err);
     return rc == 0 ? mtnt__folder_sync_of(newborn->path, err) : rc;

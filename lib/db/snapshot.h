@@ -15,8 +15,9 @@ typedef struct mtnt__newborn {
 } mtnt__newborn;
 /* Makes the empty temporary. EXISTS when there is something at `path` already. */
 int mtnt__newborn_begin(mtnt__newborn *newborn, const char *path, mtnt_error *err);
-/* Syncs the temporary, which nobody has open any more, renames it and syncs the folder. EXISTS: somebody was faster. */
-int mtnt__newborn_finish(mtnt__newborn *newborn, mtnt_error *err);
+/* Syncs the temporary, which nobody has open any more, renames it and syncs the folder. With a digest the note beside it is written first, so that no
+ * snapshot that has to be restored lacks one. EXISTS: somebody was faster. */
+int mtnt__newborn_finish(mtnt__newborn *newborn, const char *digest, mtnt_error *err);
 /* Removes what is left under the temporary name. */
 void mtnt__newborn_release(mtnt__newborn *newborn);
 

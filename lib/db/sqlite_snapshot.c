@@ -199,7 +199,7 @@ int mtnt__sqlite_snapshot(void *state, mtnt__call *call, const char *path, char 
     if (rc == 0 && ret_digest)
         rc = digest_file(newborn.temporary, call, ret_digest, err);
     if (rc == 0)
-        rc = mtnt__newborn_finish(&newborn, err);
+        rc = mtnt__newborn_finish(&newborn, ret_digest, err);
     if (rc != 0)
         remove_siblings(newborn.temporary);
     mtnt__newborn_release(&newborn);

@@ -155,7 +155,7 @@ static void taken_and_opened(void **state)
     expect_ok(c, mtnt__db_snapshot(c->db, target(c), digest, &c->err));
     expect_ok(c, mtnt__db_digest(c->db, again, &c->err));
     assert_string_equal(digest, again);
-    assert_int_equal(count_files(c, "saved.snap"), 1);
+    assert_int_equal(count_files(c, "saved.snap"), 2); /* it and the note beside it */
     assert_int_equal(stat(target(c), &status), 0);
     assert_int_equal(status.st_mode & 0777, 0600);
     if (c->on == ON_SQLITE) {

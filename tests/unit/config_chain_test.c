@@ -229,6 +229,8 @@ static void keys_and_types_are_refused_at_their_line(void **state)
                    "key `expect` is missing in `verify[1]` of operation `plan`");
     assert_refused(state, HEAD "  - name: base\n    create_model:\n", 4, 18,
                    "`create_model` must be a mapping (keys with values), not empty in operation `base`");
+    assert_refused(state, HEAD "  - name: saved\n    snapshot: {}\n", 4, 15,
+                   "key `dir` is missing in `snapshot` of operation `saved`");
     assert_refused(state, HEAD "  - name: mail\n    exec: {command: []}\n", 4, 21,
                    "`command` is empty in `exec` of operation `mail`");
     assert_refused(state, HEAD "  - name: mail\n    exec: {undo: [x]}\n", 4, 11,
@@ -239,7 +241,7 @@ static void an_operation_is_of_one_kind(void **state)
 {
     assert_refused(
         state, HEAD "  - name: plan\n", 3, 5,
-        "operation `plan`: it says nothing to do: it needs one of `sql`, `create_model`, `delete_model`, `tables`, `verify` and `exec`");
+        "operation `plan`: it says nothing to do: it needs one of `sql`, `create_model`, `delete_model`, `tables`, `verify`, `exec` and `snapshot`");
     assert_refused(state, HEAD "  - name: plan\n    sql: {model: {up: SELECT 1}}\n    tables: {create: [a(b)]}\n", 3, 5,
                    "operation `plan`: it has both `sql` and `tables`: make two operations of it");
     assert_refused(state, HEAD "  - name: plan\n    tables: {}\n", 4, 13,

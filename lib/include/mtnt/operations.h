@@ -65,6 +65,15 @@ typedef struct mtnt_verify_options {
 MTNT_API int mtnt_operation_add_verify(mtnt_chain *chain, const mtnt_verify_options *options, const mtnt_entry *entry,
                                        mtnt_error *err);
 
+/* snapshot: saves the model before something that cannot be rolled back, and restores it when a later operation fails; see mtnt_scope_snapshot, whose
+ * name is "v<order>-<operation>". Runs outside a transaction: its migration is a saga. Taking an applied one back (rewind) does nothing.
+ * Without anybody else's writing meanwhile the restore is exact; else it is refused, and the tenant waits for a person. */
+typedef struct mtnt_snapshot_options {
+    const char *dir; /* the folder; relative to the working directory */
+} mtnt_snapshot_options;
+MTNT_API int mtnt_operation_add_snapshot(mtnt_chain *chain, const mtnt_snapshot_options *options,
+                                         const mtnt_entry *entry, mtnt_error *err);
+
 /* exec: runs a program by posix_spawn (no shell), and a compensating program on rollback. Exit status 0 is success. Environment:
  * the caller's without its MTNT_…, plus MTNT_TENANT, MTNT_MIGRATION, MTNT_OPERATION, MTNT_VAR_<NAME> for vars; never a DSN. No standard
  * input; output goes to the error text (last lines) on failure. Killed (SIGTERM, then SIGKILL after 5 s, its process group) on deadline or

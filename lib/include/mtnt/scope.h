@@ -35,6 +35,17 @@ MTNT_API int mtnt_scope_delete_model(mtnt_scope *scope, mtnt_error *err);
 MTNT_API int mtnt_scope_remove_model(mtnt_scope *scope, int64_t grace_ms, mtnt_error *err);
 MTNT_API int mtnt_scope_restore_model(mtnt_scope *scope, mtnt_error *err);
 
+/* For operations of class flag MTNT_OPERATION_NO_TRANSACTION: what the operation `snapshot` does, for others that need it too.
+ * snapshot: saves the model to FOLDER/<tenant>/<name>-<migration>.db (SQLite) or .dump (PostgreSQL, by pg_dump), with a note of what it looked like
+ * beside it (.state). FOLDER is made when it is not there. One that is there is this migration's own: it is left as it is, and all is well.
+ * restore: puts it back into the live model, in one transaction; mtnt_meta, mtnt_applied and mtnt_decision stay as they are. Nothing is done when the
+ * model's content is as it was saved, or when this migration has saved none. REFUSED when the model is neither as it was saved nor as this migration's
+ * last write is known to have left it: then somebody else may have written, nothing is changed and err says where the snapshot is.
+ * The files stay, whatever happens. Both read the whole model. Errors: IO, NOT_FOUND (pg_dump and its kin; a snapshot that was removed), REFUSED,
+ * OPERATION, CONNECT, BUSY, DEADLINE, CANCELLED, INVALID (within a transaction), NOMEM. */
+MTNT_API int mtnt_scope_snapshot(mtnt_scope *scope, const char *folder, const char *name, mtnt_error *err);
+MTNT_API int mtnt_scope_restore(mtnt_scope *scope, const char *folder, const char *name, mtnt_error *err);
+
 /* Milliseconds until the operation has to be done, -1 = no limit, 0 = over. */
 MTNT_API int64_t mtnt_context_remaining_ms(const mtnt_context *context);
 /* A cancel was asked for: long bodies in C look at it now and then and return MTNT_E_CANCELLED. */
