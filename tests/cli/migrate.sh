@@ -652,6 +652,49 @@ test_C5() {
     same "$(tables_of a)" "t_one t_three t_two"
 }
 
+# A snapshot before what cannot be rolled back. What a later failure leaves as it was saved needs no restore; what nobody can tell apart from
+# somebody else's writes is not restored, and the tenant waits for a person, who is told where the snapshot is.
+test_snapshot() {
+    fleet 1 a
+    cat >chain.yaml <<'END'
+chain: numbers
+operations:
+  - name: one
+    tables: {create: ["t_one(x INTEGER)"]}
+  - name: before_vacuum
+    snapshot: {dir: kept}
+  - name: vacuum
+    transaction: none
+    sql:
+      model: {up: "VACUUM", down: "SELECT 1"}
+  - name: bad
+    sql:
+      model: {up: "INSERT INTO nowhere VALUES(1)", down: "SELECT 1"}
+END
+    ok migrate --to one
+    before=$(sql models/a.db .dump)
+    exits 1 migrate
+    says 'failed at 4 bad' 'no such table: nowhere'
+    same "$(sql models/a.db .dump | grep -v mtnt_)" "$(echo "$before" | grep -v mtnt_)"
+    same "$(find kept/a -name 'v2-before_vacuum-*.db' | wc -l)" 1
+    same "$(sql "$(echo kept/a/*.db)" "SELECT at FROM made")" before
+    ok status --format json
+    json '.tenants[0].version == 1 and .summary.failed == 1'
+    sed -i 's/INSERT INTO nowhere VALUES(1)/SELECT 1/' chain.yaml
+    ok migrate
+    same "$(find kept/a -name '*.db' | wc -l)" 2
+    # Back: nothing is restored, and nothing is written over.
+    ok rewind --to one
+    same "$(tables_of a)" "t_one"
+    sed -i 's/up: "VACUUM"/up: "DELETE FROM made"/; s/up: "SELECT 1"/up: "INSERT INTO nowhere VALUES(1)"/' chain.yaml
+    exits 1 migrate
+    says 'Nothing was restored' 'kept/a/v2-before_vacuum-'
+    same "$(sql models/a.db "SELECT count(*) FROM made")" 0
+    same "$(find kept/a -name '*.db' | wc -l)" 3
+    ok status --format json
+    json '.tenants[0].state == "rollback_failed"'
+}
+
 test_recover_nothing() {
     fleet 1 a
     ok migrate
