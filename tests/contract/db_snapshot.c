@@ -528,7 +528,7 @@ static void restored_as_it_was(contract *c)
     assert_int_equal(rows_of(c, application, "orders"), 2);
     run(c, application, "INSERT INTO orders VALUES(7, 1, 'later')");
     assert_int_equal(rows_of(c, c->db, "orders"), 3);
-    assert_int_equal(count_files(c, "saved.snap"), 1);
+    assert_int_equal(count_files(c, "saved.snap"), 2);
 }
 
 static void restored(void **state)
@@ -637,6 +637,51 @@ static void refused_in_the_last_moment(void **state)
     assert_int_equal(rows_of(c, c->db, "after_it"), 2);
 }
 
+/* The same on SQLite: between the guard's lock and the backup's own. */
+static const char *interfere; /* the file that the application writes to, once */
+
+sqlite3_backup *__real_sqlite3_backup_init(sqlite3 *to, const char *to_name, sqlite3 *from, const char *from_name);
+sqlite3_backup *__wrap_sqlite3_backup_init(sqlite3 *to, const char *to_name, sqlite3 *from, const char *from_name);
+sqlite3_backup *__wrap_sqlite3_backup_init(sqlite3 *to, const char *to_name, sqlite3 *from, const char *from_name)
+{
+    const char *file = sqlite3_db_filename(to, to_name);
+    sqlite3 *raw = NULL;
+
+    if (interfere && file && strcmp(file, interfere) == 0) {
+        interfere = NULL;
+        assert_int_equal(sqlite3_open(file, &raw), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(raw, "INSERT INTO after_it VALUES(2)", NULL, NULL, NULL), SQLITE_OK);
+        sqlite3_close(raw);
+    }
+    return __real_sqlite3_backup_init(to, to_name, from, from_name);
+}
+
+static void refused_between_two_locks(void **state)
+{
+    contract *c = *state;
+    char saved[MTNT__DIGEST_SIZE], left[MTNT__DIGEST_SIZE];
+    bool changed;
+
+    for (int wal = 0; wal < 2; wal++) {
+        if (wal == 0)
+            fill(c);
+        else
+            set_wal(c);
+        expect_ok(c, mtnt__db_snapshot(c->db, target(c), saved, &c->err));
+        if (wal == 0)
+            change(c, c->db);
+        else
+            run(c, c->db, "UPDATE people SET name = 'lost again'");
+        expect_ok(c, mtnt__db_digest(c->db, left, &c->err));
+        interfere = mtnt__dsn_sqlite_path(c->dsn);
+        expect_code(c, mtnt__db_restore(c->db, target(c), &(mtnt__restore_terms){saved, left}, &changed, &c->err),
+                    MTNT_E_REFUSED);
+        assert_null(interfere);
+        assert_int_equal(rows_of(c, c->db, "after_it"), 2 + wal);
+        assert_int_equal(unlink(target(c)), 0);
+    }
+}
+
 /* One schema of several: nothing else is saved, compared or touched; and what depends on it from outside stops a restore. */
 static void one_schema_alone(void **state)
 {
@@ -710,6 +755,7 @@ int main(void)
         CONTRACT(refused_when_somebody_has_written, BOTH),
         CONTRACT(refused_with_a_log, ON_SQLITE),
         CONTRACT(refused_in_the_last_moment, ON_POSTGRES),
+        CONTRACT(refused_between_two_locks, ON_SQLITE),
         CONTRACT(one_schema_alone, ON_POSTGRES),
         CONTRACT(not_within_a_transaction, BOTH),
         CONTRACT(none_of_the_fake, ON_FAKE),
