@@ -3,6 +3,7 @@
 #
 #   eval "$(sh tests/postgres.sh start DIR)"   makes a cluster in DIR, starts it, sets MTNT_TEST_PG and friends
 #   eval "$(sh tests/postgres.sh env DIR)"     the same for a server that is already running there
+#   eval "$(sh tests/postgres.sh standby DIR OF)"   the same for a hot standby in DIR, which follows the server in OF
 #   sh tests/postgres.sh stop DIR              stops that server and removes DIR
 #
 # It listens on a Unix socket inside DIR and on a free port of 127.0.0.1, trusts whoever gets there,
@@ -94,7 +95,7 @@ start_on_free_port() {
     return 1
 }
 
-start() {
+make_folder() {
     [ ! -e "$dir/$mark" ] || complain "a server was started in $dir already; stop it first, or use 'env'"
     [ ! -d "$dir" ] || [ -z "$(ls -A "$dir")" ] || complain "$dir is not empty"
     if [ "$(id -u)" -eq 0 ] && ! id postgres >/dev/null 2>&1; then
@@ -111,13 +112,29 @@ start() {
         chown postgres: "$dir" "$dir/socket"
     fi
     as_server test -w "$dir" || complain "the user who runs the server cannot write to $dir"
+}
 
+start() {
+    make_folder
     if ! as_server "$bindir/initdb" -D "$dir/data" -U mtnt -A trust -E UTF8 --locale=C --no-instructions \
         >"$dir/initdb.log" 2>&1; then
         cat "$dir/initdb.log" >&2
         complain "initdb failed"
     fi
     configure
+    start_on_free_port || complain "the server did not start"
+    print_env
+}
+
+standby() {
+    [ -f "$of/port" ] || complain "no server was started in $of"
+    make_folder
+    if ! as_server "$bindir/pg_basebackup" -h "$of/socket" -p "$(cat "$of/port")" -U mtnt -D "$dir/data" -R -X stream -c fast \
+        >"$dir/basebackup.log" 2>&1; then
+        cat "$dir/basebackup.log" >&2
+        complain "pg_basebackup failed"
+    fi
+    echo "unix_socket_directories = '$dir/socket'" >>"$dir/data/postgresql.conf"
     start_on_free_port || complain "the server did not start"
     print_env
 }
@@ -131,10 +148,11 @@ stop() {
     rm -rf "$dir"
 }
 
-[ $# -eq 2 ] || complain "usage: postgres.sh start|env|stop DIR"
+[ $# -eq 2 ] || [ "$# $1" = "3 standby" ] || complain "usage: postgres.sh start|env|stop DIR, or standby DIR OF"
 mkdir -p "$(dirname "$2")"
 dir=$(cd "$(dirname "$2")" && pwd)/$(basename "$2")
 bindir=$(find_bindir)
+of=${3:+$(cd "$3" && pwd)}
 mark=.mtnt-test-server # only what has it is ever removed
 case $1 in
 start) start ;;
@@ -142,6 +160,7 @@ env)
     [ -f "$dir/port" ] || complain "no server was started in $dir"
     print_env
     ;;
+standby) standby ;;
 stop) stop ;;
-*) complain "usage: postgres.sh start|env|stop DIR" ;;
+*) complain "usage: postgres.sh start|env|stop DIR, or standby DIR OF" ;;
 esac

@@ -136,7 +136,8 @@ const mtnt__command mtnt__commands[] = {
         .run = mtnt__command_plan,
         .summary = "what migrate would do, with the SQL",
         .about = "Says what migrate would do, tenants with the same work together: the operations, "
-                 "their SQL, and the guarantee under which they would commit. Changes nothing.\n",
+                 "their SQL, and the guarantee under which they would commit, which one tenant of each "
+                 "such group is opened for. Changes nothing.\n",
         .examples = "mtnt-model plan\n"
                     "mtnt-model plan --to plan --tenant acme\n",
     },
@@ -170,7 +171,8 @@ const mtnt__command mtnt__commands[] = {
         .summary = "check databases and settings, and say which guarantee holds",
         .about = "Opens the controller and the models, changes nothing, and says whether they can be "
                  "reached, whether their settings can keep a promise, and which guarantee holds for "
-                 "this chain: or why it does not, and what to do.\n",
+                 "this chain: or why it does not, and what to do. Tenants of which the same is to be said "
+                 "are counted together; -v lists each.\n",
         .examples = "mtnt-model doctor\n"
                     "mtnt-model doctor --tenant acme\n",
     },

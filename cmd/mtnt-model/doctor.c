@@ -7,28 +7,74 @@
 #include "excerpt.h"
 #include "encode.h"
 #include "quote.h"
+#include "run.h"
 #include "survey.h"
 #include "tally.h"
 
 typedef struct examination {
     mtnt__work *work;
-    mtnt__tally_groups good, bad;
+    mtnt__tally_groups good, bad, warnings;
     mtnt__encode_list json;
     char controller[192];
-    int64_t tenants, problems;
+    int64_t tenants, problems, warned;
 } examination;
 
+static json_t *encode_warnings(const mtnt_examination *found)
+{
+    json_t *list = json_array();
+
+    if (found->controller_warning[0] != '\0')
+        json_array_append_new(list, mtnt__encode_text(found->controller_warning));
+    if (found->model_warning[0] != '\0')
+        json_array_append_new(list, mtnt__encode_text(found->model_warning));
+    return list;
+}
+
+/* holds: true, false, or null where nothing was opened. */
 static void describe(examination *all, const char *tenant, const mtnt_examination *found, const mtnt_error *err)
 {
-    bool reached = found->model[0] != '\0';
+    bool opened = all->work->controller != NULL;
 
-    mtnt__encode_list_item(
-        &all->json, json_pack("{so so so so so sb so sb so}", "id", mtnt__encode_text(tenant), "mode",
-                              mtnt__encode_text(found->mode), "guarantee", mtnt__encode_text(found->guarantee),
-                              "decider", mtnt__encode_text(found->decider), "model",
-                              mtnt__encode_text(reached ? found->model : NULL), "model_exists", found->model_exists,
-                              "controller", mtnt__encode_text(found->controller[0] != '\0' ? found->controller : NULL),
-                              "holds", err->code == MTNT_OK, "error", mtnt__encode_error(err)));
+    mtnt__encode_list_item(&all->json,
+                           json_pack("{so so so so so so so so so so}", "id", mtnt__encode_text(tenant), "mode",
+                                     mtnt__encode_text(found->mode), "guarantee", mtnt__encode_text(found->guarantee),
+                                     "decider", mtnt__encode_text(found->decider), "model",
+                                     mtnt__encode_text(found->model[0] != '\0' ? found->model : NULL), "model_exists",
+                                     opened ? json_boolean(found->model_exists) : json_null(), "controller",
+                                     mtnt__encode_text(found->controller[0] != '\0' ? found->controller : NULL),
+                                     "holds", opened ? json_boolean(err->code == MTNT_OK) : json_null(), "warnings",
+                                     encode_warnings(found), "error", mtnt__encode_error(err)));
+}
+
+/* With -v: each tenant on a line of its own. */
+static void list_tenant(const examination *all, const char *tenant, const mtnt_examination *found,
+                        const mtnt_error *err)
+{
+    FILE *out = all->work->screen.out;
+
+    mtnt__words_put(out, tenant);
+    fprintf(out, "   %s", found->mode == NULL ? "mode not known" : found->mode);
+    if (found->decider != NULL)
+        fprintf(out, ", decided by the %s", found->decider);
+    if (err->code == MTNT_OK) {
+        fprintf(out, "   holds: %s", found->guarantee);
+    } else {
+        fputs("   does not hold: ", out);
+        mtnt__words_put(out, err->message);
+    }
+    fputc('\n', out);
+}
+
+static int warn_of(examination *all, const char *tenant, const mtnt_examination *found)
+{
+    const char *const texts[] = {found->controller_warning, found->model_warning};
+    int rc = 0;
+
+    for (size_t i = 0; i < 2 && rc == 0; i++)
+        if (texts[i][0] != '\0')
+            rc = mtnt__tally_group_add_plain(&all->warnings, tenant, texts[i]);
+    all->warned += texts[0][0] != '\0' || texts[1][0] != '\0';
+    return rc;
 }
 
 /* Without a controller there is no connection to try: what would hold is known all the same. */
@@ -50,7 +96,7 @@ static int foresee_tenant(void *data, const mtnt_tenant_info *info, const mtnt_m
                                                  (flags & MTNT_OPERATION_CREATES_MODEL) != 0);
     if (all->work->settings.format != MTNT__FORMAT_TEXT)
         describe(all, info->tenant, &found, &err);
-    return mtnt__tally_group_add(&all->good, info->tenant, found.guarantee, NULL, NULL) == 0
+    return mtnt__tally_group_add_plain(&all->good, info->tenant, found.guarantee) == 0
                ? 0
                : mtnt__work_fail(all->work, MTNT__EXIT_FATAL, "out of memory");
 }
@@ -60,22 +106,31 @@ static int examine_tenant(void *data, const mtnt_tenant_info *info, const mtnt_m
     examination *all = data;
     mtnt_examination found;
     mtnt_error err = MTNT_ERROR_INIT;
-    char text[512];
+    char text[MTNT_ERROR_MESSAGE_SIZE + 128];
     int rc;
 
     all->tenants++;
-    rc = mtnt_coordinator_examine(all->work->controller, model, all->work->chain, &found, &err);
+    rc = mtnt_coordinator_examine_operations(all->work->controller, model, all->work->chain, NULL, 0,
+                                             mtnt__run_mode(all->work), &found, &err);
     if (found.controller[0] != '\0')
         memcpy(all->controller, found.controller, sizeof all->controller);
     if (all->work->settings.format != MTNT__FORMAT_TEXT)
         describe(all, info->tenant, &found, &err);
+    else if (all->work->settings.verbose)
+        list_tenant(all, info->tenant, &found, &err);
+    if (warn_of(all, info->tenant, &found) != 0)
+        return mtnt__work_fail(all->work, MTNT__EXIT_FATAL, "out of memory");
     if (rc != 0) {
         all->problems++;
-        rc = mtnt__tally_group_add(&all->bad, info->tenant, err.message, NULL, err.state[0] != '\0' ? err.state : NULL);
+        snprintf(text, sizeof text, "%s%s%s",
+                 err.code == MTNT_E_REFUSED && found.guarantee != NULL ? found.guarantee : "",
+                 err.code == MTNT_E_REFUSED && found.guarantee != NULL ? " does not hold: " : "", err.message);
+        rc = mtnt__tally_group_add(&all->bad, info->tenant, text, NULL, err.state[0] != '\0' ? err.state : NULL);
     } else {
-        snprintf(text, sizeof text, "%s, %s", found.guarantee,
-                 found.model_exists ? found.model : "to be made by the chain");
-        rc = mtnt__tally_group_add(&all->good, info->tenant, text, NULL, NULL);
+        snprintf(text, sizeof text, "%s, decided by the %s; %s%s%s", found.guarantee, found.decider, found.model,
+                 found.model[0] != '\0' && !found.model_exists ? ", " : "",
+                 found.model_exists ? "" : "to be made by the chain");
+        rc = mtnt__tally_group_add_plain(&all->good, info->tenant, text);
     }
     return rc == 0 ? 0 : mtnt__work_fail(all->work, MTNT__EXIT_FATAL, "out of memory");
 }
@@ -135,9 +190,14 @@ static void put_text(examination *all)
     if (all->work->controller == NULL)
         fprintf(screen->out, "%" PRId64 " tenant%s, not opened\n", all->tenants, all->tenants == 1 ? "" : "s");
     else
-        fprintf(screen->out, "%" PRId64 " tenant%s: %" PRId64 " ready, %" PRId64 " with a problem\n", all->tenants,
+        fprintf(screen->out, "%" PRId64 " tenant%s: %" PRId64 " ready, %" PRId64 " with a problem", all->tenants,
                 all->tenants == 1 ? "" : "s", all->tenants - all->problems, all->problems);
+    if (all->warned > 0)
+        fprintf(screen->out, ", %" PRId64 " with a warning", all->warned);
+    if (all->work->controller != NULL)
+        fputc('\n', screen->out);
     put_groups(all, &all->good, MTNT__STYLE_GOOD, mtnt__screen_sign(screen, "✓", "+"));
+    put_groups(all, &all->warnings, MTNT__STYLE_STRONG, "!");
     put_groups(all, &all->bad, MTNT__STYLE_BAD, mtnt__screen_sign(screen, "✗", "x"));
     free(controller);
 }
@@ -153,16 +213,19 @@ static int examine(mtnt__work *work)
     exit_code = mtnt__survey_tenants(work, work->controller == NULL ? foresee_tenant : examine_tenant, &all);
     mtnt__tally_groups_sort(&all.good);
     mtnt__tally_groups_sort(&all.bad);
+    mtnt__tally_groups_sort(&all.warnings);
     if (exit_code == 0 && text)
         put_text(&all);
     else if (exit_code == 0)
         mtnt__encode_list_end(
             &all.json,
-            json_pack("{sI sI sI so}", "tenants", (json_int_t)all.tenants, "ready",
-                      (json_int_t)(all.tenants - all.problems), "problems", (json_int_t)all.problems, "controller",
+            json_pack("{sI sI sI sI so}", "tenants", (json_int_t)all.tenants, "ready",
+                      (json_int_t)(all.tenants - all.problems), "problems", (json_int_t)all.problems, "warned",
+                      (json_int_t)all.warned, "controller",
                       mtnt__encode_text(work->controller == NULL ? NULL : mtnt_controller_shown(work->controller))));
     mtnt__tally_groups_release(&all.good);
     mtnt__tally_groups_release(&all.bad);
+    mtnt__tally_groups_release(&all.warnings);
     return exit_code == 0 && all.problems > 0 ? MTNT__EXIT_FAILED : exit_code;
 }
 

@@ -17,6 +17,9 @@ typedef struct group {
     int64_t version;
     const char *guarantee; /* static text; NULL = not known */
     char *refusal;         /* why nothing would be done; NULL = it would */
+    bool examined;         /* with the first of its tenants: what follows is what that one's databases say */
+    mtnt_examination found;
+    char *problem; /* why the guarantee does not hold; NULL = it does */
     int64_t tenants;
     char *examples[EXAMPLES];
 } group;
@@ -139,6 +142,21 @@ static group *new_group(plan *all, const needs *tenant, const group *like)
     return made;
 }
 
+/* Settings are those of a server, more often than not the same one for all of a group: one tenant is opened for each group, not a whole fleet. */
+static int examine(const plan *all, const needs *tenant, const mtnt_model *model, group *made)
+{
+    mtnt_error err = MTNT_ERROR_INIT;
+
+    if (all->work->controller == NULL || model == NULL || made->refusal != NULL)
+        return 0;
+    made->examined = true;
+    if (mtnt_coordinator_examine_operations(all->work->controller, model, all->work->chain, tenant->indices,
+                                            tenant->count, mtnt__run_mode(all->work), &made->found, &err) == 0)
+        return 0;
+    made->problem = strdup(err.message);
+    return made->problem == NULL ? MTNT_E_NOMEM : 0;
+}
+
 static int add_to_group(plan *all, needs *tenant, const mtnt_tenant_info *info, const mtnt_model *model)
 {
     const group like = {
@@ -148,8 +166,11 @@ static int add_to_group(plan *all, needs *tenant, const mtnt_tenant_info *info, 
     };
     group *found = find_group(all, tenant, &like);
 
-    if (found == NULL)
+    if (found == NULL) {
         found = new_group(all, tenant, &like);
+        if (found != NULL && examine(all, tenant, model, found) != 0)
+            found = NULL;
+    }
     if (found != NULL && found->tenants < EXAMPLES)
         found->examples[found->tenants] = strdup(info->tenant);
     if (found == NULL || (found->tenants < EXAMPLES && found->examples[found->tenants] == NULL))
@@ -192,6 +213,7 @@ static void release(plan *all)
     for (size_t i = 0; i < all->group_count; i++) {
         free(all->groups[i].indices);
         free(all->groups[i].refusal);
+        free(all->groups[i].problem);
         for (size_t j = 0; j < EXAMPLES; j++)
             free(all->groups[i].examples[j]);
     }
@@ -248,6 +270,35 @@ static void put_operation(const plan *all, size_t index)
     put_sql(all, "controller", info.controller_up);
 }
 
+/* What was seen knows more than what was expected. */
+static const char *known_guarantee(const group *at)
+{
+    return at->found.guarantee != NULL ? at->found.guarantee : at->guarantee;
+}
+
+static void put_examination(const plan *all, const group *at)
+{
+    const char *const warnings[] = {at->found.controller_warning, at->found.model_warning};
+    FILE *out = all->work->screen.out;
+
+    if (!at->examined)
+        return;
+    fputs(at->problem == NULL ? "  holds, as " : "  does not hold, as ", out);
+    mtnt__words_put(out, at->examples[0]);
+    fputs(at->tenants > 1 ? " shows (`mtnt-model doctor` opens them all)" : " shows", out);
+    if (at->problem != NULL) {
+        fputs(": ", out);
+        mtnt__words_put(out, at->problem);
+    }
+    fputc('\n', out);
+    for (size_t i = 0; i < 2; i++)
+        if (warnings[i][0] != '\0') {
+            fputs("  warning: ", out);
+            mtnt__words_put(out, warnings[i]);
+            fputc('\n', out);
+        }
+}
+
 static void put_group(const plan *all, const group *at)
 {
     FILE *out = all->work->screen.out;
@@ -267,8 +318,9 @@ static void put_group(const plan *all, const group *at)
         fputs("\n\n", out);
         return;
     }
-    if (at->guarantee != NULL)
-        fprintf(out, "  guarantee: %s\n", at->guarantee);
+    if (known_guarantee(at) != NULL)
+        fprintf(out, "  guarantee: %s\n", known_guarantee(at));
+    put_examination(all, at);
     for (size_t i = 0; i < at->count; i++)
         put_operation(all, at->indices[i]);
     fputc('\n', out);
@@ -300,15 +352,31 @@ static json_t *describe_operations(const plan *all, const group *at)
     return list;
 }
 
+/* holds: null where nothing was opened. */
+static json_t *describe_examination(const group *at)
+{
+    const char *const texts[] = {at->found.controller_warning, at->found.model_warning};
+    json_t *warnings = json_array();
+
+    for (size_t i = 0; i < 2; i++)
+        if (texts[i][0] != '\0')
+            json_array_append_new(warnings, mtnt__encode_text(texts[i]));
+    return json_pack("{so so so so so so}", "opened", mtnt__encode_text(at->examined ? at->examples[0] : NULL), "mode",
+                     mtnt__encode_text(at->found.mode), "decider", mtnt__encode_text(at->found.decider), "holds",
+                     at->examined ? json_boolean(at->problem == NULL) : json_null(), "problem",
+                     mtnt__encode_text(at->problem), "warnings", warnings);
+}
+
 static json_t *describe_group(const plan *all, const group *at)
 {
     json_t *examples = json_array();
 
     for (size_t i = 0; i < EXAMPLES && at->examples[i] != NULL; i++)
         json_array_append_new(examples, mtnt__encode_text(at->examples[i]));
-    return json_pack("{sI so sI so so so}", "tenants", (json_int_t)at->tenants, "examples", examples, "version",
-                     (json_int_t)at->version, "guarantee", mtnt__encode_text(at->guarantee), "refused",
-                     mtnt__encode_text(at->refusal), "operations", describe_operations(all, at));
+    return json_pack("{sI so sI so so so so}", "tenants", (json_int_t)at->tenants, "examples", examples, "version",
+                     (json_int_t)at->version, "guarantee", mtnt__encode_text(known_guarantee(at)), "examination",
+                     describe_examination(at), "refused", mtnt__encode_text(at->refusal), "operations",
+                     describe_operations(all, at));
 }
 
 static void put_json(const plan *all)

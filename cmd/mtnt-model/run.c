@@ -84,6 +84,11 @@ int mtnt__run_prepare(mtnt__work *work)
     return exit_code != 0 ? exit_code : check_to(work);
 }
 
+mtnt_mode mtnt__run_mode(const mtnt__work *work)
+{
+    return is(work->settings.mode, "saga") ? MTNT_MODE_SAGA : MTNT_MODE_AUTO;
+}
+
 static void fill_options(const mtnt__work *work, const mtnt__run_spec *spec, mtnt_executor_options *options)
 {
     const mtnt__settings *settings = &work->settings;
@@ -95,7 +100,7 @@ static void fill_options(const mtnt__work *work, const mtnt__run_spec *spec, mtn
     options->migration.atomicity =
         is(settings->atomicity, "operation") ? MTNT_ATOMICITY_OPERATION : MTNT_ATOMICITY_CHAIN;
     options->migration.on_failure = is(settings->on_failure, "keep") ? MTNT_ON_FAILURE_KEEP : MTNT_ON_FAILURE_ROLLBACK;
-    options->migration.mode = is(settings->mode, "saga") ? MTNT_MODE_SAGA : MTNT_MODE_AUTO;
+    options->migration.mode = mtnt__run_mode(work);
     options->migration.to = settings->to;
     options->migration.steps = spec->steps;
     options->migration.run = settings->run;

@@ -12,6 +12,9 @@ typedef struct mtnt__run_spec {
     int64_t steps; /* 0 = no limit */
 } mtnt__run_spec;
 
+/* What --mode asks for. */
+mtnt_mode mtnt__run_mode(const mtnt__work *work);
+
 /* Loads the chain and checks what was asked for against it. 0 or an exit code. */
 int mtnt__run_prepare(mtnt__work *work);
 

@@ -101,21 +101,13 @@ static int new_group(mtnt__tally_groups *groups, const mtnt__tally_group *like, 
     return 0;
 }
 
-int mtnt__tally_group_add(mtnt__tally_groups *groups, const char *tenant, const char *text, const char *operation,
-                          const char *state)
+static int add_to_group(mtnt__tally_groups *groups, const char *tenant, const mtnt__tally_group *like)
 {
-    char *fingerprint = mtnt__tally_fingerprint(text, tenant);
-    const mtnt__tally_group like = {
-        .text = fingerprint, .operation = (char *)(uintptr_t)operation, .state = (char *)(uintptr_t)state};
-    mtnt__tally_group *group;
+    mtnt__tally_group *group = find_group(groups, like);
     int rc = 0;
 
-    if (fingerprint == NULL)
-        return MTNT_E_NOMEM;
-    group = find_group(groups, &like);
     if (group == NULL && groups->count < GROUPS_MAX)
-        rc = new_group(groups, &like, &group);
-    free(fingerprint);
+        rc = new_group(groups, like, &group);
     if (rc != 0)
         return rc;
     if (group == NULL) {
@@ -126,6 +118,25 @@ int mtnt__tally_group_add(mtnt__tally_groups *groups, const char *tenant, const 
         rc = copy(&group->examples[group->tenants], tenant);
     group->tenants++;
     return rc;
+}
+
+int mtnt__tally_group_add(mtnt__tally_groups *groups, const char *tenant, const char *text, const char *operation,
+                          const char *state)
+{
+    char *fingerprint = mtnt__tally_fingerprint(text, tenant);
+    const mtnt__tally_group like = {
+        .text = fingerprint, .operation = (char *)(uintptr_t)operation, .state = (char *)(uintptr_t)state};
+    int rc = fingerprint == NULL ? MTNT_E_NOMEM : add_to_group(groups, tenant, &like);
+
+    free(fingerprint);
+    return rc;
+}
+
+int mtnt__tally_group_add_plain(mtnt__tally_groups *groups, const char *tenant, const char *text)
+{
+    const mtnt__tally_group like = {.text = (char *)(uintptr_t)text};
+
+    return add_to_group(groups, tenant, &like);
 }
 
 int mtnt__tally_add(mtnt__tally *tally, const mtnt_tenant_info *info)

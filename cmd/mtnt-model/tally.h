@@ -30,6 +30,8 @@ typedef struct mtnt__tally_groups {
 /* 0 or MTNT_E_NOMEM. */
 int mtnt__tally_group_add(mtnt__tally_groups *groups, const char *tenant, const char *text, const char *operation,
                           const char *state);
+/* The same for a text that does not speak of the tenant: of an id like `a` or `1` it may have many. */
+int mtnt__tally_group_add_plain(mtnt__tally_groups *groups, const char *tenant, const char *text);
 /* Most frequent first. */
 void mtnt__tally_groups_sort(mtnt__tally_groups *groups);
 void mtnt__tally_groups_release(mtnt__tally_groups *groups);

@@ -94,6 +94,8 @@ typedef struct mtnt__backend {
     int (*digest)(void *state, mtnt__call *call, char ret_digest[MTNT__DIGEST_SIZE], mtnt_error *err);
     int (*restore)(void *state, mtnt__call *call, const char *path, const mtnt__restore_terms *terms, bool *ret_changed,
                    mtnt_error *err);
+    /* Outside a transaction. NULL: it has none. */
+    int (*standbys)(void *state, mtnt__call *call, mtnt__db_standbys *ret_standbys, mtnt_error *err);
     void (*cancel)(void *state); /* any thread; the flag of the call is set already; does not wait */
     void *(*native)(void *state, mtnt_backend kind); /* raw handle for an operation, NULL = none of that kind */
 } mtnt__backend;

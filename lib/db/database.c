@@ -262,6 +262,23 @@ int mtnt__db_facts_read(mtnt_db *db, mtnt__db_facts *ret_facts, mtnt_error *err)
     return rc;
 }
 
+int mtnt__db_standbys_read(mtnt_db *db, mtnt__db_standbys *ret_standbys, mtnt_error *err)
+{
+    mtnt_error unseen = MTNT_ERROR_INIT;
+    mtnt__connection *c = db->connection;
+    mtnt__db_standbys standbys = {0};
+    mtnt__call call = mtnt__call_of(db, false);
+    int rc;
+
+    err = err ? err : &unseen;
+    rc = mtnt__db_connect(db, err);
+    if (rc == 0 && c->backend->standbys)
+        rc = c->backend->standbys(c->state, &call, &standbys, err);
+    if (rc == 0)
+        *ret_standbys = standbys;
+    return rc;
+}
+
 sqlite3 *mtnt_db_sqlite(mtnt_db *db)
 {
     if (mtnt__db_connect(db, NULL) != 0)

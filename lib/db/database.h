@@ -130,6 +130,19 @@ typedef struct mtnt__db_facts {
 } mtnt__db_facts;
 int mtnt__db_facts_read(mtnt_db *db, mtnt__db_facts *ret_facts, mtnt_error *err);
 
+/* Who copies a PostgreSQL server's log; all zero for SQLite. */
+typedef struct mtnt__db_standbys {
+    int connected;
+    int synchronous;   /* of those: commits wait for them */
+    int unseen;        /* of those: this role may not see what they are */
+    bool waits;        /* synchronous_standby_names is set: each commit waits for one of them */
+    bool not_readable; /* this role may not even count them */
+} mtnt__db_standbys;
+int mtnt__db_standbys_read(mtnt_db *db, mtnt__db_standbys *ret_standbys, mtnt_error *err);
+/* Facts and standbys of the server of `dsn`, through its maintenance database: for a database that is yet to be made. */
+int mtnt__postgres_server_read(const char *dsn, const mtnt__db_options *options, mtnt__db_facts *ret_facts,
+                               mtnt__db_standbys *ret_standbys, mtnt_error *err);
+
 /* Whether the model is there, without changing anything. SQLite: lstat (a zero-length file is CORRUPT, a folder IO);
  * PostgreSQL: the database, or with `schema` the schema in it. Errors: CONNECT, IO, CORRUPT, NOMEM. */
 int mtnt__db_exists(const char *dsn, const mtnt__db_options *options, bool *ret_exists, mtnt_error *err);

@@ -273,7 +273,7 @@ static int postgres_schema(void *state, mtnt__call *call, const char **ret_schem
 static int take_facts(void *data, const mtnt_row *row, mtnt_error *err)
 {
     mtnt__db_facts *facts = data;
-    const char *fsync = mtnt_row_text(row, 0);
+    const char *fsync = mtnt_row_text(row, 0), *synchronous = mtnt_row_text(row, 5);
 
     (void)err;
     facts->durable = mtnt__text_equal(fsync, "on");
@@ -281,8 +281,9 @@ static int take_facts(void *data, const mtnt_row *row, mtnt_error *err)
     facts->version = (int)mtnt_row_int(row, 2);
     facts->standby = mtnt_row_int(row, 3) != 0;
     facts->prepared_in_use = (int)mtnt_row_int(row, 4);
-    snprintf(facts->detail, sizeof(facts->detail), "fsync=%s%s", fsync ? fsync : "?",
-             facts->standby ? ", standby" : "");
+    snprintf(facts->detail, sizeof(facts->detail), "fsync=%s%s%s", fsync ? fsync : "?",
+             facts->standby ? ", standby" : "",
+             mtnt__text_equal(synchronous, "off") ? ", synchronous_commit=off (switched on for migrations)" : "");
     return MTNT_OK;
 }
 
@@ -293,7 +294,39 @@ static int postgres_facts(void *state, mtnt__call *call, mtnt__db_facts *ret_fac
 
     return mtnt__postgres_simple(&x, "SELECT current_setting('fsync'), current_setting('max_prepared_transactions'), "
                                      "current_setting('server_version_num'), pg_is_in_recovery(), "
-                                     "(SELECT count(*) FROM pg_prepared_xacts)");
+                                     "(SELECT count(*) FROM pg_prepared_xacts), current_setting('synchronous_commit')");
+}
+
+static int take_standbys(void *data, const mtnt_row *row, mtnt_error *err)
+{
+    mtnt__db_standbys *standbys = data;
+
+    (void)err;
+    standbys->connected = (int)mtnt_row_int(row, 0);
+    standbys->synchronous = (int)mtnt_row_int(row, 1);
+    standbys->unseen = (int)mtnt_row_int(row, 2);
+    standbys->waits = mtnt_row_int(row, 3) != 0;
+    return MTNT_OK;
+}
+
+/* Without pg_read_all_stats a row shows that there is a standby, and nulls for what it is. Somebody who takes a base backup is none. */
+static int postgres_standbys(void *state, mtnt__call *call, mtnt__db_standbys *ret_standbys, mtnt_error *err)
+{
+    mtnt__postgres *s = state;
+    mtnt_error own = MTNT_ERROR_INIT;
+    mtnt__exchange x = {.s = s, .call = call, .err = &own, .each = take_standbys, .data = ret_standbys};
+    int rc = mtnt__postgres_simple(&x, "SELECT count(*), count(*) FILTER (WHERE sync_state IN ('sync', 'quorum')), "
+                                       "count(*) FILTER (WHERE sync_state IS NULL), "
+                                       "current_setting('synchronous_standby_names') <> '' "
+                                       "FROM pg_catalog.pg_stat_replication WHERE state IS DISTINCT FROM 'backup'");
+
+    if (rc != 0 && strcmp(own.state, "42501") == 0) {
+        ret_standbys->not_readable = true;
+        return 0;
+    }
+    if (rc != 0)
+        *err = own;
+    return rc;
 }
 
 const mtnt__backend mtnt__postgres_backend = {
@@ -319,6 +352,7 @@ const mtnt__backend mtnt__postgres_backend = {
     .snapshot = mtnt__postgres_snapshot,
     .digest = mtnt__postgres_digest,
     .restore = mtnt__postgres_restore,
+    .standbys = postgres_standbys,
     .cancel = postgres_cancel,
     .native = postgres_native,
 };

@@ -187,6 +187,21 @@ int mtnt__postgres_rename_database(const char *dsn, const char *from, const char
     return as_code(rc, e, "3D000", MTNT_E_NOT_FOUND);
 }
 
+int mtnt__postgres_server_read(const char *dsn, const mtnt__db_options *options, mtnt__db_facts *ret_facts,
+                               mtnt__db_standbys *ret_standbys, mtnt_error *err)
+{
+    mtnt_db *db = NULL;
+    int rc = open_maintenance(dsn, options, &db, err);
+
+    if (rc != 0)
+        return rc;
+    rc = mtnt__db_facts_read(db, ret_facts, err);
+    if (rc == 0)
+        rc = mtnt__db_standbys_read(db, ret_standbys, err);
+    mtnt__db_close(db);
+    return rc;
+}
+
 /* ---- sessions ---- */
 
 static int count_true(void *data, const mtnt_row *row, mtnt_error *err)

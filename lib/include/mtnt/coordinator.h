@@ -144,12 +144,21 @@ typedef struct mtnt_examination {
     const char *decider;              /* "controller" or "model": whose commit decides */
     bool model_exists;                /* false: the chain creates it */
     char controller[192], model[192]; /* engine, version, settings; "" = not reached */
+    /* What the guarantee does not reach, or what could not be seen: one for each database that is written, "" = none. A server's standby
+     * that is asynchronous, say: after a failover to it what was acknowledged may be gone. */
+    char controller_warning[320], model_warning[320];
 } mtnt_examination;
 /* Opens both databases and changes nothing; the controller may be read_only. Blocks. 0: the guarantee
- * holds. REFUSED: it does not, and err says what to do; CONNECT, CORRUPT, NOT_FOUND (no model, and the chain does
+ * holds. REFUSED: it does not (max_prepared_transactions = 0 where two databases are written, fsync = off, WAL where one transaction is to span
+ * two files, a hot standby), and err says what to do; CONNECT, CORRUPT, NOT_FOUND (no model, and the chain does
  * not create it), IO. *ret_examination is filled as far as it came, on failure too. */
 MTNT_API int mtnt_coordinator_examine(mtnt_controller *controller, const mtnt_model *model, const mtnt_chain *chain,
                                       mtnt_examination *ret_examination, mtnt_error *err);
+/* The same for `count` operations of the chain, by index (mtnt_chain_get), and the mode that is asked for. indices NULL: all that are not
+ * disabled. INVALID: an index that is none. Of a saga it says what each of its units rests on, but not which units there are. */
+MTNT_API int mtnt_coordinator_examine_operations(mtnt_controller *controller, const mtnt_model *model,
+                                                 const mtnt_chain *chain, const size_t *indices, size_t count,
+                                                 mtnt_mode mode, mtnt_examination *ret_examination, mtnt_error *err);
 
 MTNT_END_DECLS
 
