@@ -126,17 +126,17 @@ bool mtnt__migration_state_waits_for_a_person(mtnt__migration_state state)
 }
 
 static const mtnt__status_transition status_transitions[] = {
-    {MTNT_STATUS_NONE, "plan", MTNT_STATUS_PENDING, "it is to run"},
-    {MTNT_STATUS_PENDING, "plan", MTNT_STATUS_PENDING, "an earlier attempt did not reach it: it is to run"},
-    {MTNT_STATUS_STARTED, "plan", MTNT_STATUS_PENDING, "an earlier attempt was cut off in it: it runs again"},
-    {MTNT_STATUS_FAILED, "plan", MTNT_STATUS_PENDING, "it failed before: it runs again"},
-    {MTNT_STATUS_ROLLED_BACK, "plan", MTNT_STATUS_PENDING, "it was taken back before: it runs again"},
-    {MTNT_STATUS_COMPLETED, "plan", MTNT_STATUS_PENDING, "a rewind is to take it back"},
-    {MTNT_STATUS_PENDING, "begin", MTNT_STATUS_STARTED, "it runs, or its rollback does"},
-    {MTNT_STATUS_STARTED, "succeed", MTNT_STATUS_COMPLETED, "it is done"},
-    {MTNT_STATUS_STARTED, "fail", MTNT_STATUS_FAILED, "it failed, or its rollback did; the error says why"},
-    {MTNT_STATUS_STARTED, "rewind", MTNT_STATUS_ROLLED_BACK, "its rollback is done"},
-    {MTNT_STATUS_COMPLETED, "compensate", MTNT_STATUS_ROLLED_BACK,
+    {MTNT_STATUS_NONE, MTNT_STATUS_PENDING, "plan", "it is to run"},
+    {MTNT_STATUS_PENDING, MTNT_STATUS_PENDING, "plan", "an earlier attempt did not reach it: it is to run"},
+    {MTNT_STATUS_STARTED, MTNT_STATUS_PENDING, "plan", "an earlier attempt was cut off in it: it runs again"},
+    {MTNT_STATUS_FAILED, MTNT_STATUS_PENDING, "plan", "it failed before: it runs again"},
+    {MTNT_STATUS_ROLLED_BACK, MTNT_STATUS_PENDING, "plan", "it was taken back before: it runs again"},
+    {MTNT_STATUS_COMPLETED, MTNT_STATUS_PENDING, "plan", "a rewind is to take it back"},
+    {MTNT_STATUS_PENDING, MTNT_STATUS_STARTED, "begin", "it runs, or its rollback does"},
+    {MTNT_STATUS_STARTED, MTNT_STATUS_COMPLETED, "succeed", "it is done"},
+    {MTNT_STATUS_STARTED, MTNT_STATUS_FAILED, "fail", "it failed, or its rollback did; the error says why"},
+    {MTNT_STATUS_STARTED, MTNT_STATUS_ROLLED_BACK, "rewind", "its rollback is done"},
+    {MTNT_STATUS_COMPLETED, MTNT_STATUS_ROLLED_BACK, "compensate",
      "it was done, and was taken back because a later one failed"},
 };
 

@@ -56,8 +56,8 @@ bool mtnt__migration_state_waits_for_a_person(mtnt__migration_state state);
 /* An operation's status for one tenant. What a crash leaves is what the register says of the whole, never this. */
 typedef struct mtnt__status_transition {
     mtnt_status from; /* NONE: not known for this tenant */
-    const char *event;
     mtnt_status to;
+    const char *event;
     const char *operator_text;
 } mtnt__status_transition;
 
