@@ -63,8 +63,37 @@ static int read_removal(mtnt_controller *controller, const char *migration, mtnt
     return 0;
 }
 
-static int end_it(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model, mtnt__known *known,
-                  mtnt__migration_state state, const mtnt_error *why, mtnt_error *err)
+/* What another try may get past. */
+static bool may_pass(int rc)
+{
+    return rc == MTNT_E_IO || rc == MTNT_E_BUSY || rc == MTNT_E_CONNECT || rc == MTNT_E_NOMEM ||
+           rc == MTNT_E_DEADLINE || rc == MTNT_E_CANCELLED;
+}
+
+/* Controller-only migrations leave a model without our tables, or out of reach; then the controller's own records tell all. A model that has
+ * been written and cannot be read now must not be noted as one where nothing has been done. */
+static int find_position(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model, mtnt__mode mode,
+                         const mtnt__known *known, mtnt__end *end, mtnt__identity *identity, mtnt_error *err)
+{
+    mtnt_error own = MTNT_ERROR_INIT;
+    int rc = 0;
+
+    if (read_removal(controller, known->migration, &end->position, identity) != 0)
+        rc = mtnt__recover_position(controller, chain, model, known->uuid, &end->position, identity, &own);
+    if (rc == 0) {
+        end->moved = identity->known || end->position.version > 0;
+        end->uuid = identity->uuid[0] == '\0' ? NULL : identity->uuid;
+    }
+    if (!may_pass(rc) || mode == MTNT__MODE_SINGLE_CONTROLLER || mode == MTNT__MODE_TOMBSTONE)
+        return 0;
+    mtnt_error_wrap(&own, "tenant %s: it is committed, and the model cannot be read", mtnt_model_id(model));
+    if (err != NULL)
+        *err = own;
+    return rc;
+}
+
+static int end_it(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model, mtnt__mode mode,
+                  mtnt__known *known, mtnt__migration_state state, const mtnt_error *why, mtnt_error *err)
 {
     mtnt__identity identity = {0};
     mtnt__end end = {.tenant = mtnt_model_id(model),
@@ -74,15 +103,12 @@ static int end_it(mtnt_controller *controller, const mtnt_chain *chain, const mt
                      .placed = mtnt__model_key(model),
                      .finished_ms = controller->system->wall_ms(controller->system->data)};
     mtnt_error interrupted = MTNT_ERROR_INIT;
-    int rc;
+    int rc = 0;
 
-    /* Controller-only migrations leave a model without our tables; then the controller's own records tell all. */
-    if (state == MTNT__STATE_COMMITTED &&
-        (read_removal(controller, known->migration, &end.position, &identity) == 0 ||
-         mtnt__recover_position(controller, chain, model, known->uuid, &end.position, &identity, NULL) == 0)) {
-        end.moved = identity.known || end.position.version > 0;
-        end.uuid = identity.uuid[0] == '\0' ? NULL : identity.uuid;
-    }
+    if (state == MTNT__STATE_COMMITTED)
+        rc = find_position(controller, chain, model, mode, known, &end, &identity, err);
+    if (rc != 0)
+        return rc;
     if (state != MTNT__STATE_COMMITTED) {
         mtnt_error_set(&interrupted, MTNT_E_CANCELLED, "%s",
                        state == MTNT__STATE_ABORTED ? "interrupted, and rolled back by recovery" : why->message);
@@ -236,7 +262,7 @@ int mtnt__recover(mtnt_controller *controller, const mtnt_chain *chain, const mt
         event = MTNT__EVENT_LOSE_ANSWER;
     *ret_state = mtnt__migration_move(state, event);
     mtnt__gate_enter(gate);
-    rc = end_it(controller, chain, model, known, *ret_state, &why, err);
+    rc = end_it(controller, chain, model, settlement.mode, known, *ret_state, &why, err);
     /* Whether its model is there is new too. */
     if (rc == 0 && settlement.mode == MTNT__MODE_TOMBSTONE)
         rc = mtnt__store_select(controller, mtnt_chain_name(chain), &model, 1, known, err);

@@ -29,6 +29,7 @@ typedef struct kind {
 typedef struct fault {
     fault_kind kind;
     int at;
+    int loss;         /* which of `losses` */
     bool power_after; /* the power goes when the process has ended, whatever it has met */
     fault_keep contents, names;
 } fault;
@@ -68,14 +69,14 @@ static const char *last_migration(fleet *f)
 static void complain(fleet *f, const char *what)
 {
     fail_msg(
-        "%s: worker met %s at %d (%s)%s and returned %d; recoverer met %s at %d (%s)%s and returned %d; power loss keeps "
-        "%d/%d and %d/%d. tables %s, notes %s, applied %s, tenant %s, migration %s, %d provisional: %s",
+        "%s: worker met %s at %d (%s)%s and returned %d; recoverer met %s at %d (%s)%s and returned %d. tables %s, notes %s, "
+        "applied %s, tenant %s, migration %s, %d provisional: %s\nAgain: MTNT_TEST_FAULT=%d:%d:%d,%d:%d:%d",
         what, fault_kind_name(worker.kind), worker.at, worker_place, worker.power_after ? ", power loss after it" : "",
         story->worker_returned ? story->worker_rc : 999, fault_kind_name(recoverer.kind), recoverer.at, recoverer_place,
         recoverer.power_after ? ", power loss after it" : "", story->recoverer_returned ? story->recoverer_rc : 999,
-        worker.contents, worker.names, recoverer.contents, recoverer.names,
         fleet_model_exists(f, 0) ? fleet_tables(f, 0) : "(no model)", fleet_notes(f, 0), fleet_applied(f, 0),
-        fleet_known(f, 0), last_migration(f), fleet_provisional(f), f->err.message);
+        fleet_known(f, 0), last_migration(f), fleet_provisional(f), f->err.message, (int)worker.kind, worker.at,
+        worker.loss, (int)recoverer.kind, recoverer.at, recoverer.loss);
 }
 
 static void check_whole(fleet *f)
@@ -328,6 +329,14 @@ static bool every(void)
     return getenv("MTNT_TEST_CRASH_ALL") != NULL;
 }
 
+/* "worker" and "recoverer" are halves of everything. */
+static bool takes(const char *half)
+{
+    const char *all = getenv("MTNT_TEST_CRASH_ALL");
+
+    return all == NULL || (strcmp(all, "worker") != 0 && strcmp(all, "recoverer") != 0) || strcmp(all, half) == 0;
+}
+
 static const struct {
     fault_keep contents, names;
 } losses[] = {
@@ -342,6 +351,7 @@ static fault fault_of(fault_kind hit, int at, int loss)
 {
     return (fault){.kind = hit,
                    .at = at,
+                   .loss = loss,
                    .power_after = hit != FAULT_KILL && hit != FAULT_POWER && loss > 0,
                    .contents = losses[loss].contents,
                    .names = losses[loss].names};
@@ -412,20 +422,37 @@ static void recoverer_faults(pair which, int bodies_done, int all)
  * durable by being synced again. */
 static void after_failed_syncs(pair which, int all)
 {
-    for (int died = 1; died <= all; died++) {
-        try(which, fault_of(FAULT_IO_KILL, died, 0), (fault){.kind = FAULT_IO, .power_after = true});
-    }
+    for (int died = 1; died <= all; died++)
+        try(which, fault_of(FAULT_IO_KILL, died, 0), fault_of(FAULT_IO, 0, 1));
+}
+
+/* One trial again, as a complaint has named it. */
+static void try_again(pair which, const char *words)
+{
+    int hits[2] = {0, 0}, at[2] = {0, 0}, loss[2] = {0, 0};
+
+    assert_int_equal(
+        sscanf(words, "%d:%d:%d,%d:%d:%d", hits, at, loss, hits + 1, at + 1, loss + 1), /* NOLINT(cert-err34-c) */
+        6);
+    try(which, fault_of((fault_kind)hits[0], at[0], loss[0]), fault_of((fault_kind)hits[1], at[1], loss[1]));
 }
 
 static void faults_everywhere(pair which, kind what)
 {
+    const char *again = getenv("MTNT_TEST_FAULT");
     int bodies_done, all;
 
     k = &what;
     trials = 0;
+    if (again != NULL) {
+        try_again(which, again);
+        return;
+    }
     measure(which, &bodies_done, &all);
-    worker_faults(which, bodies_done, all);
-    recoverer_faults(which, bodies_done, all);
+    if (takes("worker"))
+        worker_faults(which, bodies_done, all);
+    if (takes("recoverer"))
+        recoverer_faults(which, bodies_done, all);
     if (k->application)
         after_failed_syncs(which, all);
     print_message("%d calls, %d up to the last operation; %d trials\n", all, bodies_done, trials);
