@@ -382,6 +382,9 @@ static const fault no_fault;
 
 static void worker_faults(pair which, int bodies_done, int all)
 {
+    /* What was said last is at stake most. */
+    for (int at = all - 3; at <= all + 1 && !every(); at++)
+        try(which, fault_of(FAULT_POWER, at, 0), no_fault);
     for (fault_kind hit = FAULT_KILL; hit < FAULT_KINDS; hit++) {
         if (!every()) {
             int step = 1 + (all - bodies_done) / (which == PAIR_SQLITE ? 3 : 2), at = bodies_done + 1 + (int)hit % step;
@@ -449,9 +452,9 @@ static void faults_everywhere(pair which, kind what)
         return;
     }
     measure(which, &bodies_done, &all);
-    if (takes("worker"))
+    if (takes("worker") && (every() || !k->application))
         worker_faults(which, bodies_done, all);
-    if (takes("recoverer"))
+    if (takes("recoverer") && (every() || !k->application))
         recoverer_faults(which, bodies_done, all);
     if (k->application)
         after_failed_syncs(which, all);
@@ -504,7 +507,8 @@ static void controller_wal(pair which)
     faults_everywhere(which, (kind){.writes = MTNT_WRITES_CONTROLLER, .controller_journal = "wal"});
 }
 
-/* Provisional. A model that the controller calls committed and whose file, or name, is not on disk; or the reverse, a file that stays. */
+/* Provisional. A model that the controller calls committed and whose file, or name, is not on disk; or the reverse, a file that stays.
+ * With a controller in the same folder its journal's sync would hide a missing one of ours: PostgreSQL has none there. */
 static void created(pair which)
 {
     faults_everywhere(which, (kind){.writes = WRITES_BOTH, .creates = true});
@@ -556,7 +560,7 @@ int main(void)
         {"model_wal_controller_wal", model_wal_controller_wal, all},
         {"controller", controller, all},
         {"controller_wal", controller_wal, sqlite},
-        {"created", created, sqlite},
+        {"created", created, sqlite | ON(PAIR_POSTGRES_SQLITE)},
         {"created_model_only", created_model_only, sqlite},
         {"created_failing", created_failing, all},
         {"two_phase", two_phase, mixed},
