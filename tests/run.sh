@@ -81,6 +81,7 @@ find_missing() {
     need_module libcrypto libssl-dev
     need_module cmocka libcmocka-dev
     have_postgres || need postgresql
+    [ -x /usr/sbin/pgbouncer ] || need_command pgbouncer pgbouncer
     case $preset in clang | fuzz) need_command clang clang ;; esac
     if [ "$preset" = fuzz ] && command -v clang >/dev/null 2>&1; then
         # libFuzzer comes in a package of clang's own version.

@@ -218,6 +218,8 @@ static int decide_provisional(mtnt__attempt *attempt, mtnt_error *err)
 
     if (!attempt->controller_is_reader)
         return decide(attempt, attempt->controller, err);
+    /* What operations have read there is over: a pooler may have no second connection for us. */
+    mtnt__db_rollback(attempt->controller);
     options.mark = attempt->claim->migration;
     rc = mtnt__db_open(&own, attempt->link->controller->dsn, &options, err);
     if (rc == 0) {

@@ -324,6 +324,12 @@ int mtnt__db_exists(const char *dsn, const mtnt__db_options *options, bool *ret_
     else if (rc == 0 || rc == MTNT_E_NOT_FOUND)
         *ret_exists = rc == 0;
     mtnt__db_close(db);
+    /* A pooler remembers for a while that it was not there, and keeps the new one open when it is to be renamed. */
+    if (rc == MTNT_E_NOT_FOUND && mtnt__text_equal(e->state, "08P01"))
+        return mtnt_error_set(
+            e, MTNT_E_REFUSED,
+            "this model is not there, and its address leads through a pooler (pgbouncer), through which none can be "
+            "made: give the server's own address. Nothing was changed");
     if (rc == MTNT_E_NOT_FOUND) {
         mtnt_error_clear(e);
         rc = MTNT_OK;

@@ -202,7 +202,9 @@ int mtnt__postgres_fail_connecting(mtnt__postgres *s, const PGconn *connection, 
     judged = judge(state);
     if (judged.code != MTNT_E_CONNECT)
         judged = (judgement){MTNT_E_CONNECT, false};
-    if (strcmp(state, "3D000") == 0)
+    /* 08P01 is what pgbouncer says of all that the server has refused. */
+    if (strcmp(state, "3D000") == 0 ||
+        (strcmp(state, "08P01") == 0 && strstr(message, "database \"") && strstr(message, "\" does not exist")))
         judged = (judgement){MTNT_E_NOT_FOUND, false};
     if (!found && strstr(message, "out of memory")) {
         judged = (judgement){MTNT_E_NOMEM, false};

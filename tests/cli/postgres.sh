@@ -129,6 +129,102 @@ test_postgres_and_sqlite() {
     says 'two-phase'
 }
 
+# ---- through a pgbouncer in transaction mode ----
+
+leave_pgbouncer() {
+    sh "$MTNT_TEST_SOURCE_DIR/tests/pgbouncer.sh" stop "$scratch/pgbouncer" || true
+    drop_databases
+}
+
+# with_pgbouncer POOL
+with_pgbouncer() {
+    undo=leave_pgbouncer
+    chmod 711 "$scratch"
+    settings=$(sh "$MTNT_TEST_SOURCE_DIR/tests/pgbouncer.sh" start "$scratch/pgbouncer" "$1")
+    eval "$settings"
+}
+
+# The URI of a database of this test, through it.
+pooled() {
+    echo "postgresql:///${base}_$1?$(echo "$MTNT_TEST_PG_THROUGH" | tr ' ' '&')"
+}
+
+# One server connection for all of it: nothing waits for what it holds itself, and no session keeps anything.
+test_pgbouncer() {
+    with_pgbouncer 1
+    create_database ctl a b
+    query "${base}_ctl" -c "$customers"
+    two_operations
+    printf 'controller: "%s"\nchain: chain.yaml\ntenants: tenants.yaml\n' "$(pooled ctl)" >mtnt.yaml
+    printf 'tenants:\n  - {id: a, model: "%s"}\n  - {id: b, model: "%s"}\n' "$(pooled a)" "$(pooled b)" >tenants.yaml
+    ok doctor
+    says '2 ready, 0 with a problem' 'two-phase'
+    ok migrate -j 2
+    says 'guarantee: atomic across controller and model \(two-phase\)' '2 migrated'
+    same "$(query "${base}_ctl" -c "SELECT string_agg(id || ready, ',' ORDER BY id) FROM customers")" "a1,b1"
+    same "$(has_table a contacts)$(has_table b contacts)$(prepared)" 110
+    ok status
+    says '2 current, 0 pending, 0 failed' 'prepared transactions 0'
+    ok rewind --yes
+    same "$(query "${base}_ctl" -c "SELECT string_agg(id || ready, ',' ORDER BY id) FROM customers")" "a0,b0"
+    ok recover
+    says 'Nothing to be recovered'
+    # What another client has left in the only session is not ours.
+    psql -X -q "$MTNT_TEST_PG_THROUGH dbname=${base}_ctl" -c "SET lock_timeout = '1ms'; SET default_transaction_read_only = on"
+    ok migrate
+    says '2 migrated'
+    same "$(query "${base}_ctl" -c "SELECT string_agg(id || ready, ',' ORDER BY id) FROM customers")" "a1,b1"
+}
+
+# The same with SQLite models: the controller is prepared through it. Killed in the middle, and settled.
+test_pgbouncer_killed() {
+    with_pgbouncer 3
+    create_database ctl
+    query "${base}_ctl" -c "$customers"
+    two_operations
+    sed -i "s/model: {up: \"CREATE TABLE ready/controller_postgres: {up: \"SELECT pg_sleep(600)\", down: \"SELECT 1\"}\n      &/; /controller: {up/d" chain.yaml
+    tenants a b
+    printf 'controller: "%s"\nchain: chain.yaml\ntenants: tenants.yaml\n' "$(pooled ctl)" >mtnt.yaml
+    "$MTNT_BIN" migrate -j 1 >"$scratch/out" 2>"$scratch/err" &
+    child=$!
+    waited=0
+    until [ "$(query postgres -c "SELECT count(*) FROM pg_stat_activity WHERE datname = '${base}_ctl' AND query LIKE 'SELECT pg_sleep%'")" = 1 ]; do
+        sleep 0.1
+        waited=$((waited + 1))
+        [ "$waited" -lt 300 ] || fail "it does not come to the operation that takes long"
+    done
+    kill -s KILL "$child"
+    wait "$child" 2>/dev/null || true
+    sed -i "s/pg_sleep(600)/1/" chain.yaml
+    ok status --format json
+    json '.summary.interrupted >= 1'
+    ok recover
+    says '^a: rolled back$'
+    same "$(tables_of a)$(prepared)" 0
+    ok migrate
+    says '2 migrated'
+    same "$(prepared)" 0
+    ok status
+    says '2 current'
+}
+
+# A model cannot be made through it, and that is said before anything happens.
+test_pgbouncer_no_model() {
+    with_pgbouncer 2
+    create_database ctl
+    printf 'controller: "%s"\nchain: chain.yaml\ntenants: tenants.yaml\n' "$(pooled ctl)" >mtnt.yaml
+    printf 'tenants:\n  - {id: new, model: "%s"}\n' "$(pooled new)" >tenants.yaml
+    printf 'chain: c\noperations:\n  - name: make\n    create_model: {template: "CREATE TABLE t(x INTEGER)"}\n' >chain.yaml
+    exits 1 migrate
+    says 'its address leads through a pooler \(pgbouncer\)' "give the server's own address"
+    same "$(query postgres -c "SELECT count(*) FROM pg_database WHERE datname LIKE '${base}_new' OR datname LIKE 'mtnt_new_%'")" 0
+    # With the server's own address for the model it is made.
+    made="$made ${base}_new"
+    printf 'tenants:\n  - {id: new, model: "%s"}\n' "$(uri new)" >tenants.yaml
+    ok migrate
+    says '1 migrated'
+}
+
 # The fleet comes from a table of the controller.
 test_query() {
     with_server

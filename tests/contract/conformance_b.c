@@ -1,4 +1,4 @@
-/* CONFORMANCE, B: statuses, and what is refused before anything runs. B1 to B4 and B8 are in unit/bookkeeping_test.c, where every call shows;
+/* CONFORMANCE, B: statuses, and what is refused before anything runs. B1 to B4 and B8 are in unit/bookkeeping_test.c, where every call shows, B8 here too;
  * the beats of B5 and B6 are counted in unit/heartbeat_test.c, without a clock. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,6 +139,37 @@ static void b6_model_written(fleet *f)
 static void b6_both_written(fleet *f)
 {
     b6_lease_is_taken(f, WRITES_BOTH);
+}
+
+/* ---- B8: the claim cannot be released ---- */
+
+static int nobody_can_say_so(fleet *f, mtnt_operation *operation, mtnt_context *context, mtnt_error *err)
+{
+    const char *answer;
+
+    (void)operation;
+    (void)context;
+    if (f->counter++ > 0)
+        return 0;
+    answer = fleet_ask_controller(f, "ALTER TABLE mtnt_operation RENAME TO mtnt_elsewhere");
+    return answer[0] == '\0' ? 0 : mtnt_error_set(err, MTNT_E_INVALID, "%s", answer);
+}
+
+/* It is committed, and that it could not be told to the controller is an error all the same; the next call finds out. */
+static void b8_unlock_fails_after_success(fleet *f)
+{
+    fleet_add_body(f, "a", MTNT_WRITES_MODEL, (body){.during = nobody_can_say_so});
+    assert_code(f, fleet_perform(f, 0, NULL), MTNT_E_IN_DOUBT);
+    assert_says(f->err.message, "the outcome could not be recorded: ");
+    assert_says(f->err.message, "mtnt_operation");
+    assert_text(fleet_applied(f, 0), "a");
+    assert_text(fleet_known(f, 0), "executing|0|ok");
+    assert_text(fleet_ask_controller(f, "ALTER TABLE mtnt_elsewhere RENAME TO mtnt_operation"), "");
+    fleet_log_clear(f);
+    fleet_must_perform(f, 0);
+    assert_true(f->outcome.recovered_committed);
+    assert_text(fleet_log(f, "t1"), "");
+    assert_text(fleet_known(f, 0), "idle|1|ok");
 }
 
 static void b7_out_of_order(fleet *f)
@@ -303,6 +334,7 @@ int main(void)
         {"b6_model_written", b6_model_written, ON_ALL, 1, false},
         {"b6_both_written", b6_both_written, on_postgres, 1, false},
         {"b7_out_of_order", b7_out_of_order, ON_ALL, 1, false},
+        {"b8_unlock_fails_after_success", b8_unlock_fails_after_success, ON_ALL, 1, false},
         {"b9_no_body", b9_no_body, ON(PAIR_SQLITE), 1, false},
         {"b10_all_rerun", b10_all_rerun, ON_ALL, 1, false},
         {"b10_started_reruns", b10_started_reruns, ON_ALL, 1, false},

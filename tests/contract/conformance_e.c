@@ -345,6 +345,51 @@ static void e4_rollback_has_its_own(fleet *f)
     unchanged(f, model, controller);
 }
 
+/* The time is used up when the body ends: what has become of it is written on fresh time, and so is everything that recovery needs to be told. */
+static void e4_failure_is_written(fleet *f)
+{
+    char *model = fleet_dump_model(f, 0), *controller = fleet_dump_controller(f);
+    mtnt_migration_options options = MTNT_MIGRATION_OPTIONS_INIT;
+
+    fleet_add(f, "a", WRITES_BOTH);
+    fleet_add_body(f, "b", WRITES_BOTH, (body){.during = wait_for_the_end});
+    fleet_add(f, "c", WRITES_BOTH);
+    options.deadline_ms = 200;
+    assert_code(f, fleet_perform(f, 0, &options), MTNT_E_DEADLINE);
+    assert_text(fleet_known(f, 0), "idle|0|error");
+    assert_text(fleet_migration(f, 0), "aborted");
+    assert_text(fleet_ask_controller(f, "SELECT name, status FROM mtnt_operation ORDER BY position"),
+                "a|ROLLED_BACK;b|FAILED;c|PENDING");
+    assert_text(fleet_ask_controller(f, "SELECT error_operation, error FROM mtnt_tenant"),
+                "b|execute operation b: out of time");
+    assert_text(fleet_gids(f), "");
+    unchanged(f, model, controller);
+    /* Nothing holds the tenant: neither a lock nor a lease. */
+    f->counter = 0;
+    fleet_new_chain(f);
+    fleet_add(f, "a", WRITES_BOTH);
+    fleet_must_perform(f, 0);
+    assert_text(fleet_known(f, 0), "idle|1|ok");
+}
+
+/* A model that was being made when the time was over is taken away on fresh time. */
+static void e4_new_model_is_taken_away(fleet *f)
+{
+    mtnt_migration_options options = MTNT_MIGRATION_OPTIONS_INIT;
+
+    fleet_add_body(f, "create", MTNT_WRITES_MODEL,
+                   (body){.flags = MTNT_OPERATION_CREATES_MODEL, .model_up = "CREATE TABLE precious (a INTEGER)"});
+    fleet_add_body(f, "b", WRITES_BOTH, (body){.during = wait_for_the_end});
+    options.deadline_ms = 3000;
+    assert_code(f, fleet_perform(f, 0, &options), MTNT_E_DEADLINE);
+    assert_says(fleet_log(f, "t1"), "execute b");
+    assert_false(fleet_model_exists(f, 0));
+    assert_int_equal(fleet_provisional(f), 0);
+    assert_text(fleet_known(f, 0), "idle|0|error");
+    assert_text(fleet_migration(f, 0), "aborted");
+    assert_text(fleet_notes(f, 0), "");
+}
+
 /* One by one, then back to the start: the way back has time of its own too. */
 static void e4_going_back_has_its_own(fleet *f)
 {
@@ -414,6 +459,8 @@ int main(void)
         {"e4_remaining_time", e4_remaining_time, ON(PAIR_SQLITE) | ON(PAIR_POSTGRES), 1, false},
         {"e4_body_lingers", e4_body_lingers, ON_ALL, 1, false},
         {"e4_rollback_has_its_own", e4_rollback_has_its_own, ON_ALL, 1, false},
+        {"e4_failure_is_written", e4_failure_is_written, ON_ALL, 1, false},
+        {"e4_new_model_is_taken_away", e4_new_model_is_taken_away, ON_ALL, 1, true},
         {"e4_going_back_has_its_own", e4_going_back_has_its_own, ON_ALL, 1, false},
         {"e6_latecomer", e6_latecomer, ON_ALL, 1, false},
     };

@@ -276,7 +276,9 @@ static int drop_databases(void **state)
 /* "host=… port=… user=…" as a URI for the library. */
 static void postgres_dsn(char *dsn, size_t size, const char *database)
 {
-    char *words = must(strdup(server())), *rest = words, *word;
+    const char *through =
+        getenv("MTNT_TEST_PG_THROUGH"); /* a pooler: the library goes through it, and the fixture does not */
+    char *words = must(strdup(through != NULL ? through : server())), *rest = words, *word;
     const char *separator = "?";
 
     snprintf(dsn, size, "postgresql:///%s", database);

@@ -23,7 +23,12 @@ typedef struct mtnt_controller_options {
         MTNT_CONTROLLER_OPTIONS_VERSION, false, 0, 0, 0 \
     }
 
-/* Opens the controller and makes or upgrades its tables under a database lock (not when read_only). A SQLite file that is not there is
+/* A PostgreSQL controller may be reached through pgbouncer in transaction mode: nothing is kept in a session between transactions. Its pool needs two
+ * connections more than migrations write the controller at a time, because the heartbeat and the bookkeeping go through it as well; and a
+ * setting that an operation makes without LOCAL stays in the pooler's session, for whoever gets that next. Models, too, but none can
+ * be made through it (REFUSED, when it is not there).
+ *
+ * Opens the controller and makes or upgrades its tables under a database lock (not when read_only). A SQLite file that is not there is
  * made, unless read_only (NOT_FOUND). NEWER when the tables come from a newer version; REFUSED when the settings cannot keep a
  * promise (fsync = off). Blocks. The caller frees it with _close, after everything that uses it. */
 MTNT_API int mtnt_controller_open(mtnt_controller **ret_controller, const char *dsn,
