@@ -5,7 +5,7 @@
 #   sh check.sh --all            all of them, of every model (needs 9 GB)
 #   sh check.sh --self-test      that a wrong expectation, a search cut short and a flag that nobody knows are failures
 # Without LIVE: assertions and states that nothing leaves. With LIVE: the ltl property, under weak fairness.
-# A search that did not look at everything is a failure, whatever it has found: LIMIT seconds (600), MEMLIM megabytes (9000).
+# A search that did not look at everything is a failure, whatever it has found: LIMIT seconds (600; 1800 where all are run), MEMLIM megabytes (9000).
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -105,10 +105,11 @@ case ${1:-} in
     if [ "${MTNT_TEST_MODEL_ALL:-0}" = 1 ]; then
         speed='fast|slow'
         OPTIMISE=2
+        LIMIT=${LIMIT:-1800}
     fi
     list "$speed" "$2"
     ;;
---all) OPTIMISE=2 && list 'fast|slow' 'm[0-9]' ;;
+--all) OPTIMISE=2 LIMIT=${LIMIT:-1800} && list 'fast|slow' 'm[0-9]' ;;
 --self-test) self_test ;;
 m[0-9]) verify "$@" && echo "$* errors: $errors ($said)" ;;
 *) sed -n '2,8s/^# \{0,1\}//p' "$0" >&2 && exit 64 ;;
