@@ -34,7 +34,6 @@ static struct {
         bool from_server, decisive;
         char what[40];
     } seen[MESSAGES];
-    int deciding[64]; /* backends that have written to the register in this transaction */
 } plan = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
 static proxy *wire;
@@ -81,45 +80,6 @@ const mtnt__system *__wrap_mtnt__system_default(void)
 
 /* ---- what happens to messages ---- */
 
-static bool begins(const char *text, const char *word)
-{
-    return strncmp(text, word, strlen(word)) == 0;
-}
-
-static int *deciding(int backend)
-{
-    int *free_one = NULL;
-
-    for (size_t i = 0; i < sizeof(plan.deciding) / sizeof(*plan.deciding); i++) {
-        if (plan.deciding[i] == backend)
-            return plan.deciding + i;
-        if (plan.deciding[i] == 0)
-            free_one = plan.deciding + i;
-    }
-    return free_one;
-}
-
-/* What ends a transaction that matters, and the answer to it. */
-static bool is_decisive(const proxy_message *m)
-{
-    static const char *const words[] = {"PREPARE TRANSACTION", "COMMIT PREPARED", "ROLLBACK PREPARED",
-                                        "CREATE DATABASE",     "ALTER DATABASE",  "DROP DATABASE"};
-    int *slot = deciding(m->backend);
-
-    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-        if (begins(m->text, words[i]))
-            return true;
-    if (slot == NULL || m->backend == 0)
-        return false;
-    if (strstr(m->text, "mtnt_decision") != NULL)
-        *slot = m->backend;
-    if (*slot != m->backend || !begins(m->text, "COMMIT"))
-        return false;
-    if (m->from_server)
-        *slot = 0;
-    return true;
-}
-
 static void end_session(int backend)
 {
     char sql[80];
@@ -156,12 +116,10 @@ static proxy_action on_message(void *data, const proxy_message *m)
     (void)data;
     pthread_mutex_lock(&plan.mutex);
     if (plan.armed) {
-        bool decisive = is_decisive(m);
-
         if (plan.count < MESSAGES) {
             struct message *seen = plan.seen + plan.count;
 
-            *seen = (struct message){.from_server = m->from_server, .decisive = decisive};
+            *seen = (struct message){.from_server = m->from_server, .decisive = m->decisive};
             snprintf(seen->what, sizeof(seen->what), "%c %s", m->type == '\0' ? '-' : m->type, m->text);
         }
         if (++plan.count == plan.at)
@@ -179,7 +137,6 @@ static void arm(int at, enum deed deed, bool for_ever)
     plan.at = at;
     plan.count = 0;
     plan.deed = deed;
-    memset(plan.deciding, 0, sizeof(plan.deciding));
     pthread_mutex_unlock(&plan.mutex);
 }
 
@@ -239,6 +196,7 @@ static void settle(fleet *f, enum deed deed, const char *when)
     }
     if (rc != 0)
         fail_msg("%s: not recovered: %s: %s", when, mtnt_code_name(rc), f->err.message);
+    whole_sweep(f, when);
 }
 
 /* Returns how many messages there were. */
@@ -298,26 +256,16 @@ static bool every(void)
 
 typedef void (*hurt_fn)(pair which, const whole *w, int at, enum deed deed);
 
-/* What is done after its migration was settled: a janitor's work. */
-static bool comes_too_late(const whole *w, const struct message *m, enum deed deed)
-{
-    bool creates = begins(m->what, "Q CREATE DATABASE"), prepares = begins(m->what, "Q PREPARE");
-
-    if (m->from_server)
-        return false;
-    return (creates && deed != CUT_BEFORE && deed != TERMINATE) || (w->creates && deed == HOLD_LONGER) ||
-           (prepares && (deed == HOLD || deed == HOLD_LONGER));
-}
-
 static void each_deed(pair which, const whole *w, int at, const struct message *m, hurt_fn hurt)
 {
     /* Of an answer it is the loss that matters, of a request everything; databases take long to make. */
-    static const bool of_answers[DEEDS] = {[CUT_BEFORE] = true, [HOLD] = true}, slow[DEEDS] = {[HOLD] = true};
+    static const bool of_answers[DEEDS] = {[CUT_BEFORE] = true, [HOLD] = true},
+                      slow[DEEDS] = {[HOLD] = true, [TERMINATE] = true};
 
     for (enum deed deed = 0; deed < DEEDS; deed++) {
         bool taken = of_answers[deed] == m->from_server || (deed == CUT_BEFORE && !w->creates);
 
-        if ((every() || (taken && !(w->creates && slow[deed]))) && !comes_too_late(w, m, deed))
+        if (every() || (taken && !(w->creates && slow[deed])))
             hurt(which, w, at, deed);
     }
 }
@@ -373,11 +321,13 @@ static void hurt_recoveries(pair which, const whole *w, const struct message *se
         /* Request on its way, and answer on its way: what one recovery finds is what the other one does not. */
         if (!seen[cut - 1].decisive || (seen[cut - 1].from_server && !every()))
             continue;
-        if (w->creates && !begins(seen[cut - 1].what + 2, "ALTER DATABASE"))
-            continue; /* what an aborted one has made is a janitor's work */
+        if (w->creates && !every() && strstr(seen[cut - 1].what, "ALTER DATABASE") == NULL)
+            continue;
         left.cut = cut;
         left.how = seen[cut - 1].from_server ? CUT_BEFORE : CUT_AFTER;
         hurt_recovery(which, w, left.cut, left.how, 0, CUT_BEFORE, &messages);
+        if (messages == 0) /* the worker had ended it all the same */
+            continue;
         of_recovery = copy_of_seen(messages);
         for (int at = 1, step = messages / 2 + 1; at <= messages; at++)
             if (every())
@@ -397,6 +347,10 @@ static void run_on(pair which, whole w, bool recoveries)
     snprintf(folder, sizeof(folder), "%s/mtnt-proxy-XXXXXX",
              getenv("TMPDIR") != NULL && strlen(getenv("TMPDIR")) < 60 ? getenv("TMPDIR") : "/tmp");
     assert_non_null(mkdtemp(folder));
+    if (wire != NULL) { /* of a test that failed */
+        disarm();
+        proxy_stop(wire);
+    }
     wire = proxy_start(folder, on_message, NULL);
     other = PQconnectdb(getenv("MTNT_TEST_PG"));
     assert_int_equal(PQstatus(other), CONNECTION_OK);
@@ -413,6 +367,7 @@ static void run_on(pair which, whole w, bool recoveries)
     fleet_settings.lock_timeout_ms = 0;
     PQfinish(other);
     proxy_stop(wire);
+    wire = NULL;
     rmdir(folder);
 }
 

@@ -153,8 +153,19 @@ static void drop_strangers(void)
     free(names);
 }
 
+/* Tests may end sessions. */
+static bool is_alive(PGconn *connection)
+{
+    PQclear(PQexec(connection, "SELECT 1"));
+    return PQstatus(connection) == CONNECTION_OK;
+}
+
 static PGconn *server_connection(void)
 {
+    if (maintenance != NULL && !is_alive(maintenance)) {
+        PQfinish(maintenance);
+        maintenance = connect_to("postgres");
+    }
     if (maintenance == NULL) {
         maintenance = connect_to("postgres");
         drop_strangers(); /* of another program that had our pid and was killed */
@@ -172,13 +183,6 @@ static bool database_exists(const char *name)
     exists = strcmp(answer, "1") == 0;
     free(answer);
     return exists;
-}
-
-/* Tests may end sessions. */
-static bool is_alive(PGconn *connection)
-{
-    PQclear(PQexec(connection, "SELECT 1"));
-    return PQstatus(connection) == CONNECTION_OK;
 }
 
 static struct database *use_database(const char *name)

@@ -28,6 +28,7 @@ struct side {
 struct session {
     struct side client, server;
     int backend;
+    bool deciding; /* the register was written to in this transaction */
     bool used, held, held_from_server,
         orphaned; /* orphaned: the client has left, what was held is still to be answered */
     size_t held_size;
@@ -124,11 +125,28 @@ static void drop_first(struct side *s, size_t size)
     memmove(s->bytes, s->bytes + size, s->length);
 }
 
+static bool is_decisive(struct session *s, const proxy_message *m)
+{
+    static const char *const words[] = {"PREPARE TRANSACTION", "COMMIT PREPARED", "ROLLBACK PREPARED",
+                                        "CREATE DATABASE",     "ALTER DATABASE",  "DROP DATABASE"};
+    bool deciding = s->deciding;
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+        if (strncmp(m->text, words[i], strlen(words[i])) == 0)
+            return true;
+    if (!m->from_server && strstr(m->text, "mtnt_decision") != NULL)
+        s->deciding = true;
+    if (!deciding || strncmp(m->text, "COMMIT", 6) != 0)
+        return false;
+    s->deciding = !m->from_server;
+    return true;
+}
+
 static proxy_message describe(struct session *s, bool from_server, size_t size)
 {
     struct side *side = from_server ? &s->server : &s->client;
     bool letter = from_server || side->started;
-    proxy_message m = {from_server, letter ? side->bytes[0] : '\0', "", s->backend};
+    proxy_message m = {from_server, letter ? side->bytes[0] : '\0', "", false, s->backend};
 
     if (from_server && m.type == 'K' && size >= 9)
         m.backend = s->backend = (int)number_at(side->bytes + 5);
@@ -136,6 +154,7 @@ static proxy_message describe(struct session *s, bool from_server, size_t size)
         m.text = side->bytes + 5;
     else if (!from_server && m.type == 'P' && letter)
         m.text = side->bytes + 5 + strlen(side->bytes + 5) + 1;
+    m.decisive = is_decisive(s, &m);
     return m;
 }
 

@@ -13,7 +13,10 @@ typedef struct proxy_message {
     bool from_server;
     char type;        /* the protocol's letter; '\0' = the packet that begins a session or asks for a cancel */
     const char *text; /* SQL of a query or parse, tag of a completed command; else "" */
-    int backend;      /* the server's process for this session; 0 = not known yet */
+    bool
+        decisive; /* it ends a transaction that has written to the register, or one that is prepared, or makes, renames or drops a
+                         database; or it is the answer to that */
+    int backend; /* the server's process for this session; 0 = not known yet */
 } proxy_message;
 
 #define PROXY_PATIENCE_MS 500

@@ -1,7 +1,9 @@
 #include "whole.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 void whole_add_chain(fleet *f, const whole *w, body last)
 {
@@ -80,4 +82,72 @@ void whole_end_leases(fleet *f)
 {
     assert_text(fleet_ask_controller(f, "UPDATE mtnt_tenant SET lease_until_ms = 0 WHERE lease_until_ms IS NOT NULL"),
                 "");
+}
+
+static void must_be_aborted(fleet *f, const char *migration, const char *what, const char *when)
+{
+    char sql[160];
+
+    snprintf(sql, sizeof(sql), "SELECT state FROM mtnt_migration WHERE migration = '%s'", migration);
+    if (strcmp(fleet_ask_controller(f, sql), "aborted") != 0)
+        fail_msg("%s: %s is left, of a migration that is %s", when, what, fleet_ask_controller(f, sql));
+}
+
+static void sweep_gids(fleet *f, const char *when)
+{
+    char *gids = strdup(fleet_gids(f)), *rest = gids, *gid;
+
+    assert_non_null(gids);
+    while ((gid = strtok_r(rest, ";", &rest)) != NULL) {
+        char sql[300], database[80];
+
+        must_be_aborted(f, strrchr(gid, ':') + 1, gid, when);
+        snprintf(sql, sizeof(sql), "SELECT database FROM pg_prepared_xacts WHERE gid = '%s'", gid);
+        snprintf(database, sizeof(database), "%s", fleet_ask_database(f, NULL, sql));
+        snprintf(sql, sizeof(sql), "ROLLBACK PREPARED '%s'", gid);
+        assert_text(fleet_ask_database(f, database, sql), "");
+    }
+    free(gids);
+}
+
+/* Its client is gone, and the server is still at it. */
+static void wait_for_maker(fleet *f, const char *migration)
+{
+    char sql[250];
+
+    snprintf(sql, sizeof(sql),
+             "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() AND "
+             "query LIKE 'CREATE DATABASE%%mtnt_new_%s%%'",
+             migration);
+    for (int tries = 0; tries < 2000 && strcmp(fleet_ask_database(f, NULL, sql), "0") != 0; tries++)
+        usleep(10000);
+}
+
+static void sweep_databases(fleet *f, const char *when)
+{
+    char *names, *rest, *name;
+
+    if (f->model_backend == MTNT_SQLITE)
+        return;
+    names = strdup(fleet_ask_controller(f, "SELECT migration FROM mtnt_migration"));
+    assert_non_null(names);
+    rest = names;
+    while ((name = strtok_r(rest, ";", &rest)) != NULL) {
+        char sql[160];
+
+        wait_for_maker(f, name);
+        snprintf(sql, sizeof(sql), "SELECT count(*) FROM pg_database WHERE datname = 'mtnt_new_%s'", name);
+        if (strcmp(fleet_ask_database(f, NULL, sql), "0") == 0)
+            continue;
+        must_be_aborted(f, name, "a provisional database", when);
+        snprintf(sql, sizeof(sql), "DROP DATABASE mtnt_new_%s WITH (FORCE)", name);
+        assert_text(fleet_ask_database(f, NULL, sql), "");
+    }
+    free(names);
+}
+
+void whole_sweep(fleet *f, const char *when)
+{
+    sweep_gids(f, when);
+    sweep_databases(f, when);
 }
