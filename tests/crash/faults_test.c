@@ -91,12 +91,16 @@ static void check_whole(fleet *f)
         complain(f, "what was there before is not");
 }
 
-/* The register of either side, where it has a row of the last migration; '' elsewhere. */
+/* The register, where it has a row of the last migration. A worker that has died is given up by a row and never by there being none: it might
+ * only be asleep. */
 static bool register_agrees(fleet *f, bool committed)
 {
-    char sql[300];
+    bool given_up =
+        !committed && !k->fails && (worker.kind == FAULT_KILL || worker.kind == FAULT_POWER) && !story->worker_returned;
     const char *id = fleet_ask_controller(f, "SELECT migration FROM mtnt_migration ORDER BY epoch DESC LIMIT 1"),
                *answers[2] = {"", ""};
+    char sql[300];
+    int rows = 0;
 
     if (id[0] == '\0')
         return true;
@@ -104,10 +108,12 @@ static bool register_agrees(fleet *f, bool committed)
     answers[0] = fleet_ask_controller(f, sql);
     if (fleet_model_exists(f, 0) && strcmp(fleet_applied(f, 0), "-") != 0)
         answers[1] = fleet_ask_model(f, 0, sql);
-    for (int side = 0; side < 2; side++)
+    for (int side = 0; side < 2; side++) {
+        rows += answers[side][0] != '\0';
         if (answers[side][0] != '\0' && strcmp(answers[side], committed ? "commit" : "abort") != 0)
             return false;
-    return true;
+    }
+    return rows > 0 || !given_up;
 }
 
 /* What is written about it says the same as what it has made. */
