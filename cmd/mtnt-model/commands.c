@@ -78,7 +78,9 @@ const mtnt__command mtnt__commands[] = {
         .about = "Settles the migrations of the selected tenants that a crash, a kill or a lost "
                  "connection has interrupted: each is completed or rolled back, as its decision "
                  "register says, and no operation is run. migrate does the same for the tenants that "
-                 "it takes. Models that delete_model has put away, and whose time of grace is over, are "
+                 "it takes. Prepared transactions and unfinished models that arrived after their migration "
+                 "was given up are settled and removed too, on the servers of the controller and of the "
+                 "selected tenants. Models that delete_model has put away, and whose time of grace is over, are "
                  "removed for good. It may be run again at any time.\n",
         .examples = "mtnt-model recover\n"
                     "mtnt-model recover --tenant acme\n",

@@ -1,6 +1,7 @@
 #include "commands.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "excerpt.h"
@@ -11,6 +12,7 @@ typedef struct recovery {
     mtnt__work *work;
     mtnt__encode_list json;
     int64_t tenants, interrupted, committed, aborted, removed, failed;
+    mtnt_sweep swept;
 } recovery;
 
 static void put_result(const recovery *all, const char *tenant, const char *result, const mtnt_error *err)
@@ -71,27 +73,120 @@ out:
     return 0;
 }
 
+/* ---- what they have left ---- */
+
+/* What was done is summed up; what a person has to know is said. */
+static void note_leftover(void *data, const char *name, mtnt_leftover what, const mtnt_error *err)
+{
+    recovery *all = data;
+
+    if (what == MTNT_LEFTOVER_UNKNOWN)
+        mtnt__work_note(
+            all->work,
+            "%s is prepared, has our name, and this controller knows no such migration: it is left alone. If nobody else "
+            "does, finish it by hand",
+            name);
+    else if (what == MTNT_LEFTOVER_NOT_SETTLED)
+        mtnt__work_note(all->work, "%s: %s", name, err->message);
+}
+
+/* The models, one reference each. */
+static int gather(mtnt__work *work, mtnt_model ***ret_models, size_t *ret_count)
+{
+    mtnt_tenant_source source = {NULL, NULL, NULL, NULL};
+    mtnt_error err = MTNT_ERROR_INIT;
+    mtnt_model *model = NULL;
+    size_t size = 0;
+    int rc = 0, exit_code = mtnt__work_open_tenants(work, &source);
+
+    while (exit_code == 0 && (rc = source.next(source.data, &model, &err)) == 0 && model != NULL) {
+        if (*ret_count == size) {
+            mtnt_model **bigger = reallocarray(*ret_models, size * 2 + 64, sizeof **ret_models);
+
+            if (bigger == NULL) {
+                mtnt_model_free(model);
+                exit_code = mtnt__work_fail(work, MTNT__EXIT_FATAL, "out of memory");
+                break;
+            }
+            *ret_models = bigger;
+            size = size * 2 + 64;
+        }
+        (*ret_models)[(*ret_count)++] = model;
+    }
+    mtnt_tenant_source_close(&source);
+    return rc != 0 ? mtnt__work_fail_error(work, &err) : exit_code;
+}
+
+static int sweep(recovery *all)
+{
+    mtnt_error err = MTNT_ERROR_INIT;
+    mtnt_model **models = NULL;
+    size_t count = 0;
+    int exit_code = gather(all->work, &models, &count);
+
+    if (exit_code == 0 && mtnt_sweep_leftovers(all->work->controller, (const mtnt_model *const *)models, count,
+                                               note_leftover, all, &all->swept, &err) != 0)
+        exit_code = mtnt__work_fail_error(all->work, &err);
+    for (size_t i = 0; i < count; i++)
+        mtnt_model_free(models[i]);
+    free(models);
+    return exit_code;
+}
+
+static void put_swept(FILE *out, const mtnt_sweep *swept)
+{
+    int64_t finished = swept->committed + swept->rolled_back;
+
+    if (finished > 0)
+        fprintf(out,
+                "%" PRId64 " prepared transaction%s of interrupted migrations %s finished: %" PRId64
+                " committed, %" PRId64 " rolled back\n",
+                finished, finished == 1 ? "" : "s", finished == 1 ? "was" : "were", swept->committed,
+                swept->rolled_back);
+    if (swept->removed > 0)
+        fprintf(out, "%" PRId64 " unfinished model%s of migrations that were rolled back %s removed\n", swept->removed,
+                swept->removed == 1 ? "" : "s", swept->removed == 1 ? "was" : "were");
+    if (swept->unknown > 0)
+        fprintf(out, "%" PRId64 " prepared transaction%s without a migration of this controller: left alone\n",
+                swept->unknown, swept->unknown == 1 ? "" : "s");
+    if (swept->old > 0)
+        fprintf(out, "%" PRId64 " prepared transaction%s older than 30 s %s still there, and %s locks\n", swept->old,
+                swept->old == 1 ? "" : "s", swept->old == 1 ? "is" : "are", swept->old == 1 ? "holds" : "hold");
+}
+
+static bool swept_nothing(const mtnt_sweep *swept)
+{
+    return swept->committed + swept->rolled_back + swept->removed + swept->unknown + swept->not_settled + swept->old == 0;
+}
+
 static int finish(recovery *all)
 {
     FILE *out = all->work->screen.out;
+    const mtnt_sweep *swept = &all->swept;
 
     if (all->work->settings.format != MTNT__FORMAT_TEXT)
-        mtnt__encode_list_end(&all->json,
-                              json_pack("{sI sI sI sI sI sI}", "tenants", (json_int_t)all->tenants, "interrupted",
-                                        (json_int_t)all->interrupted, "completed", (json_int_t)all->committed,
-                                        "rolled_back", (json_int_t)all->aborted, "removed", (json_int_t)all->removed,
-                                        "failed", (json_int_t)all->failed));
-    else if (all->interrupted + all->removed + all->failed == 0)
+        mtnt__encode_list_end(
+            &all->json,
+            json_pack("{sI sI sI sI sI sI s{sI sI sI sI sI sI sI}}", "tenants", (json_int_t)all->tenants, "interrupted",
+                      (json_int_t)all->interrupted, "completed", (json_int_t)all->committed, "rolled_back",
+                      (json_int_t)all->aborted, "removed", (json_int_t)all->removed, "failed", (json_int_t)all->failed,
+                      "prepared", "committed", (json_int_t)swept->committed, "rolled_back",
+                      (json_int_t)swept->rolled_back, "at_work", (json_int_t)swept->at_work, "unknown",
+                      (json_int_t)swept->unknown, "not_settled", (json_int_t)swept->not_settled, "old",
+                      (json_int_t)swept->old, "models_removed", (json_int_t)swept->removed));
+    else if (all->interrupted + all->removed + all->failed == 0 && swept_nothing(swept))
         fputs("Nothing to be recovered\n", out);
-    else if (all->interrupted == 0)
+    else if (all->interrupted == 0 && all->removed + all->failed > 0)
         fprintf(out, "%" PRId64 " model%s removed for good, %" PRId64 " not removed\n", all->removed,
                 all->removed == 1 ? "" : "s", all->failed);
-    else
+    else if (all->interrupted > 0)
         fprintf(out,
                 "%" PRId64 " tenant%s interrupted: %" PRId64 " rolled back, %" PRId64 " completed, %" PRId64
                 " not settled\n",
                 all->interrupted, all->interrupted == 1 ? " was" : "s were", all->aborted, all->committed, all->failed);
-    return all->failed > 0 ? MTNT__EXIT_FAILED : MTNT__EXIT_OK;
+    if (all->work->settings.format == MTNT__FORMAT_TEXT)
+        put_swept(out, swept);
+    return all->failed > 0 || swept->not_settled > 0 ? MTNT__EXIT_FAILED : MTNT__EXIT_OK;
 }
 
 int mtnt__command_recover(mtnt__work *work)
@@ -108,5 +203,7 @@ int mtnt__command_recover(mtnt__work *work)
     if (work->settings.format != MTNT__FORMAT_TEXT)
         mtnt__encode_list_begin(&all.json, work->screen.out, work->settings.format == MTNT__FORMAT_JSONL);
     exit_code = mtnt__survey_tenants(work, recover_tenant, &all);
+    if (exit_code == 0)
+        exit_code = sweep(&all);
     return exit_code != 0 ? exit_code : finish(&all);
 }

@@ -93,9 +93,19 @@ static int settle(mtnt__attempt *attempt, mtnt_error *err)
     return err == NULL ? MTNT_E_IN_DOUBT : err->code;
 }
 
+/* The tenant's last migration has ended, durably, before this one was claimed: its row is not needed any more. */
+static int write_row(const mtnt__attempt *attempt, mtnt_db *db, mtnt_error *err)
+{
+    const char *key = key_of(attempt), *ended = attempt->known.migration;
+
+    return mtnt__known_idle(&attempt->known) && ended[0] != '\0' && strcmp(ended, key) != 0
+               ? mtnt__register_commit_after(db, key, ended, err)
+               : mtnt__register_commit(db, key, err);
+}
+
 static int decide(mtnt__attempt *attempt, mtnt_db *decider, mtnt_error *err)
 {
-    int rc = mtnt__register_commit(decider, key_of(attempt), err);
+    int rc = write_row(attempt, decider, err);
 
     return rc == 0 ? mtnt__db_commit(decider, err) : rc;
 }
@@ -165,7 +175,7 @@ static int prepare_and_decide(mtnt__attempt *attempt, mtnt_error *err)
 
     mtnt__gid(attempt->link->controller, attempt->claim->model, key_of(attempt), gid);
     /* A row of its own: once the gid is gone, it alone tells that this side holds the migration. */
-    rc = mtnt__register_commit(prepared, key_of(attempt), err);
+    rc = write_row(attempt, prepared, err);
     if (rc == 0)
         rc = mtnt__db_prepare(prepared, gid, err);
     if (rc != 0 && rc != MTNT_E_IN_DOUBT)

@@ -509,6 +509,8 @@ static void note_success(mtnt__task *task)
     task->known.version = attempt->position.version;
     mtnt__text_copy(task->known.digest, sizeof(task->known.digest), attempt->position.digest);
     mtnt__text_copy(task->known.uuid, sizeof(task->known.uuid), attempt->identity.uuid);
+    /* Its end is durable before the next one is claimed. */
+    mtnt__text_copy(task->known.migration, sizeof(task->known.migration), task->claim.migration);
     task->looked = false;
     task->known.gone = attempt->removes;
     task->known.gone_here = attempt->removes;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "coordinate/janitor.h"
 #include "fleet/pool.h"
 #include "fleet/tally.h"
 
@@ -17,6 +18,7 @@
 #define FULL_BATCH 128 /* ends that are worth a commit of their own */
 #define WAIT_MS 50
 #define EXCHANGE_TRIES 6
+#define PLACES_MAX 32
 
 struct mtnt_executor {
     mtnt_controller *controller;
@@ -55,6 +57,8 @@ struct dispatch {
     size_t in_flight, depth;
     int64_t oldest_end_ms;
     bool source_ended, announced, interrupted, lost;
+    mtnt_model *places[PLACES_MAX]; /* one for each server on which this run may have left something */
+    size_t place_count;
     mtnt_error error; /* the source's or the controller's */
 };
 
@@ -454,6 +458,32 @@ static void take_back(struct dispatch *d)
     }
 }
 
+static bool same_server(const mtnt_model *a, const mtnt_model *b)
+{
+    char *one, *two;
+    bool same;
+
+    if (a->backend != b->backend || a->backend == MTNT_SQLITE)
+        return a->backend == b->backend;
+    one = mtnt__dsn_server(mtnt__model_dsn(a));
+    two = mtnt__dsn_server(mtnt__model_dsn(b));
+    same = one != NULL && two != NULL && strcmp(one, two) == 0;
+    free(one);
+    free(two);
+    return same;
+}
+
+/* Where a gid or a provisional model of this run, or of an earlier one, may have arrived late. */
+static void note_place(struct dispatch *d, const mtnt__task *task)
+{
+    bool leaves = task->attempt.mode == MTNT__MODE_TWO_PHASE || task->attempt.mode == MTNT__MODE_PROVISIONAL;
+
+    for (size_t i = 0; i < d->place_count && leaves; i++)
+        leaves = !same_server(d->places[i], task->model);
+    if (leaves && d->place_count < PLACES_MAX)
+        d->places[d->place_count++] = mtnt__model_ref(task->model);
+}
+
 static void collect(struct dispatch *d, int64_t wait_ms)
 {
     size_t waited = d->news.waiting;
@@ -470,6 +500,7 @@ static void collect(struct dispatch *d, int64_t wait_ms)
     for (size_t i = 0; i < d->news.done_count; i++) {
         mtnt__task *task = d->news.done[i];
 
+        note_place(d, task);
         if (task->phase == MTNT__TASK_DONE)
             mtnt__tally_finished(&d->tally, task);
         if (task->phase == MTNT__TASK_DONE && task->known.gone && task->attempt.removes && task->attempt.grace_ms == 0)
@@ -587,6 +618,42 @@ static void remove_graves(struct dispatch *d)
     d->grave_count = 0;
 }
 
+/* One question to each server that this run has used in such a way; nothing where it has not. */
+static void sweep(struct dispatch *d)
+{
+    mtnt_controller *controller = d->executor->controller;
+    mtnt_error error = MTNT_ERROR_INIT;
+    mtnt_sweep found = {0};
+    int64_t collected = 0;
+
+    if (!d->lost && d->place_count > 0)
+        (void)mtnt__janitor(controller, (const mtnt_model *const *)d->places, d->place_count, &d->gate, false, NULL,
+                            NULL, &found, &error);
+    if (found.committed + found.rolled_back > 0) {
+        mtnt_error_set(
+            &error, MTNT_E_CANCELLED,
+            "%lld prepared transaction%s of interrupted migrations %s finished: %lld committed, %lld rolled back",
+            (long long)(found.committed + found.rolled_back), found.committed + found.rolled_back == 1 ? "" : "s",
+            found.committed + found.rolled_back == 1 ? "was" : "were", (long long)found.committed,
+            (long long)found.rolled_back);
+        mtnt__tally_warning(&d->tally, &error);
+    }
+    if (found.old > 0) {
+        mtnt_error_set(&error, MTNT_E_BUSY,
+                       "%lld prepared transaction%s of ours %s older than 30 s and %s locks. See   mtnt-model recover",
+                       (long long)found.old, found.old == 1 ? "" : "s", found.old == 1 ? "is" : "are",
+                       found.old == 1 ? "holds" : "hold");
+        mtnt__tally_warning(&d->tally, &error);
+    }
+    for (size_t i = 0; i < d->place_count; i++)
+        mtnt_model_free(d->places[i]);
+    d->place_count = 0;
+    mtnt__gate_enter(&d->gate);
+    if (d->job.run != 0 && !d->lost && mtnt__store_collect(controller, &collected, &error) != 0)
+        mtnt__tally_warning(&d->tally, &error);
+    mtnt__gate_leave(&d->gate);
+}
+
 static void finish_run(struct dispatch *d)
 {
     const mtnt_counts *counts = &d->tally.counts;
@@ -629,6 +696,7 @@ int mtnt_executor_migrate(mtnt_executor *executor, mtnt_tenant_source *source, m
         mtnt__pool_free(d.pool);
         count_rest(&d);
         remove_graves(&d);
+        sweep(&d);
         finish_run(&d);
         *ret_counts = d.tally.counts;
         rc = d.error.code;

@@ -4,18 +4,40 @@
 
 #include "db/database.h"
 
+#define COMMIT_ROW \
+    "INSERT INTO {schema}.mtnt_decision (migration, outcome) VALUES ($1, 'commit') ON CONFLICT (migration) DO NOTHING"
+#define COLLECT "DELETE FROM {schema}.mtnt_decision WHERE outcome = 'commit' AND migration = "
+
+static int check_own_row(mtnt_db *db, mtnt_error *err)
+{
+    if (mtnt__db_changes(db) == 1)
+        return 0;
+    return mtnt_error_set(err, MTNT_E_BLOCKED,
+                          "this migration has been given up by a recovery while it ran; nothing was changed");
+}
+
 int mtnt__register_commit(mtnt_db *db, const char *migration, mtnt_error *err)
 {
     const mtnt_value values[] = {mtnt_value_text(migration), mtnt_value_end()};
-    int rc = mtnt__db_run(
-        db, NULL, NULL, err,
-        "INSERT INTO {schema}.mtnt_decision (migration, outcome) VALUES ($1, 'commit') ON CONFLICT (migration) DO NOTHING",
-        values);
+    int rc = mtnt__db_run(db, NULL, NULL, err, COMMIT_ROW, values);
 
-    if (rc == 0 && mtnt__db_changes(db) != 1)
-        rc = mtnt_error_set(err, MTNT_E_BLOCKED,
-                            "this migration has been given up by a recovery while it ran; nothing was changed");
-    return rc;
+    return rc == 0 ? check_own_row(db, err) : rc;
+}
+
+int mtnt__register_commit_after(mtnt_db *db, const char *migration, const char *ended, mtnt_error *err)
+{
+    const mtnt_value both[] = {mtnt_value_text(migration), mtnt_value_text(ended), mtnt_value_end()};
+    const mtnt_value old[] = {mtnt_value_text(ended), mtnt_value_end()};
+    int rc;
+
+    if (ended == NULL || ended[0] == '\0')
+        return mtnt__register_commit(db, migration, err);
+    if (mtnt_db_backend(db) == MTNT_SQLITE) {
+        rc = mtnt__db_run(db, NULL, NULL, err, COLLECT "$1", old);
+        return rc == 0 ? mtnt__register_commit(db, migration, err) : rc;
+    }
+    rc = mtnt__db_run(db, NULL, NULL, err, "WITH old AS (" COLLECT "$2) " COMMIT_ROW, both);
+    return rc == 0 ? check_own_row(db, err) : rc;
 }
 
 static int read_outcome(void *data, const mtnt_row *row, mtnt_error *err)

@@ -9,6 +9,10 @@ typedef enum mtnt__outcome { MTNT__OUTCOME_COMMIT = 1, MTNT__OUTCOME_ABORT } mtn
 /* The worker's own row, the last statement before its COMMIT. BLOCKED: a recovery has written abort first; the transaction must die. */
 int mtnt__register_commit(mtnt_db *db, const char *migration, mtnt_error *err);
 
+/* The same, and in one statement (on PostgreSQL) the commit row of a migration that is known to have ended is collected: its state is durable in the
+ * controller, and outranks whatever a late recovery writes. NULL or "": nothing is. Abort rows stay for ever. */
+int mtnt__register_commit_after(mtnt_db *db, const char *migration, const char *ended, mtnt_error *err);
+
 /* A person's word: written unless there is a row; *ret_outcome is what the register says now, *ret_written whether that is new. It may be acted on
  * only after this transaction has committed durably. */
 int mtnt__register_write(mtnt_db *db, const char *migration, mtnt__outcome word, mtnt__outcome *ret_outcome,

@@ -640,6 +640,65 @@ int mtnt__store_resolve(mtnt_controller *controller, const char *chain, const mt
     return rc;
 }
 
+/* ---- what is left ---- */
+
+#define COLLECT_BATCH 5000
+
+int mtnt__store_collect(mtnt_controller *controller, int64_t *ret_count, mtnt_error *err)
+{
+    const mtnt_value values[] = {mtnt_value_int(COLLECT_BATCH), mtnt_value_end()};
+    int64_t count = 0;
+    int rc;
+
+    do {
+        rc = mtnt__db_begin(controller->db, err);
+        if (rc == 0)
+            rc = mtnt__db_run(controller->db, NULL, NULL, err, MTNT__QUERY_FOR(controller->db, collect_decisions),
+                              values);
+        if (rc == 0)
+            rc = mtnt__db_commit(controller->db, err);
+        if (rc != 0)
+            mtnt__db_rollback(controller->db);
+        else
+            count += mtnt__db_changes(controller->db);
+    } while (rc == 0 && mtnt__db_changes(controller->db) >= COLLECT_BATCH);
+    if (rc == 0)
+        *ret_count = count;
+    return rc;
+}
+
+static int read_found(void *data, const mtnt_row *row, mtnt_error *err)
+{
+    mtnt__found *found = data;
+    const char *state = mtnt_row_text(row, 6);
+
+    (void)err;
+    copy_column(found->claim.migration, sizeof(found->claim.migration), row, 0);
+    copy_column(found->chain, sizeof(found->chain), row, 1);
+    copy_column(found->tenant, sizeof(found->tenant), row, 2);
+    copy_column(found->claim.mode, sizeof(found->claim.mode), row, 3);
+    copy_column(found->claim.decider, sizeof(found->claim.decider), row, 4);
+    copy_column(found->claim.placed, sizeof(found->claim.placed), row, 5);
+    found->state = mtnt__migration_state_parse(state == NULL ? "" : state);
+    copy_column(found->claim.home, sizeof(found->claim.home), row, 7);
+    copy_column(found->known.migration, sizeof(found->known.migration), row, 8);
+    copy_column(found->known.state, sizeof(found->known.state), row, 9);
+    copy_column(found->known.owner, sizeof(found->known.owner), row, 10);
+    found->known.lease_until_ms = mtnt_row_int(row, 11);
+    found->known.now_ms = mtnt_row_int(row, 12);
+    found->known.known = found->known.migration[0] != '\0';
+    return 0;
+}
+
+int mtnt__store_find(mtnt_controller *controller, const char *key, mtnt__found *ret_found, mtnt_error *err)
+{
+    const mtnt_value values[] = {mtnt_value_text(key), mtnt_value_end()};
+
+    *ret_found = (mtnt__found){.state = MTNT__STATE_NONE};
+    return mtnt__db_run(controller->db, read_found, ret_found, err, MTNT__QUERY_FOR(controller->db, find_claim),
+                        values);
+}
+
 /* ---- runs ---- */
 
 static int read_run(void *data, const mtnt_row *row, mtnt_error *err)

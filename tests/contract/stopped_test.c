@@ -56,6 +56,18 @@ int __wrap_mtnt__register_commit(mtnt_db *db, const char *migration, mtnt_error 
     return rc;
 }
 
+int __real_mtnt__register_commit_after(mtnt_db *db, const char *migration, const char *ended, mtnt_error *err);
+int __wrap_mtnt__register_commit_after(mtnt_db *db, const char *migration, const char *ended, mtnt_error *err);
+int __wrap_mtnt__register_commit_after(mtnt_db *db, const char *migration, const char *ended, mtnt_error *err)
+{
+    int rc;
+
+    stop_here(BEFORE_REGISTER);
+    rc = __real_mtnt__register_commit_after(db, migration, ended, err);
+    stop_here(BEFORE_COMMIT);
+    return rc;
+}
+
 static int stop(fleet *f, mtnt_operation *operation, mtnt_context *context, mtnt_error *err)
 {
     (void)f;

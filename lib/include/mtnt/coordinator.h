@@ -110,6 +110,33 @@ typedef struct mtnt_resolved {
 MTNT_API int mtnt_coordinator_resolve(mtnt_coordinator *coordinator, const mtnt_resolution *resolution,
                                       mtnt_resolved *ret_resolved, mtnt_error *err);
 
+/* ---- what interrupted migrations leave ---- */
+
+typedef enum mtnt_leftover {
+    MTNT_LEFTOVER_COMMITTED = 1, /* a prepared transaction was committed, as its register says */
+    MTNT_LEFTOVER_ROLLED_BACK,   /* … was rolled back */
+    MTNT_LEFTOVER_REMOVED,       /* a provisional file or database of an aborted migration was removed */
+    MTNT_LEFTOVER_AT_WORK,       /* a prepared transaction whose worker's lease holds: it was left alone */
+    MTNT_LEFTOVER_UNKNOWN,    /* a prepared transaction with our name and without a claim: reported, never resolved */
+    MTNT_LEFTOVER_NOT_SETTLED /* it could not be settled now, or a server not be asked: err says why */
+} mtnt_leftover;
+/* Called for each, with the gid, or the name of the file, database or server. err: NULL = none. Borrowed during the call. */
+typedef void (*mtnt_leftover_fn)(void *data, const char *name, mtnt_leftover what, const mtnt_error *err);
+
+typedef struct mtnt_sweep {
+    int64_t committed, rolled_back, removed, at_work, unknown, not_settled;
+    int64_t old;       /* of at_work, unknown and not_settled: prepared more than 30 s ago, and holding locks since */
+    int64_t collected; /* rows of decision registers that nobody needs any more */
+} mtnt_sweep;
+
+/* Finishes the prepared transactions that interrupted migrations of this controller have left on its own server and on those of the models
+ * given, each as its decision register says, and removes provisional models of aborted migrations there and in the folders of SQLite
+ * models: a PREPARE, or a CREATE, may arrive long after its migration was given up. The tenants' states are not touched: see
+ * mtnt_coordinator_recover. Takes no lease, and may run beside everything, at any time. models may be NULL when count is 0;
+ * each may be NULL. Blocks. 0, or the first error of the controller itself; what became of the rest is in *ret_sweep. */
+MTNT_API int mtnt_sweep_leftovers(mtnt_controller *controller, const mtnt_model *const *models, size_t count,
+                                  mtnt_leftover_fn each, void *data, mtnt_sweep *ret_sweep, mtnt_error *err);
+
 /* Stops the running body as soon as possible; the migration is rolled back. Any thread. */
 MTNT_API void mtnt_coordinator_cancel(mtnt_coordinator *coordinator);
 

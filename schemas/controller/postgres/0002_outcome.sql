@@ -29,6 +29,7 @@ CREATE TABLE {schema}.mtnt_step (
     error TEXT,
     PRIMARY KEY (migration, unit, direction)
 );
+CREATE INDEX mtnt_step_key ON {schema}.mtnt_step (key);
 
 -- Decisions of people: what `resolve` has settled, by whom and why. Rows are only ever added.
 CREATE TABLE {schema}.mtnt_audit (
