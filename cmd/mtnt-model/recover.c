@@ -156,7 +156,8 @@ static void put_swept(FILE *out, const mtnt_sweep *swept)
 
 static bool swept_nothing(const mtnt_sweep *swept)
 {
-    return swept->committed + swept->rolled_back + swept->removed + swept->unknown + swept->not_settled + swept->old == 0;
+    return swept->committed + swept->rolled_back + swept->removed + swept->unknown + swept->not_settled + swept->old ==
+           0;
 }
 
 static int finish(recovery *all)

@@ -15,6 +15,7 @@
 typedef struct mtnt__link {
     const mtnt_controller *controller; /* DSN, options, identity: not its connection */
     mtnt_db *reader;                   /* read-only, made at first need and kept from tenant to tenant */
+    mtnt_db *keeper;                   /* for the bookkeeping of a recovery: likewise */
     mtnt__gate *gate;                  /* NULL = none */
     mtnt__slots *slots;                /* NULL = one attempt at a time */
 } mtnt__link;

@@ -109,7 +109,7 @@ static const char *id_at_end(const char *name)
 
 /* ---- prepared transactions ---- */
 
-static const mtnt_model *find_model(const struct janitor *j, const mtnt__found *found)
+static const mtnt_model *find_model(const struct janitor *j, const mtnt__found_claim *found)
 {
     for (size_t i = 0; i < j->count; i++)
         if (j->models[i] != NULL && strcmp(mtnt_model_id(j->models[i]), found->tenant) == 0 &&
@@ -120,7 +120,7 @@ static const mtnt_model *find_model(const struct janitor *j, const mtnt__found *
 
 /* A model that nobody has named, where the controller decides: all that is asked of it is the database that the gid is in. */
 static int make_stand_in(const struct janitor *j, const char *dsn, const struct leftover *item,
-                         const mtnt__found *found, mtnt_model **ret_model, mtnt_error *err)
+                         const mtnt__found_claim *found, mtnt_model **ret_model, mtnt_error *err)
 {
     mtnt_model_options options = MTNT_MODEL_OPTIONS_INIT;
     char *there = NULL;
@@ -141,13 +141,13 @@ static int make_stand_in(const struct janitor *j, const char *dsn, const struct 
     return rc;
 }
 
-static bool is_at_work(const struct janitor *j, const mtnt__found *found)
+static bool is_at_work(const struct janitor *j, const mtnt__found_claim *found)
 {
     return !j->even_at_work && found->known.known && !mtnt__migration_state_ended(found->state) &&
            !mtnt__known_takeable(j->controller, &found->known, 0);
 }
 
-static int settle(struct janitor *j, const char *dsn, const struct leftover *item, const mtnt__found *found,
+static int settle(struct janitor *j, const char *dsn, const struct leftover *item, const mtnt__found_claim *found,
                   mtnt_leftover *ret_what, mtnt_error *err)
 {
     const mtnt_model *model = find_model(j, found);
@@ -177,7 +177,7 @@ static int sweep_gid(struct janitor *j, const char *dsn, const struct leftover *
     const char *key = id_at_end(item->name);
     mtnt_leftover what = MTNT_LEFTOVER_NOT_SETTLED;
     mtnt_error own = MTNT_ERROR_INIT;
-    mtnt__found found = {.state = MTNT__STATE_NONE};
+    mtnt__found_claim found = {.state = MTNT__STATE_NONE};
     int rc = key == NULL ? 0 : mtnt__store_find(j->controller, key, &found, err);
 
     if (rc != 0)
@@ -196,7 +196,7 @@ static int sweep_gid(struct janitor *j, const char *dsn, const struct leftover *
 /* ---- provisional models ---- */
 
 /* Whose migration has ended as aborted: nothing else is ever removed. */
-static bool is_abandoned(struct janitor *j, const char *name, mtnt__found *ret_found, mtnt_error *err)
+static bool is_abandoned(struct janitor *j, const char *name, mtnt__found_claim *ret_found, mtnt_error *err)
 {
     const char *key = id_at_end(name);
 
@@ -208,7 +208,7 @@ static void sweep_database(struct janitor *j, const char *dsn, const struct left
 {
     mtnt__db_options options = mtnt__side_options(j->controller, NULL);
     mtnt_error own = MTNT_ERROR_INIT;
-    mtnt__found found;
+    mtnt__found_claim found;
     int rc;
 
     if (!is_abandoned(j, item->name, &found, &own))
@@ -224,7 +224,7 @@ static void sweep_file(struct janitor *j, const struct leftover *item)
     mtnt_error own = MTNT_ERROR_INIT;
     mtnt_model *model = NULL;
     char *dsn = NULL;
-    mtnt__found found;
+    mtnt__found_claim found;
     int rc;
 
     if (!is_abandoned(j, item->name, &found, &own))

@@ -276,3 +276,35 @@ int mtnt__recover(mtnt_controller *controller, const mtnt_chain *chain, const mt
     }
     return rc;
 }
+
+/* The controller as this thread may use it: the same, on a connection of its own. */
+static int open_keeper(mtnt__link *link, mtnt_controller *ret_controller, mtnt_error *err)
+{
+    mtnt__db_options options = mtnt__side_options(link->controller, NULL);
+    int rc = 0;
+
+    options.mark = link->controller->handle;
+    if (link->keeper == NULL)
+        rc = mtnt__db_open(&link->keeper, link->controller->dsn, &options, err);
+    *ret_controller = *link->controller;
+    ret_controller->db = link->keeper;
+    return rc;
+}
+
+void mtnt__task_recover(mtnt__task *task, mtnt__link *link)
+{
+    mtnt_controller controller;
+    int rc = open_keeper(link, &controller, &task->error);
+
+    task->recovered = MTNT__STATE_NONE;
+    if (rc == 0)
+        rc = mtnt__recover(&controller, task->job->chain, task->model, &task->job->options, link->gate, &task->known,
+                           &task->recovered, &task->error);
+    /* A transaction that an error has left open must not be there for the next one. */
+    if (rc != 0)
+        mtnt__db_disconnect(link->keeper);
+    else
+        mtnt_error_clear(&task->error);
+    task->result_code = rc;
+    task->outcome.from_version = task->outcome.to_version = task->known.version;
+}

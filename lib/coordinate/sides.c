@@ -18,7 +18,8 @@ mtnt__db_options mtnt__side_options(const mtnt_controller *controller, const mtn
 void mtnt__link_release(mtnt__link *link)
 {
     mtnt__db_close(link->reader);
-    link->reader = NULL;
+    mtnt__db_close(link->keeper);
+    link->reader = link->keeper = NULL;
 }
 
 static int open_reader(mtnt__link *link, mtnt_error *err)

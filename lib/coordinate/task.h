@@ -53,6 +53,10 @@ typedef struct mtnt__task {
     void (*status)(void *data, const mtnt__step *step); /* as in the attempt */
     void *status_data;
 
+    /* An earlier migration of the tenant is to be settled first: _recover instead of _run, without a claim. */
+    bool recovering;
+    mtnt__migration_state recovered; /* how that one has ended */
+
     /* for its end */
     mtnt__end end; /* of the attempt at hand, for the store; borrowed texts are the task's */
     bool end_due;
@@ -80,6 +84,9 @@ int mtnt__task_next(mtnt__task *task, mtnt_error *err);
 void mtnt__task_hold(mtnt__task *task, mtnt__heartbeat *heartbeat);
 /* Runs the claimed attempt: any thread, one at a time; prepares task->end (end_due) and moves the phase. */
 void mtnt__task_run(mtnt__task *task, mtnt__link *link);
+/* Settles what `known` shows as unended, on connections of the link's own: any thread. result_code and error say how it went; `known` is what is known
+ * then. No end is due. */
+void mtnt__task_recover(mtnt__task *task, mtnt__link *link);
 /* The claim could not be had, or the store failed: the task is over without an attempt. */
 void mtnt__task_fail(mtnt__task *task, const mtnt_error *error);
 void mtnt__task_cancel(mtnt__task *task); /* any thread */

@@ -137,8 +137,13 @@ static void add_task(struct dispatch *d, mtnt_model *model, const mtnt__known *k
         mtnt__tally_failed(&d->tally, model, &error);
         return;
     }
-    d->wanting.items[d->wanting.count++] = task;
     d->in_flight++;
+    /* An interrupted migration is settled by a worker: it may take long, and nobody else is to wait for it. */
+    task->recovering = !mtnt__known_idle(known);
+    if (task->recovering)
+        mtnt__pool_push(d->pool, task);
+    else
+        d->wanting.items[d->wanting.count++] = task;
 }
 
 /* Without memory for it a later run removes it. */
@@ -170,22 +175,6 @@ static int forget_gone(struct dispatch *d, const mtnt_model *model, mtnt__known 
     return rc;
 }
 
-static bool settle_first(struct dispatch *d, const mtnt_model *model, mtnt__known *known)
-{
-    mtnt_executor *executor = d->executor;
-    mtnt__migration_state state = MTNT__STATE_NONE;
-    mtnt_error error = MTNT_ERROR_INIT;
-    int rc = mtnt__recover(executor->controller, executor->chain, model, &executor->options.migration, &d->gate, known,
-                           &state, &error);
-
-    if (rc == 0) {
-        mtnt__tally_recovered(&d->tally, state == MTNT__STATE_COMMITTED);
-        return true;
-    }
-    mtnt__tally_failed(&d->tally, model, &error);
-    return false;
-}
-
 static void sort_in(struct dispatch *d, mtnt_model *model, mtnt__known *known)
 {
     mtnt_error error = MTNT_ERROR_INIT;
@@ -196,13 +185,8 @@ static void sort_in(struct dispatch *d, mtnt_model *model, mtnt__known *known)
         mtnt__tally_failed(&d->tally, model, &error);
     else if (mtnt__job_current(&d->job, model, known))
         mtnt__tally_current(&d->tally, model);
-    else if (mtnt__known_idle(known) || settle_first(d, model, known)) {
-        /* A recovery may have shown that nothing is left to do. */
-        if (mtnt__job_current(&d->job, model, known))
-            mtnt__tally_current(&d->tally, model);
-        else
-            add_task(d, model, known);
-    }
+    else
+        add_task(d, model, known);
 }
 
 static void lose_controller(struct dispatch *d, const mtnt_error *error)
@@ -443,12 +427,23 @@ static void queue_end(struct dispatch *d, mtnt__task *task)
     d->ended.items[d->ended.count++] = task;
 }
 
+/* A recovery that was not begun: nothing has happened, and no end is to be written. */
+static void drop_recovery(struct dispatch *d, mtnt__task *task)
+{
+    mtnt__tally_untouched(&d->tally, task->model);
+    free_task(d, task);
+}
+
 static void take_back(struct dispatch *d)
 {
     size_t count = mtnt__pool_withdraw(d->pool, d->news.done);
     mtnt__task **tasks = d->news.done;
 
     for (size_t i = 0; i < count; i++) {
+        if (tasks[i]->recovering) {
+            drop_recovery(d, tasks[i]);
+            continue;
+        }
         if (!d->lost && begun(tasks[i]) && (tasks[i]->phase == MTNT__TASK_BACK || !interrupting(d))) {
             mtnt__pool_push(d->pool, tasks[i]);
             continue;
@@ -456,6 +451,24 @@ static void take_back(struct dispatch *d)
         end_untouched(d, tasks[i]);
         queue_end(d, tasks[i]);
     }
+}
+
+/* A recovery may have shown that nothing is left to do. */
+static void take_recovered(struct dispatch *d, mtnt__task *task)
+{
+    task->recovering = false;
+    if (task->result_code != 0) {
+        mtnt__tally_failed(&d->tally, task->model, &task->error);
+        free_task(d, task);
+        return;
+    }
+    mtnt__tally_recovered(&d->tally, task->recovered == MTNT__STATE_COMMITTED);
+    if (!mtnt__job_current(&d->job, task->model, &task->known)) {
+        d->wanting.items[d->wanting.count++] = task;
+        return;
+    }
+    mtnt__tally_current(&d->tally, task->model);
+    free_task(d, task);
 }
 
 static bool same_server(const mtnt_model *a, const mtnt_model *b)
@@ -493,6 +506,8 @@ static void collect(struct dispatch *d, int64_t wait_ms)
         d->depth *= 2;
     for (size_t i = 0; i < d->news.started_count; i++) {
         /* A worker has it: nothing else of the task may be looked at. */
+        if (d->news.started[i]->recovering)
+            continue;
         if (!d->news.started[i]->announced)
             mtnt__tally_tenant_started(&d->tally, d->news.started[i]);
         d->news.started[i]->announced = true;
@@ -500,6 +515,10 @@ static void collect(struct dispatch *d, int64_t wait_ms)
     for (size_t i = 0; i < d->news.done_count; i++) {
         mtnt__task *task = d->news.done[i];
 
+        if (task->recovering) {
+            take_recovered(d, task);
+            continue;
+        }
         note_place(d, task);
         if (task->phase == MTNT__TASK_DONE)
             mtnt__tally_finished(&d->tally, task);

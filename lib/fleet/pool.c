@@ -45,7 +45,10 @@ static void *work(void *data)
             break;
         worker->task = next_task(pool);
         pthread_mutex_unlock(&pool->mutex);
-        mtnt__task_run(worker->task, &worker->link);
+        if (worker->task->recovering)
+            mtnt__task_recover(worker->task, &worker->link);
+        else
+            mtnt__task_run(worker->task, &worker->link);
         pthread_mutex_lock(&pool->mutex);
         pool->done[pool->done_count++] = worker->task;
         worker->task = NULL;

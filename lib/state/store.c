@@ -669,7 +669,7 @@ int mtnt__store_collect(mtnt_controller *controller, int64_t *ret_count, mtnt_er
 
 static int read_found(void *data, const mtnt_row *row, mtnt_error *err)
 {
-    mtnt__found *found = data;
+    mtnt__found_claim *found = data;
     const char *state = mtnt_row_text(row, 6);
 
     (void)err;
@@ -690,11 +690,11 @@ static int read_found(void *data, const mtnt_row *row, mtnt_error *err)
     return 0;
 }
 
-int mtnt__store_find(mtnt_controller *controller, const char *key, mtnt__found *ret_found, mtnt_error *err)
+int mtnt__store_find(mtnt_controller *controller, const char *key, mtnt__found_claim *ret_found, mtnt_error *err)
 {
     const mtnt_value values[] = {mtnt_value_text(key), mtnt_value_end()};
 
-    *ret_found = (mtnt__found){.state = MTNT__STATE_NONE};
+    *ret_found = (mtnt__found_claim){.state = MTNT__STATE_NONE};
     return mtnt__db_run(controller->db, read_found, ret_found, err, MTNT__QUERY_FOR(controller->db, find_claim),
                         values);
 }

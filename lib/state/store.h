@@ -166,13 +166,13 @@ int mtnt__store_resolve(mtnt_controller *controller, const char *chain, const mt
 int mtnt__store_collect(mtnt_controller *controller, int64_t *ret_count, mtnt_error *err);
 
 /* A claim by the last part of a gid: the migration's id, or the key of a unit of one. */
-typedef struct mtnt__found {
+typedef struct mtnt__found_claim {
     mtnt__unended claim; /* of the unit, for a key; migration "" = there is none */
     char chain[128], tenant[256];
     mtnt__migration_state state;
     mtnt__known known; /* of the tenant, when this is the migration that it is in; migration "" = it is not */
-} mtnt__found;
-int mtnt__store_find(mtnt_controller *controller, const char *key, mtnt__found *ret_found, mtnt_error *err);
+} mtnt__found_claim;
+int mtnt__store_find(mtnt_controller *controller, const char *key, mtnt__found_claim *ret_found, mtnt_error *err);
 
 /* Runs. */
 int mtnt__store_run_begin(mtnt_controller *controller, const char *chain, const char *command, int64_t *ret_run,

@@ -1,6 +1,7 @@
 /* Settling what an attempt has left unended: who may, what comes of it, and a worker that wakes up after it was given up. */
 #include <pthread.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,6 +120,103 @@ static void several_at_once(fleet *f)
     assert_text(fleet_known(f, 0), "idle|0|error");
     assert_text(fleet_migration(f, 0), "aborted");
     assert_text(fleet_gids(f), "");
+    fleet_must_perform(f, 0);
+    assert_text(fleet_known(f, 0), "idle|2|ok");
+}
+
+/* Two processes recover two tenants and run three others, all of them both. */
+static const int victims[] = {1, 3};
+
+static void perform_victims(fleet *f)
+{
+    f->data = f;
+    fleet_perform(f, (size_t)victims[f->counter], NULL);
+}
+
+static void run_all(fleet *f)
+{
+    fleet_report r;
+
+    _exit(fleet_run(f, 3, NULL, &r) == 0 ? 0 : 1);
+}
+
+static void beside_running_tenants(fleet *f)
+{
+    fleet_report r;
+    int status = 0;
+    pid_t other;
+
+    fleet_add(f, "a", WRITES_BOTH);
+    fleet_add_body(f, "b", WRITES_BOTH, (body){.during = die});
+    for (f->counter = 0; f->counter < 2; f->counter++)
+        assert_true(WIFSIGNALED(fleet_in_child(f, perform_victims)));
+    f->data = NULL;
+    other = fleet_begin_child(f, run_all);
+    fleet_reopen(f);
+    assert_code(f, fleet_run(f, 3, NULL, &r), 0);
+    assert_int_equal(waitpid(other, &status, 0), other);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    /* Whom the other one had when we came is no failure of the tenant. */
+    assert_code(f, fleet_run(f, 3, NULL, &r), 0);
+    assert_int_equal(r.counts.failed, 0);
+    for (size_t i = 0; i < f->count; i++) {
+        assert_text(fleet_known(f, i), "idle|2|ok");
+        assert_text(fleet_tables(f, i), "a;b;precious");
+        assert_text(fleet_notes(f, i), "a;b");
+    }
+    assert_text(fleet_gids(f), "");
+    assert_text(fleet_ask_controller(
+                    f, "SELECT count(*) FROM mtnt_migration WHERE state = 'aborted' AND error LIKE '%recovery%'"),
+                "2");
+    assert_text(fleet_ask_controller(f, "SELECT count(*) FROM mtnt_migration WHERE state = 'committed'"), "5");
+}
+
+/* What takes long to recover holds nobody up: it is the first of its run, and the last to be told. */
+static struct {
+    char order[FLEET_TENANTS * 4 + 1];
+} ends;
+
+static void note_end(void *data, const mtnt_event *event)
+{
+    (void)data;
+    if (event->type == MTNT_EVENT_TENANT_FINISHED) {
+        strcat(ends.order, mtnt_model_id(event->tenant));
+        strcat(ends.order, " ");
+    }
+}
+
+static void slow_recovery(fleet *f)
+{
+    mtnt_controller_options impatient = MTNT_CONTROLLER_OPTIONS_INIT;
+    mtnt_executor_options options = MTNT_EXECUTOR_OPTIONS_INIT;
+    mtnt_tenant_source source = fleet_source(f);
+    mtnt_executor *executor = NULL;
+    mtnt_counts counts;
+    sqlite3 *lock = NULL;
+
+    fleet_add(f, "a", MTNT_WRITES_MODEL);
+    fleet_add_body(f, "b", MTNT_WRITES_MODEL, (body){.during = die});
+    assert_true(WIFSIGNALED(fleet_in_child(f, perform_and_die)));
+    f->data = NULL;
+    /* Its model's register cannot be had until the lock timeout is over. */
+    assert_int_equal(sqlite3_open(f->tenants[0].dsn + strlen("sqlite:"), &lock), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(lock, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    mtnt_controller_close(f->controller);
+    f->controller = NULL;
+    impatient.lock_timeout_ms = 3000;
+    assert_code(f, mtnt_controller_open(&f->controller, f->controller_dsn, &impatient, &f->err), 0);
+    options.workers = 2;
+    options.reporter.event = note_end;
+    ends.order[0] = '\0';
+    assert_code(f, mtnt_executor_new(&executor, f->controller, f->chain, &options, &f->err), 0);
+    assert_code(f, mtnt_executor_migrate(executor, &source, &counts, &f->err), 0);
+    mtnt_executor_free(executor);
+    mtnt_tenant_source_close(&source);
+    assert_int_equal(counts.migrated, 3);
+    assert_int_equal(counts.failed, 1);
+    assert_int_equal(strlen(ends.order), 12);
+    assert_string_equal(ends.order + 9, "t1 ");
+    assert_int_equal(sqlite3_close(lock), SQLITE_OK);
     fleet_must_perform(f, 0);
     assert_text(fleet_known(f, 0), "idle|2|ok");
 }
@@ -345,6 +443,8 @@ int main(void)
         {"nothing_to_settle", nothing_to_settle, ON_ALL, 1, false},
         {"settled_by_a_run", settled_by_a_run, ON_ALL, 1, false},
         {"several_at_once", several_at_once, ON_ALL, 1, false},
+        {"beside_running_tenants", beside_running_tenants, ON_ALL, 5, false},
+        {"slow_recovery", slow_recovery, sqlite_models, 4, false},
         {"live_worker", live_worker, ON_ALL, 1, false},
         {"zombie_both_written", zombie_both_written, controller_decides, 1, false},
         {"zombie_controller_written", zombie_controller_written, controller_decides | ON(PAIR_POSTGRES_SQLITE), 1,

@@ -17,6 +17,15 @@
 static atomic_int at_work, most_at_work, ran, links_released;
 static atomic_bool hold; /* tasks run until it is false, or they are cancelled */
 
+static atomic_int recovered;
+
+void mtnt__task_recover(mtnt__task *task, mtnt__link *link)
+{
+    if (link->controller == NULL || !task->recovering)
+        abort();
+    atomic_fetch_add(&recovered, 1);
+}
+
 void mtnt__task_run(mtnt__task *task, mtnt__link *link)
 {
     int now = atomic_fetch_add(&at_work, 1) + 1, most = atomic_load(&most_at_work);
@@ -135,6 +144,23 @@ static void withdraws_what_waits(void **state)
     free_fixture(f);
 }
 
+static void recovers_what_was_interrupted(void **state)
+{
+    fixture *f = new_fixture(2);
+
+    (void)state;
+    atomic_store(&recovered, 0);
+    f->tasks[1].recovering = f->tasks[3].recovering = true;
+    for (size_t i = 0; i < 5; i++)
+        mtnt__pool_push(f->pool, f->tasks + i);
+    for (size_t done = 0; done < 5; done += f->news.done_count)
+        mtnt__pool_take(f->pool, &f->news, 1000);
+    mtnt__pool_free(f->pool);
+    assert_int_equal(atomic_load(&recovered), 2);
+    assert_int_equal(atomic_load(&ran), 3);
+    free_fixture(f);
+}
+
 static void cancels_what_runs(void **state)
 {
     fixture *f = new_fixture(3);
@@ -213,8 +239,11 @@ static void free_leaves_what_waits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_tasks_come_back),    cmocka_unit_test(withdraws_what_waits),
-        cmocka_unit_test(cancels_what_runs),      cmocka_unit_test(wakes_the_taker),
+        cmocka_unit_test(all_tasks_come_back),
+        cmocka_unit_test(withdraws_what_waits),
+        cmocka_unit_test(recovers_what_was_interrupted),
+        cmocka_unit_test(cancels_what_runs),
+        cmocka_unit_test(wakes_the_taker),
         cmocka_unit_test(free_leaves_what_waits),
     };
 
