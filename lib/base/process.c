@@ -148,13 +148,22 @@ mtnt__process_state mtnt__process_look(const char *text)
 
 /* ---- what it holds ---- */
 
-/* "1: POSIX  ADVISORY  WRITE 1234 08:01:5678 0 EOF". Devices are not compared: some file systems show other ones here than to stat. */
-static bool is_lock_of(const char *line, int64_t pid, ino_t inode)
+/* "1: POSIX  ADVISORY  WRITE 1234 08:01:5678 0 EOF"; one that is waited for has "->" before POSIX. Devices are not compared: some file systems show
+ * other ones here than to stat. */
+static bool is_lock_of(char *line, int64_t pid, ino_t inode)
 {
-    long long holder;
-    unsigned long long node;
+    enum { KIND = 1, HOLDER = 4, NODE = 5, FIELDS };
+    char *fields[FIELDS] = {NULL}, *rest = line;
+    int64_t holder, node;
 
-    return sscanf(line, "%*d: POSIX %*s %*s %lld %*x:%*x:%llu", &holder, &node) == 2 && holder == pid && node == inode;
+    for (int i = 0; i < FIELDS; i++) {
+        fields[i] = strtok_r(rest, " \n", &rest);
+        if (fields[i] == NULL)
+            return false;
+    }
+    return strcmp(fields[KIND], "POSIX") == 0 && mtnt__parse_int(fields[HOLDER], 1, INT64_MAX, &holder) &&
+           strrchr(fields[NODE], ':') != NULL && mtnt__parse_int(strrchr(fields[NODE], ':') + 1, 0, INT64_MAX, &node) &&
+           holder == pid && (ino_t)node == inode;
 }
 
 static bool is_locked_by(int64_t pid, ino_t inode)
@@ -220,7 +229,8 @@ int mtnt__process_end(const char *text, mtnt_error *err)
     case MTNT__PROCESS_ALIVE:
     case MTNT__PROCESS_STOPPED: break;
     }
-    parse_process(text, &other);
+    if (!parse_process(text, &other))
+        return mtnt_error_set(err, MTNT_E_REFUSED, "nobody knows which process it is");
     descriptor = (int)syscall(SYS_pidfd_open, (pid_t)other.pid, 0);
     if (descriptor < 0)
         return errno == ESRCH ? MTNT_OK

@@ -64,20 +64,21 @@ int mtnt__settle_check_home(const mtnt__settlement *settlement, mtnt_db *model, 
 }
 
 /* The model may not have our tables yet: then no row of this migration can be there, and the abort row needs them. */
-int mtnt__settle_begin(const mtnt__settlement *settlement, mtnt_db *db, mtnt_error *err)
+int mtnt__settle_begin(const mtnt__settlement *settlement, mtnt_db *decider, mtnt_error *err)
 {
     size_t before = 0;
-    int rc = mtnt__db_checkpoint(db, err);
+    int rc = mtnt__db_checkpoint(decider, err);
 
     if (rc != 0)
         return rc;
-    rc = on_model(settlement)
-             ? mtnt__db_begin_locked(db, mtnt__tables_lock_key(&mtnt__tables_model, settlement->model->schema), err)
-             : mtnt__db_begin(db, err);
+    rc =
+        on_model(settlement)
+            ? mtnt__db_begin_locked(decider, mtnt__tables_lock_key(&mtnt__tables_model, settlement->model->schema), err)
+            : mtnt__db_begin(decider, err);
     if (rc == 0)
-        rc = mtnt__settle_check_home(settlement, on_model(settlement) ? db : NULL, err);
+        rc = mtnt__settle_check_home(settlement, on_model(settlement) ? decider : NULL, err);
     if (rc == 0 && on_model(settlement))
-        rc = mtnt__tables_ensure(db, &mtnt__tables_model, &before, err);
+        rc = mtnt__tables_ensure(decider, &mtnt__tables_model, &before, err);
     return rc;
 }
 

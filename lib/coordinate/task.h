@@ -54,19 +54,19 @@ typedef struct mtnt__task {
     void *status_data;
 
     /* An earlier migration of the tenant is to be settled first: _recover instead of _run, without a claim. */
-    bool recovering;
     mtnt__migration_state recovered; /* how that one has ended */
+    bool recovering;
 
     /* for its end */
-    mtnt__end end; /* of the attempt at hand, for the store; borrowed texts are the task's */
     bool end_due;
+    bool announced;   /* the dispatcher's: its start has been reported */
+    mtnt__end end;    /* of the attempt at hand, for the store; borrowed texts are the task's */
     mtnt_error error; /* the first failure with all that followed it */
     mtnt_outcome outcome;
     int result_code;       /* 0, or error.code */
     mtnt__verdict verdict; /* of the task: COMMITTED, NOTHING, FAILED, IN_DOUBT, BLOCKED */
     char failed_operation[256];
     char migration[MTNT__ID_SIZE];
-    bool announced;      /* the dispatcher's: its start has been reported */
     size_t done_here;    /* operations this task has applied and may have to take back */
     mtnt__step *history; /* every step that ended, in order, for reporters */
     size_t history_count;

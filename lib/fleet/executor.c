@@ -643,17 +643,17 @@ static void sweep(struct dispatch *d)
     mtnt_controller *controller = d->executor->controller;
     mtnt_error error = MTNT_ERROR_INIT;
     mtnt_sweep found = {0};
-    int64_t collected = 0;
+    int64_t collected = 0, finished;
 
     if (!d->lost && d->place_count > 0)
         (void)mtnt__janitor(controller, (const mtnt_model *const *)d->places, d->place_count, &d->gate, false, NULL,
                             NULL, &found, &error);
-    if (found.committed + found.rolled_back > 0) {
+    finished = found.committed + found.rolled_back;
+    if (finished > 0) {
         mtnt_error_set(
             &error, MTNT_E_CANCELLED,
             "%lld prepared transaction%s of interrupted migrations %s finished: %lld committed, %lld rolled back",
-            (long long)(found.committed + found.rolled_back), found.committed + found.rolled_back == 1 ? "" : "s",
-            found.committed + found.rolled_back == 1 ? "was" : "were", (long long)found.committed,
+            (long long)finished, finished == 1 ? "" : "s", finished == 1 ? "was" : "were", (long long)found.committed,
             (long long)found.rolled_back);
         mtnt__tally_warning(&d->tally, &error);
     }
