@@ -240,7 +240,8 @@ int mtnt__survey_operations(mtnt__work *work, const char *tenant, mtnt_operation
 
 bool mtnt__survey_is_interrupted(const mtnt_tenant_info *info)
 {
-    return strcmp(info->state, "executing") == 0 || strcmp(info->state, "in_doubt") == 0;
+    return strcmp(info->state, "executing") == 0 || strcmp(info->state, "in_doubt") == 0 ||
+           strcmp(info->state, "compensating") == 0;
 }
 
 bool mtnt__survey_is_failed(const mtnt_tenant_info *info)

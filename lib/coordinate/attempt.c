@@ -283,10 +283,13 @@ static int make_steps(mtnt__attempt *attempt, mtnt_error *err)
     attempt->steps = calloc(attempt->count + 1, sizeof(*attempt->steps));
     if (attempt->steps == NULL)
         return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    /* All of them before anything is refused: reporters look at each. */
+    for (size_t i = 0; i < attempt->count; i++)
+        attempt->steps[i] =
+            (mtnt__step){.entry = attempt->chain->entries + attempt->plan[i], .status = MTNT_STATUS_PENDING};
     for (size_t i = 0; i < attempt->count && rc == 0; i++) {
-        const mtnt__chain_entry *entry = attempt->chain->entries + attempt->plan[i];
+        const mtnt__chain_entry *entry = attempt->steps[i].entry;
 
-        attempt->steps[i] = (mtnt__step){.entry = entry, .status = MTNT_STATUS_PENDING};
         attempt->writes |= attempt->unit.is ? entry->writes & attempt->unit.writes : entry->writes;
         saga = saga || mtnt__saga_asked(attempt->options, entry);
         rc = check_entry(attempt, entry, err);

@@ -201,6 +201,8 @@ int mtnt__commit(mtnt__attempt *attempt, mtnt_error *err);
 int mtnt__saga_perform(mtnt__attempt *attempt, mtnt_error *err);
 /* Whether an entry makes its migration a saga. */
 bool mtnt__saga_asked(const mtnt_migration_options *options, const mtnt__chain_entry *entry);
+/* Whether one of the chain's enabled operations does. */
+bool mtnt__saga_expected(const mtnt_migration_options *options, const mtnt_chain *chain);
 
 /* settle.c: what the decider says, made true on both sides. Recovery's steps 2 and 3. */
 typedef struct mtnt__settlement {

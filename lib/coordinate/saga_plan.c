@@ -12,6 +12,14 @@ bool mtnt__saga_asked(const mtnt_migration_options *options, const mtnt__chain_e
     return (entry->flags & asking) != 0 || (options->mode == MTNT_MODE_SAGA && (entry->writes & both) == both);
 }
 
+bool mtnt__saga_expected(const mtnt_migration_options *options, const mtnt_chain *chain)
+{
+    for (size_t i = 0; i < chain->count; i++)
+        if (!chain->entries[i].disabled && mtnt__saga_asked(options, chain->entries + i))
+            return true;
+    return false;
+}
+
 static const mtnt__chain_entry *entry_at(const mtnt__attempt *attempt, size_t step)
 {
     return attempt->steps[step].entry;

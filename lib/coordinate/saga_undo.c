@@ -123,6 +123,13 @@ static int64_t jitter(const mtnt__system *system)
     return system->random(system->data, &byte, sizeof(byte)) == 0 ? (int64_t)byte * PAUSE_MS / 256 : 0;
 }
 
+/* What the database says for good it says again; worse, a second try is in doubt, and passes over what it does not find. A body of the user's may have
+ * met something that passes. */
+static bool may_pass(const mtnt_error *err)
+{
+    return err->retryable || err->code == MTNT_E_OPERATION;
+}
+
 /* 0: undone. Not 0 with *ret_failed: it keeps failing. */
 static int undo_unit(mtnt__saga *saga, struct undo *undo, bool *ret_failed, mtnt_error *err)
 {
@@ -133,7 +140,8 @@ static int undo_unit(mtnt__saga *saga, struct undo *undo, bool *ret_failed, mtnt
 
     for (int tries = 1; rc == 0; tries++) {
         rc = undo_once(saga, undo, &verdict, &own);
-        if (rc == 0 || verdict == MTNT__VERDICT_IN_DOUBT || verdict == MTNT__VERDICT_BLOCKED || tries == TRIES)
+        if (rc == 0 || verdict == MTNT__VERDICT_IN_DOUBT || verdict == MTNT__VERDICT_BLOCKED || tries == TRIES ||
+            !may_pass(&own))
             break;
         /* Others that wait for the same lock wait for other times. */
         system->sleep_ms(system->data, PAUSE_MS * tries + jitter(system));

@@ -98,7 +98,9 @@ static void announce(struct dispatch *d, const mtnt_model *model)
         return;
     if (model != NULL)
         guarantee = mtnt__mode_guarantee(
-            mtnt__mode_choose(d->executor->controller, model, d->job.ladder.writes_after[0], false));
+            mtnt__saga_expected(&d->executor->options.migration, d->executor->chain)
+                ? MTNT__MODE_SAGA
+                : mtnt__mode_choose(d->executor->controller, model, d->job.ladder.writes_after[0], false));
     if (d->source->total != NULL)
         d->tally.counts.total = d->source->total(d->source->data);
     mtnt__tally_run_started(&d->tally, (int)d->executor->workers, guarantee);
