@@ -106,6 +106,20 @@ void mtnt__saga_note(mtnt__saga *saga, const mtnt__journal_step *step, bool done
     mtnt__saga_journal(saga, write_note, &note, NULL);
 }
 
+static int write_completion(mtnt__saga *saga, void *data, mtnt_error *err)
+{
+    const mtnt__system *system = saga->link->controller->system;
+
+    return mtnt__journal_complete(saga->controller, saga->claim->migration, data, system->wall_ms(system->data), err);
+}
+
+int mtnt__saga_complete(mtnt__saga *saga, const mtnt__journal_step *last, mtnt_error *err)
+{
+    mtnt__journal_step step = *last;
+
+    return mtnt__saga_journal(saga, write_completion, &step, err);
+}
+
 /* Which database the decider of a unit was. */
 static const char *home_of(const mtnt__saga *saga, const char *decider)
 {
@@ -385,6 +399,22 @@ static int go_back(struct forward *f, mtnt_error *err)
     return err->code;
 }
 
+/* Every unit has committed; whether the saga has is decided here, against a recovery that may have turned it meanwhile. */
+static int complete(struct forward *f, mtnt__verdict *ret_verdict, mtnt_error *err)
+{
+    int rc = mtnt__attempt_move_position(f->whole, err);
+
+    if (rc != 0)
+        return rc;
+    rc = mtnt__saga_complete(&f->saga, &f->step, err);
+    if (rc != 0)
+        *ret_verdict = MTNT__VERDICT_IN_DOUBT;
+    /* Whoever has turned it goes on with it. */
+    if (rc == MTNT_E_CANCELLED)
+        f->whole->at = MTNT__STATE_COMPENSATING;
+    return rc;
+}
+
 int mtnt__saga_perform(mtnt__attempt *attempt, mtnt_error *err)
 {
     struct forward f = {.whole = attempt,
@@ -411,7 +441,7 @@ int mtnt__saga_perform(mtnt__attempt *attempt, mtnt_error *err)
         goto out;
     rc = run_all(&f, &verdict, err);
     if (rc == 0)
-        rc = mtnt__attempt_move_position(attempt, err);
+        rc = complete(&f, &verdict, err);
     if (rc == 0)
         attempt->verdict = MTNT__VERDICT_COMMITTED;
     else if (verdict == MTNT__VERDICT_IN_DOUBT || verdict == MTNT__VERDICT_BLOCKED)

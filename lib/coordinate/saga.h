@@ -61,6 +61,8 @@ int mtnt__saga_journal(mtnt__saga *saga, mtnt__saga_write write, void *data, mtn
 int mtnt__saga_read(mtnt__saga *saga, mtnt__journal *ret_journal, mtnt_error *err);
 /* Writes what has become of a step; a failure to write it is no loss, since the register knows. */
 void mtnt__saga_note(mtnt__saga *saga, const mtnt__journal_step *step, bool done, const char *error);
+/* Says that the last unit is done, which makes the saga one that is never taken back. CANCELLED: it is being taken back already. */
+int mtnt__saga_complete(mtnt__saga *saga, const mtnt__journal_step *last, mtnt_error *err);
 /* What the register says of a step, hardened, and finished on both sides: abort is written where there was nothing. */
 int mtnt__saga_settle(mtnt__saga *saga, const mtnt__journal_step *step, bool *ret_committed, mtnt_error *err);
 

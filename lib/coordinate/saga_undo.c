@@ -313,7 +313,9 @@ int mtnt__saga_undo(mtnt__saga *saga, mtnt__migration_event *ret_event, mtnt_err
     /* Read after the turn: nobody adds to it any more. */
     if (rc == 0)
         rc = mtnt__saga_read(saga, &journal, err);
-    if (rc == 0)
+    if (rc == 0 && mtnt__journal_completed(&journal, saga->claim->backward))
+        *ret_event = MTNT__EVENT_COMMIT;
+    else if (rc == 0)
         rc = saga->claim->backward ? stop_rewind(saga, &journal, ret_event, err)
                                    : undo_all(saga, &journal, ret_event, err);
     mtnt__journal_release(&journal);
@@ -322,27 +324,26 @@ int mtnt__saga_undo(mtnt__saga *saga, mtnt__migration_event *ret_event, mtnt_err
 
 /* ---- recovery ---- */
 
-/* Every unit that was planned has committed: there is nothing to take back. */
+/* Every unit that was planned has committed, and so has the saga: there is nothing to take back. */
 static int all_committed(mtnt__saga *saga, bool *ret_all, mtnt_error *err)
 {
+    bool backward = saga->claim->backward;
     mtnt__journal journal = {0};
-    int64_t done = 0, units = -1;
-    const mtnt__journal_step *open = NULL;
+    const mtnt__journal_step *last = NULL;
+    bool committed = false;
     int rc = mtnt__saga_read(saga, &journal, err);
 
-    for (size_t i = 0; rc == 0 && i < journal.count; i++) {
-        const mtnt__journal_step *step = journal.steps + i;
-
-        if (step->backward != saga->claim->backward)
-            continue;
-        units = step->units;
-        done += step->state == MTNT__JOURNAL_DONE;
-        open = step->state == MTNT__JOURNAL_INTENT ? step : open;
+    for (size_t i = 0; rc == 0 && i < journal.count; i++)
+        if (journal.steps[i].backward == backward)
+            last = journal.steps + i;
+    *ret_all = rc == 0 && mtnt__journal_completed(&journal, backward);
+    /* Only the last one can be open when all the others are done: each intent says that the unit before it is. */
+    if (rc == 0 && last != NULL && last->state == MTNT__JOURNAL_INTENT && last->unit == last->units - 1) {
+        rc = mtnt__saga_settle(saga, last, &committed, err);
+        if (rc == 0 && committed)
+            rc = mtnt__saga_complete(saga, last, err);
+        *ret_all = rc == 0 && committed;
     }
-    *ret_all = units >= 0 && done == units;
-    /* Only the last one may be open: each intent says that the unit before it is done. */
-    if (rc == 0 && open != NULL && done == units - 1)
-        rc = mtnt__saga_settle(saga, open, ret_all, err);
     mtnt__journal_release(&journal);
     return rc;
 }

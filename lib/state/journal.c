@@ -90,6 +90,42 @@ int mtnt__journal_finish(mtnt_db *db, const char *migration, const mtnt__journal
     return mtnt__db_run(db, NULL, NULL, err, MTNT__QUERY_FOR(db, step_finish), values);
 }
 
+static int read_turned(void *data, const mtnt_row *row, mtnt_error *err)
+{
+    const char *state = mtnt_row_text(row, 0);
+
+    (void)err;
+    *(bool *)data = state == NULL || (strcmp(state, "executing") != 0 && strcmp(state, "in_doubt") != 0);
+    return 0;
+}
+
+int mtnt__journal_complete(mtnt_db *db, const char *migration, const mtnt__journal_step *last, int64_t now_ms,
+                           mtnt_error *err)
+{
+    const mtnt_value values[] = {mtnt_value_text(migration), mtnt_value_end()};
+    mtnt__journal_step done = *last;
+    bool turned = true;
+    int rc = mtnt__db_run(db, read_turned, &turned, err, MTNT__QUERY_FOR(db, saga_look), values);
+
+    if (rc == 0 && turned)
+        rc = mtnt_error_set(err, MTNT_E_CANCELLED,
+                            "another process has taken this migration over, and takes back what it has done");
+    done.state = MTNT__JOURNAL_DONE;
+    return rc == 0 ? mtnt__journal_finish(db, migration, &done, NULL, now_ms, err) : rc;
+}
+
+bool mtnt__journal_completed(const mtnt__journal *journal, bool backward)
+{
+    int64_t done = 0, units = -1;
+
+    for (size_t i = 0; i < journal->count; i++)
+        if (journal->steps[i].backward == backward) {
+            done += journal->steps[i].state == MTNT__JOURNAL_DONE;
+            units = journal->steps[i].units;
+        }
+    return done == units;
+}
+
 int mtnt__journal_turn(mtnt_db *db, const char *migration, mtnt_error *err)
 {
     const mtnt_value values[] = {mtnt_value_text(migration), mtnt_value_end()};

@@ -36,6 +36,12 @@ int mtnt__journal_intend(mtnt_db *db, const char *migration, const mtnt__journal
                          int64_t now_ms, mtnt_error *err);
 int mtnt__journal_finish(mtnt_db *db, const char *migration, const mtnt__journal_step *step, const char *error,
                          int64_t now_ms, mtnt_error *err);
+/* The last unit is done, and with it the saga: from then on whoever turns it finds every unit done, and goes forward. CANCELLED when it has been turned:
+ * it is being taken back, and must not be called committed. */
+int mtnt__journal_complete(mtnt_db *db, const char *migration, const mtnt__journal_step *last, int64_t now_ms,
+                           mtnt_error *err);
+/* Every unit that was planned is noted as done, in that direction. */
+bool mtnt__journal_completed(const mtnt__journal *journal, bool backward);
 /* executing or in doubt → compensating. CANCELLED when it is neither, nor turned already: whoever asks must not compensate. */
 int mtnt__journal_turn(mtnt_db *db, const char *migration, mtnt_error *err);
 int mtnt__journal_read(mtnt_db *db, const char *migration, mtnt__journal *ret_journal, mtnt_error *err);

@@ -483,6 +483,34 @@ static void zombie_outside(fleet *f)
     assert_text(fleet_applied(f, 0), "a;b;c");
 }
 
+/* A recovery turns the saga between its last unit's commit and its end: it is not called committed, and goes back as a whole. */
+static void turned_at_the_end(fleet *f)
+{
+    fleet_add(f, "a", MTNT_WRITES_MODEL);
+    fleet_add_body(f, "b", MTNT_WRITES_MODEL, (body){.flags = OUTSIDE});
+    assert_text(fleet_ask_controller(f, "CREATE FUNCTION turn() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                                        "UPDATE public.mtnt_migration SET state = 'compensating'; "
+                                        "UPDATE public.mtnt_tenant SET state = 'compensating'; RETURN NEW; END $$"),
+                "");
+    /* The model's tables come with the first unit. */
+    fleet_add(f, "z", MTNT_WRITES_MODEL);
+    fleet_must_perform(f, 0);
+    fleet_must_rewind(f, 0);
+    assert_text(fleet_ask_model(f, 0,
+                                "CREATE TRIGGER turn AFTER INSERT ON mtnt_applied FOR EACH ROW WHEN (NEW.name = 'z') "
+                                "EXECUTE FUNCTION public.turn()"),
+                "");
+    assert_code(f, fleet_perform(f, 0, NULL), MTNT_E_CANCELLED);
+    assert_says(f->err.message, "takes back what it has done");
+    assert_text(fleet_migration(f, 0), "compensating");
+    assert_text(fleet_ask_model(f, 0, "DROP TRIGGER turn ON mtnt_applied"), "");
+    fleet_reopen(f);
+    assert_code(f, fleet_recover(f, 0), 0);
+    expect_nothing(f);
+    fleet_must_perform(f, 0);
+    assert_text(fleet_applied(f, 0), "a;b;z");
+}
+
 int main(void)
 {
     const unsigned int postgres_model = ON(PAIR_POSTGRES) | ON(PAIR_OTHER_SCHEMA) | ON(PAIR_SQLITE_POSTGRES);
@@ -515,6 +543,7 @@ int main(void)
          .pairs = ON(PAIR_SCHEMA) | ON(PAIR_OTHER_SCHEMA),
          .without_models = true},
         {.name = "invalid_index", .run = invalid_index, .pairs = postgres_model},
+        {.name = "turned_at_the_end", .run = turned_at_the_end, .pairs = ON(PAIR_SCHEMA)},
         {.name = "zombie_outside", .run = zombie_outside, .pairs = ON_ALL},
     };
 
