@@ -19,7 +19,8 @@ static const mtnt__chain_entry *creator(const mtnt_chain *chain)
 static int missing(mtnt__attempt *attempt, mtnt_error *err)
 {
     const mtnt_model *model = attempt->claim->model;
-    int rc = mtnt__remove_explain(attempt, err);
+    int rc =
+        attempt->controller == NULL ? 0 : mtnt__remove_explain(attempt->controller, model, attempt->known.uuid, err);
 
     if (rc != 0)
         return rc;

@@ -39,11 +39,11 @@ typedef struct mtnt__attempt {
     mtnt__link *link;
     mtnt__claim *claim;
     mtnt__mode mode;
+    bool backup; /* options->backup is to be seen to: nothing was changed yet */
     mtnt__known known;
     ptrdiff_t last;         /* chain index of options->to, -1 = none */
     int64_t steps_limit;    /* 0 = none */
     int64_t only_run;       /* rewind: 0 = any */
-    bool backup;            /* options->backup is to be seen to: nothing was changed yet */
     atomic_bool *cancelled; /* set by another thread; handles are cancelled too */
     /* as a unit of a saga; all zero otherwise */
     struct {
@@ -69,7 +69,6 @@ typedef struct mtnt__attempt {
     mtnt_scope scope;
     mtnt_db *controller, *model; /* owned, but for the reader */
     mtnt_db *model_reader;       /* for compensation; NULL = nothing may survive */
-    bool controller_is_reader, gated;
     mtnt__deadline_ms deadline;
     mtnt__identity identity;
     mtnt__applied applied;
@@ -78,19 +77,19 @@ typedef struct mtnt__attempt {
     mtnt_operation *operations;
     size_t count, reached; /* reached: operations whose setup or execute was begun */
     uint32_t writes;
+    bool controller_is_reader, gated, model_missing, created;
     size_t prepared_maximum; /* two-phase: max_prepared_transactions of the prepared side */
     char *provisional;       /* provisional: path or database name */
-    bool model_missing, created;
-    bool removes, restores; /* tombstone: what the operation has asked for */
-    int64_t grace_ms;
+    int64_t grace_ms;        /* tombstone: what the operation has asked for */
+    bool removes, restores;
     mtnt__migration_state at; /* of the migration, in the controller: EXECUTING until a saga turns */
 
     /* how it went */
     mtnt__verdict verdict;
     uint32_t needs;
-    bool needs_provisional, needs_tombstone, needs_saga;
-    mtnt__position before, position; /* of the model; valid when `positioned` */
-    bool positioned, made_model, backed_up;
+    bool needs_provisional, needs_tombstone, needs_saga, made_model;
+    bool backed_up, positioned; /* positioned: the two below are the model's */
+    mtnt__position before, position;
     int64_t from_version;
     mtnt__step *recorded; /* malloc'ed: applied before this attempt, and unknown to the controller */
     size_t recorded_count;
@@ -166,8 +165,8 @@ void mtnt__tombstone_schema(const mtnt_model *model, const char *migration, char
 int mtnt__remove_settle_prepared(mtnt__attempt *attempt, mtnt_error *err);
 /* Before any operation: the model bears our marks, and nobody else is in its database. FOREIGN, REFUSED. */
 int mtnt__remove_check(mtnt__attempt *attempt, mtnt_error *err);
-/* Why the model is not there, when it was put away: NOT_FOUND; 0 = it was not. */
-int mtnt__remove_explain(const mtnt__attempt *attempt, mtnt_error *err);
+/* Why the model is not there, when it was put away: NOT_FOUND; 0 = it was not. db: the controller; uuid: the model in question, "" = any. */
+int mtnt__remove_explain(mtnt_db *db, const mtnt_model *model, const char *uuid, mtnt_error *err);
 /* The row that decides, in the attempt's controller transaction. */
 int mtnt__remove_record(mtnt__attempt *attempt, mtnt_error *err);
 

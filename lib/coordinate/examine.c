@@ -238,6 +238,8 @@ int mtnt_coordinator_examine_operations(mtnt_controller *controller, const mtnt_
     rc = survey_chain(chain, indices, count, mode, &all, err);
     if (rc == 0)
         rc = mtnt__db_exists(mtnt__model_dsn(model), &options, &ret_examination->model_exists, err);
+    if (rc == 0 && !ret_examination->model_exists && controller->tables)
+        rc = mtnt__remove_explain(controller->db, model, "", err);
     if (rc == 0 && !ret_examination->model_exists && !all.creates)
         rc = mtnt_error_set(err, MTNT_E_NOT_FOUND, "its model %s does not exist, and the chain does not create it",
                             model->shown);

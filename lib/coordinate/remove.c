@@ -154,15 +154,13 @@ static void describe_removal(const mtnt__removal *removal, const mtnt_model *mod
             model->shown, removal->migration, removal->chain, removal->tombstone, when);
 }
 
-int mtnt__remove_explain(const mtnt__attempt *attempt, mtnt_error *err)
+int mtnt__remove_explain(mtnt_db *db, const mtnt_model *model, const char *uuid, mtnt_error *err)
 {
-    const mtnt_model *model = attempt->claim->model;
     mtnt__removal removal;
 
-    if (attempt->controller == NULL ||
-        mtnt__removal_of_tenant(attempt->controller, mtnt_model_id(model), mtnt__model_key(model), &removal, NULL) != 0)
+    if (mtnt__removal_of_tenant(db, mtnt_model_id(model), mtnt__model_key(model), &removal, NULL) != 0)
         return 0;
-    if (attempt->known.uuid[0] != '\0' && strcmp(attempt->known.uuid, removal.uuid) != 0)
+    if (uuid[0] != '\0' && strcmp(uuid, removal.uuid) != 0)
         return 0;
     describe_removal(&removal, model, err);
     return MTNT_E_NOT_FOUND;

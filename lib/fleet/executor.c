@@ -155,7 +155,7 @@ static void note_grave(struct dispatch *d, mtnt_model *model)
 
     if (d->job.backward)
         return;
-    graves = realloc(d->graves, (d->grave_count + 1) * sizeof(*graves));
+    graves = realloc(d->graves, (d->grave_count + 1) * sizeof(mtnt_model *));
     if (graves == NULL)
         return;
     d->graves = graves;

@@ -48,6 +48,8 @@ test_put_away_and_back() {
     ok status
     says 'version 3 +2' '2 tenants: 2 current, 0 pending, 0 failed' 'models deleted 2 · put away 2 · removed for good 0'
     says_not 'lost'
+    run doctor
+    says 'was put away by migration'
     ok rewind --steps 1 --tenant a
     same "$(sqlite3 models/a.db .dump | cksum)" "$before"
     same "$(tombstones)" 1
