@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fleet_fixture.h"
 
@@ -182,6 +183,110 @@ static void idempotency_keys(fleet *f)
     free(keys[0]);
     free(keys[1]);
     expect_nothing(f);
+}
+
+/* ---- a probe ---- */
+
+/* What the probe finds, and how it went: one test at a time. */
+static struct probing {
+    mtnt_progress finds;
+    int probes, told[3];
+    bool fails;
+} probing;
+
+static int probing_execute(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model, mtnt_error *err)
+{
+    (void)operation;
+    (void)context;
+    (void)model;
+    return probing.fails ? mtnt_error_set(err, MTNT_E_OPERATION, "as the test wants it") : 0;
+}
+
+static int probing_probe(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model,
+                         mtnt_progress *ret_progress, mtnt_error *err)
+{
+    int64_t tables = -1;
+
+    (void)operation;
+    (void)model;
+    probing.probes++;
+    *ret_progress = probing.finds;
+    return mtnt_db_query_int(mtnt_scope_model(context), &tables, err, "SELECT count(*) FROM precious");
+}
+
+static int probing_rollback(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model, mtnt_error *err)
+{
+    (void)operation;
+    (void)model;
+    (void)err;
+    probing.told[mtnt_context_progress(context)]++;
+    return 0;
+}
+
+static const mtnt_operation_class probing_class = {
+    MTNT_OPERATION_CLASS_INIT, .name = "probing",          .writes = MTNT_WRITES_MODEL,
+    .flags = OUTSIDE,          .execute = probing_execute, .rollback = probing_rollback,
+    .probe = probing_probe,
+};
+
+/* Asked only where it is in doubt, and believed. */
+static void probed(fleet *f)
+{
+    probing = (struct probing){.finds = MTNT_PROGRESS_NOT_STARTED, .fails = true};
+    assert_int_equal(mtnt_chain_add(f->chain, &probing_class, 1, NULL, &f->err), 0);
+    assert_code(f, fleet_perform(f, 0, NULL), MTNT_E_OPERATION);
+    assert_int_equal(probing.probes, 1);
+    assert_int_equal(probing.told[MTNT_PROGRESS_NOT_STARTED], 1);
+    probing = (struct probing){.finds = MTNT_PROGRESS_DONE, .fails = true};
+    assert_code(f, fleet_perform(f, 0, NULL), MTNT_E_OPERATION);
+    assert_int_equal(probing.told[MTNT_PROGRESS_DONE], 1);
+    /* Done for certain, it is not asked. */
+    probing = (struct probing){.finds = MTNT_PROGRESS_IN_DOUBT};
+    fleet_add_body(f, "last", MTNT_WRITES_MODEL, (body){.fail_at = "execute"});
+    assert_code(f, fleet_perform(f, 0, NULL), MTNT_E_OPERATION);
+    assert_int_equal(probing.probes, 0);
+    assert_int_equal(probing.told[MTNT_PROGRESS_DONE], 1);
+    expect_nothing(f);
+}
+
+/* ---- locks ---- */
+
+static void *hold_lock(void *data)
+{
+    fleet_ask_model(data, 0, "BEGIN; LOCK TABLE precious; SELECT pg_sleep(1.2); COMMIT");
+    return NULL;
+}
+
+/* Somebody has the table for longer than the lock timeout: the statement waits again, a little later each time, and what is before it in the script is
+ * not run twice. */
+static void lock_is_waited_for_again(fleet *f)
+{
+    mtnt_controller_options options = MTNT_CONTROLLER_OPTIONS_INIT;
+    mtnt_controller *impatient = NULL;
+    mtnt_coordinator *coordinator = NULL;
+    pthread_t thread;
+
+    fleet_add_body(f, "b", MTNT_WRITES_MODEL,
+                   (body){.flags = OUTSIDE,
+                          .model_up = "CREATE TABLE b (a INTEGER); CREATE INDEX CONCURRENTLY i ON precious (a)"});
+    options.lock_timeout_ms = 500;
+    assert_int_equal(mtnt_controller_open(&impatient, f->controller_dsn, &options, &f->err), 0);
+    assert_int_equal(mtnt_coordinator_new(&coordinator, impatient, f->tenants[0].model, f->chain, NULL, &f->err), 0);
+    assert_int_equal(pthread_create(&thread, NULL, hold_lock, f), 0);
+    for (int i = 0;
+         i < 500 && strcmp(fleet_ask_database(
+                               f, NULL,
+                               "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'BEGIN; LOCK TABLE precious%' "
+                               "AND wait_event = 'PgSleep'"),
+                           "1") != 0;
+         i++)
+        usleep(10000);
+    assert_code(f, mtnt_coordinator_perform(coordinator, &f->err), 0);
+    pthread_join(thread, NULL);
+    mtnt_coordinator_free(coordinator);
+    mtnt_controller_close(impatient);
+    assert_text(fleet_tables(f, 0), "b;precious");
+    assert_text(fleet_ask_model(f, 0, "SELECT count(*) FROM pg_index WHERE NOT indisvalid"), "0");
 }
 
 /* ---- forward only ---- */
@@ -521,6 +626,8 @@ int main(void)
         {.name = "failure_outside", .run = failure_outside, .pairs = ON_ALL},
         {.name = "told_how_much", .run = told_how_much, .pairs = ON_ALL},
         {.name = "turned_between", .run = turned_between, .pairs = ON_ALL},
+        {.name = "probed", .run = probed, .pairs = ON_ALL},
+        {.name = "lock_is_waited_for_again", .run = lock_is_waited_for_again, .pairs = ON(PAIR_POSTGRES)},
         {.name = "idempotency_keys", .run = idempotency_keys, .pairs = ON_ALL},
         {.name = "forward_only", .run = forward_only, .pairs = ON_ALL},
         {.name = "no_way_back", .run = no_way_back, .pairs = ON_ALL},
