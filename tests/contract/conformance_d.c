@@ -635,7 +635,7 @@ static void d9_late_end(fleet *f)
     fleet_add_body(f, "b", MTNT_WRITES_MODEL, (body){.during = taken_and_failed});
     assert_code(f, fleet_perform(f, 0, NULL), MTNT_E_OPERATION);
     assert_says(f->err.message, "boom");
-    assert_text(fleet_ask_controller(f, all_of_it), f->data);
+    assert_text(fleet_ask_controller(f, all_of_it), (const char *)f->data);
     assert_says(f->data, "executing|0||");
     free(f->data);
     fleet_must_perform(f, 0);
@@ -683,7 +683,7 @@ static void d9_given_up(fleet *f)
     assert_code(f, fleet_perform(f, 0, NULL), MTNT_E_BLOCKED);
     assert_says(f->err.message, "given up by a recovery");
     assert_non_null(f->data);
-    assert_text(fleet_ask_controller(f, all_of_it), f->data);
+    assert_text(fleet_ask_controller(f, all_of_it), (const char *)f->data);
     assert_says(f->data, "idle|0|");
     free(f->data);
     assert_text(fleet_tables(f, 0), "precious");
@@ -700,7 +700,7 @@ static void d9_late_everything(fleet *f)
     assert_code(f, fleet_perform(f, 0, NULL), MTNT_E_BLOCKED);
     assert_says(f->err.message, "given up by a recovery");
     assert_non_null(f->data);
-    assert_text(fleet_ask_controller(f, all_of_it), f->data);
+    assert_text(fleet_ask_controller(f, all_of_it), (const char *)f->data);
     assert_says(f->data, "idle|2|");
     assert_says(f->data, "|COMPLETED|2|1");
     free(f->data);

@@ -12,7 +12,8 @@
 
 /* ---- a process that dies at a place ---- */
 
-static enum { NOWHERE, AFTER_PREPARE, BEFORE_FINISH, IN_OPERATION } die_at;
+typedef enum place { NOWHERE, AFTER_PREPARE, BEFORE_FINISH, IN_OPERATION } place;
+static place die_at;
 
 int __real_mtnt__db_prepare(mtnt_db *db, const char *gid, mtnt_error *err);
 int __wrap_mtnt__db_prepare(mtnt_db *db, const char *gid, mtnt_error *err);
@@ -50,7 +51,7 @@ static void perform(fleet *f)
     fleet_perform(f, 0, NULL);
 }
 
-static void die(fleet *f, uint32_t writes, int where)
+static void die(fleet *f, uint32_t writes, place where)
 {
     int status;
 

@@ -253,7 +253,7 @@ static void probed(fleet *f)
 
 static void *hold_lock(void *data)
 {
-    fleet_ask_model(data, 0, "BEGIN; LOCK TABLE precious; SELECT pg_sleep(1.2); COMMIT");
+    fleet_ask_model(data, 0, "BEGIN; LOCK TABLE precious; SELECT pg_sleep(2); COMMIT");
     return NULL;
 }
 
@@ -269,7 +269,7 @@ static void lock_is_waited_for_again(fleet *f)
     fleet_add_body(f, "b", MTNT_WRITES_MODEL,
                    (body){.flags = OUTSIDE,
                           .model_up = "CREATE TABLE b (a INTEGER); CREATE INDEX CONCURRENTLY i ON precious (a)"});
-    options.lock_timeout_ms = 500;
+    options.lock_timeout_ms = 700;
     assert_int_equal(mtnt_controller_open(&impatient, f->controller_dsn, &options, &f->err), 0);
     assert_int_equal(mtnt_coordinator_new(&coordinator, impatient, f->tenants[0].model, f->chain, NULL, &f->err), 0);
     assert_int_equal(pthread_create(&thread, NULL, hold_lock, f), 0);
@@ -616,6 +616,23 @@ static void turned_at_the_end(fleet *f)
     assert_text(fleet_applied(f, 0), "a;b;z");
 }
 
+/* … and one that turns it after that finds every unit done: forward. */
+static void turned_after_the_end(fleet *f)
+{
+    add_three(f);
+    fleet_must_perform(f, 0);
+    fleet_ask_controller(f, "UPDATE mtnt_migration SET state = 'compensating', finished_ms = NULL");
+    fleet_ask_controller(f, "UPDATE mtnt_tenant SET state = 'compensating', owner = 'nobody', lease_until_ms = 0");
+    fleet_log_clear(f);
+    fleet_reopen(f);
+    assert_code(f, fleet_recover(f, 0), 0);
+    assert_text(fleet_log(f, "t1"), "");
+    assert_text(fleet_migration(f, 0), "committed");
+    assert_text(fleet_tables(f, 0), "a;b;c;precious");
+    assert_text(fleet_notes(f, 0), "a;c");
+    assert_text(fleet_known(f, 0), "idle|3|ok");
+}
+
 int main(void)
 {
     const unsigned int postgres_model = ON(PAIR_POSTGRES) | ON(PAIR_OTHER_SCHEMA) | ON(PAIR_SQLITE_POSTGRES);
@@ -651,6 +668,7 @@ int main(void)
          .without_models = true},
         {.name = "invalid_index", .run = invalid_index, .pairs = postgres_model},
         {.name = "turned_at_the_end", .run = turned_at_the_end, .pairs = ON(PAIR_SCHEMA)},
+        {.name = "turned_after_the_end", .run = turned_after_the_end, .pairs = ON_ALL},
         {.name = "zombie_outside", .run = zombie_outside, .pairs = ON_ALL},
     };
 
