@@ -101,7 +101,7 @@ static int gather(mtnt__work *work, mtnt_model ***ret_models, size_t *ret_count)
 
     while (exit_code == 0 && (rc = source.next(source.data, &model, &err)) == 0 && model != NULL) {
         if (*ret_count == size) {
-            mtnt_model **bigger = reallocarray(*ret_models, size * 2 + 64, sizeof **ret_models);
+            mtnt_model **bigger = reallocarray(*ret_models, size * 2 + 64, sizeof(mtnt_model *));
 
             if (bigger == NULL) {
                 mtnt_model_free(model);
