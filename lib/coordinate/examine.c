@@ -112,16 +112,18 @@ static void warn(const side *at, bool decides, char *ret_warning, size_t size)
     if (standbys->not_readable || standbys->unseen > 0)
         snprintf(
             ret_warning, size,
-            "not known whether standbys of %s are synchronous: this role may not see pg_stat_replication. Grant it "
+            "not known whether standbys of %.180s are synchronous: this role may not see pg_stat_replication. Grant it "
             "pg_read_all_stats",
             at->called);
     else if (standbys->waits && standbys->synchronous == 0)
-        snprintf(ret_warning, size,
-                 "%s has synchronous_standby_names set, and no such standby is connected: each commit waits for one",
-                 at->called);
+        snprintf(
+            ret_warning, size,
+            "%.180s has synchronous_standby_names set, and no such standby is connected: each commit waits for one",
+            at->called);
     else if (standbys->connected > 0 && standbys->synchronous == 0)
         snprintf(ret_warning, size,
-                 "%s has only asynchronous standbys: a failover can lose %s. Set synchronous_standby_names", at->called,
+                 "%.180s has only asynchronous standbys: a failover can lose %s. Set synchronous_standby_names",
+                 at->called,
                  decides ? "a decision that was acknowledged" : "its part of a migration that was acknowledged");
 }
 

@@ -534,7 +534,7 @@ static void replay_all(image *i)
 
 static void path_of(char path[512], const char *name)
 {
-    snprintf(path, 512, "%s/%s", disk->folder, name);
+    snprintf(path, 512, "%s/%.255s", disk->folder, name);
 }
 
 /* Where a file waits that may be under another name, or gone. */
