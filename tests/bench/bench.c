@@ -266,6 +266,18 @@ void bench_write_project(const bench_options *options, const char *folder, const
     bench_write(bench_text("%s/tenants.yaml", folder), tenants);
 }
 
+const char *bench_server_query(const char *server)
+{
+    char *copy = strdup(server), *rest = copy, *word;
+    const char *query = "";
+
+    while ((word = strtok_r(rest, " ", &rest)) != NULL)
+        if (strncmp(word, "dbname=", 7) != 0)
+            query = bench_text("%s%s%s", query, *query != '\0' ? "&" : "?", word);
+    free(copy);
+    return query;
+}
+
 void bench_settle(void)
 {
     sync();
@@ -283,20 +295,27 @@ static void write_list(FILE *file, const char *name, const double *values, int c
     fputs("]", file);
 }
 
+void bench_expand(FILE *out, const char *tables, const char *schema)
+{
+    const char *mark;
+
+    for (; (mark = strstr(tables, "{schema}")) != NULL; tables = mark + strlen("{schema}"))
+        fprintf(out, "%.*s%s", (int)(mark - tables), tables, schema);
+    fputs(tables, out);
+}
+
 const char *bench_records(const char *tables, const char *schema)
 {
     char *text = NULL;
     size_t length = 0;
     FILE *out = open_memstream(&text, &length);
-    const char *mark;
 
-    for (; (mark = strstr(tables, "{schema}")) != NULL; tables = mark + strlen("{schema}"))
-        fprintf(out, "%.*s%s", (int)(mark - tables), tables, schema);
+    bench_expand(out, tables, schema);
     fprintf(
         out,
-        "%s; INSERT INTO %s.mtnt_meta (key, value) VALUES ('model_uuid', '%032d'), ('tenant', 'tenant-000000'), ('controller', '%032d');"
+        "; INSERT INTO %s.mtnt_meta (key, value) VALUES ('model_uuid', '%032d'), ('tenant', 'tenant-000000'), ('controller', '%032d');"
         " INSERT INTO %s.mtnt_applied VALUES ",
-        tables, schema, 1, 2, schema);
+        schema, 1, 2, schema);
     for (int i = 0; i < BENCH_OPERATIONS; i++)
         fprintf(out, "%s('bench', 'operation-%d', %d, '%064d', 1700000000000, 1700000000001, '%032d', 1)",
                 i == 0 ? "" : ", ", i, i + 1, i, 3);

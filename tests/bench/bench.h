@@ -13,6 +13,8 @@ extern const char *const bench_operations[BENCH_OPERATIONS];
 #define BENCH_TABLES 5
 extern const char *const bench_tables[BENCH_TABLES];
 
+/* A file of schemas/ for that schema. */
+void bench_expand(FILE *out, const char *tables, const char *schema);
 /* What a migration has to leave in the model beside the operations' effects: the command's own tables (`tables`, from schemas/) with a row
  * for each operation, identity and decision. Lives as long as the program. */
 const char *bench_records(const char *tables, const char *schema);
@@ -24,7 +26,8 @@ typedef struct bench_options {
     const char *json;       /* results as JSON; NULL = none */
     const char *server;     /* PostgreSQL, "host=… port=…" */
     const char *controller; /* DSN; NULL = SQLite in the folder */
-    const char *only;       /* "bare" or "mtnt": one contender, once, no comparison: to be looked at with strace */
+    const char *
+        only; /* "bare" or "mtnt": one contender, once, no comparison: to be looked at with strace; pairs: those whose name begins so */
 } bench_options;
 void bench_parse(bench_options *options, int argc, char **argv);
 
@@ -53,6 +56,8 @@ void bench_make_folder(const char *folder);
 void bench_remove_folder(const char *folder); /* what bench_make_folder made, and nothing above it */
 void bench_write(const char *path, const char *text);
 void bench_write_project(const bench_options *options, const char *folder, const char *controller, const char *tenants);
+/* "host=… port=…" as the part of a URI behind the question mark. */
+const char *bench_server_query(const char *server);
 void bench_settle(void); /* what has been prepared gets to the disk before anything is measured */
 
 /* Three contenders in turn: a bare loop of the operations alone, a bare loop that does the same durable work (operations and records: the

@@ -98,22 +98,9 @@ static void make_fleet(const struct fleet *fleet)
     PQfinish(connection);
 }
 
-/* "host=… port=…" as the part of a URI behind the question mark. */
-static const char *server_query(const char *server)
-{
-    char *copy = strdup(server), *rest = copy, *word;
-    const char *query = "";
-
-    while ((word = strtok_r(rest, " ", &rest)) != NULL)
-        if (strncmp(word, "dbname=", 7) != 0)
-            query = bench_text("%s%s%s", query, *query != '\0' ? "&" : "?", word);
-    free(copy);
-    return query;
-}
-
 static void write_files(const struct fleet *fleet, const char *folder)
 {
-    const char *query = server_query(fleet->options->server), *controller = fleet->options->controller;
+    const char *query = bench_server_query(fleet->options->server), *controller = fleet->options->controller;
     size_t length = 0;
     char *tenants = NULL;
     FILE *list = open_memstream(&tenants, &length);
