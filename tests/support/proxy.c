@@ -208,13 +208,24 @@ static int reach(const char *path)
     return file;
 }
 
-static void take_in(proxy *p, bool dead)
+/* Whether the network is dead is asked now: it may have come back while the proxy waited. */
+static bool is_dead(proxy *p)
+{
+    bool dead;
+
+    pthread_mutex_lock(&p->mutex);
+    dead = p->dead;
+    pthread_mutex_unlock(&p->mutex);
+    return dead;
+}
+
+static void take_in(proxy *p)
 {
     int client = accept4(p->listener, NULL, NULL, SOCK_CLOEXEC), server;
 
     if (client < 0)
         return;
-    server = dead ? -1 : reach(p->server);
+    server = is_dead(p) ? -1 : reach(p->server);
     for (struct session *s = p->sessions; server >= 0 && s < p->sessions + SESSIONS; s++)
         if (!s->used) {
             *s = (struct session){.client.file = client, .server.file = server, .used = true};
@@ -298,20 +309,20 @@ static bool orphans(const proxy *p)
 }
 
 /* What the test has asked for since. False: the end. */
-static bool obey(proxy *p, bool *ret_dead)
+static bool obey(proxy *p)
 {
-    bool stop, go;
+    bool stop, go, dead;
 
     pthread_mutex_lock(&p->mutex);
     stop = p->stop;
     go = p->let_go;
     p->let_go = false;
-    *ret_dead = p->dead;
+    dead = p->dead;
     pthread_mutex_unlock(&p->mutex);
     for (struct session *s = p->sessions; s < p->sessions + SESSIONS; s++) {
         if (go || (s->used && s->held && !s->orphaned && now_ms() >= s->held_until_ms))
             let_go(p, s);
-        if (s->used && (stop || (*ret_dead && !s->held)))
+        if (s->used && (stop || (dead && !s->held)))
             end_session(s);
     }
     pthread_mutex_lock(&p->mutex);
@@ -329,9 +340,8 @@ static void *serve(void *data)
     struct session *who[2 + 2 * SESSIONS];
     proxy *p = data;
     char byte[16];
-    bool dead;
 
-    while (obey(p, &dead)) {
+    while (obey(p)) {
         size_t count = gather(p, files, who);
 
         if (poll(files, count, 100) <= 0)
@@ -341,7 +351,7 @@ static void *serve(void *data)
         for (size_t i = 2; i < count; i += 2)
             look_at(p, who[i], files[i].revents, files[i + 1].revents);
         if (files[1].revents != 0)
-            take_in(p, dead);
+            take_in(p);
     }
     return NULL;
 }

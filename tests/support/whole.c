@@ -93,20 +93,13 @@ static void must_be_aborted(fleet *f, const char *migration, const char *what, c
         fail_msg("%s: %s is left, of a migration that is %s", when, what, fleet_ask_controller(f, sql));
 }
 
-static void sweep_gids(fleet *f, const char *when)
+static void look_at_gids(fleet *f, const char *when)
 {
     char *gids = strdup(fleet_gids(f)), *rest = gids, *gid;
 
     assert_non_null(gids);
-    while ((gid = strtok_r(rest, ";", &rest)) != NULL) {
-        char sql[300], database[80];
-
+    while ((gid = strtok_r(rest, ";", &rest)) != NULL)
         must_be_aborted(f, strrchr(gid, ':') + 1, gid, when);
-        snprintf(sql, sizeof(sql), "SELECT database FROM pg_prepared_xacts WHERE gid = '%s'", gid);
-        snprintf(database, sizeof(database), "%s", fleet_ask_database(f, NULL, sql));
-        snprintf(sql, sizeof(sql), "ROLLBACK PREPARED '%s'", gid);
-        assert_text(fleet_ask_database(f, database, sql), "");
-    }
     free(gids);
 }
 
@@ -123,7 +116,7 @@ static void wait_for_maker(fleet *f, const char *migration)
         usleep(10000);
 }
 
-static void sweep_databases(fleet *f, const char *when)
+static void look_at_databases(fleet *f, const char *when)
 {
     char *names, *rest, *name;
 
@@ -137,17 +130,24 @@ static void sweep_databases(fleet *f, const char *when)
 
         wait_for_maker(f, name);
         snprintf(sql, sizeof(sql), "SELECT count(*) FROM pg_database WHERE datname = 'mtnt_new_%s'", name);
-        if (strcmp(fleet_ask_database(f, NULL, sql), "0") == 0)
-            continue;
-        must_be_aborted(f, name, "a provisional database", when);
-        snprintf(sql, sizeof(sql), "DROP DATABASE mtnt_new_%s WITH (FORCE)", name);
-        assert_text(fleet_ask_database(f, NULL, sql), "");
+        if (strcmp(fleet_ask_database(f, NULL, sql), "0") != 0)
+            must_be_aborted(f, name, "a provisional database", when);
     }
     free(names);
 }
 
 void whole_sweep(fleet *f, const char *when)
 {
-    sweep_gids(f, when);
-    sweep_databases(f, when);
+    const mtnt_model *models[FLEET_TENANTS];
+    mtnt_sweep sweep = {0};
+
+    look_at_gids(f, when);
+    look_at_databases(f, when);
+    for (size_t i = 0; i < f->count; i++)
+        models[i] = f->tenants[i].model;
+    if (mtnt_sweep_leftovers(f->controller, models, f->count, NULL, NULL, &sweep, &f->err) != 0)
+        fail_msg("%s: what is left cannot be swept up: %s", when, f->err.message);
+    if (fleet_gids(f)[0] != '\0' || fleet_provisional(f) != 0)
+        fail_msg("%s: swept up, and yet there is %s, %d provisional; %lld not settled", when, fleet_gids(f),
+                 fleet_provisional(f), (long long)sweep.not_settled);
 }

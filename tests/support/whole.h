@@ -19,8 +19,8 @@ bool whole_is_not_there(fleet *f, size_t tenant, const whole *w);
 void whole_check(fleet *f, size_t tenant, const whole *w, bool acknowledged, const char *when);
 /* The next migration, and everything above. */
 void whole_finish(fleet *f, size_t tenant, const whole *w, const char *when);
-/* A PREPARE or CREATE DATABASE can arrive after its migration was settled: what is left so is of an aborted migration, or the test fails; it is
- * taken away, as a janitor would. */
+/* A PREPARE or CREATE DATABASE can arrive after its migration was settled: what is left so is of an aborted migration, and the janitor takes it
+ * away, or the test fails. */
 void whole_sweep(fleet *f, const char *when);
 /* What a process does that has not answered for longer than its lease: others may take what it has. */
 void whole_end_leases(fleet *f);
