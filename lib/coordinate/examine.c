@@ -98,10 +98,12 @@ static int check_prepared(const side *at, mtnt_error *err)
 {
     if (at->facts.max_prepared_transactions > 0)
         return 0;
-    return mtnt_error_set(err, MTNT_E_REFUSED,
-                          "the chain writes controller and model, and %s has max_prepared_transactions = 0, so the two "
-                          "could not be kept in step. Set it to at least the number of workers and restart that server",
-                          at->called);
+    return mtnt_error_set(
+        err, MTNT_E_REFUSED,
+        "the chain writes controller and model, and %s has max_prepared_transactions = 0, so the two "
+        "could not be kept in step. Set it to at least the number of workers and restart that server, or declare "
+        "`mode: saga` on the operations that write both",
+        at->called);
 }
 
 /* A mode may be able to commit and still not be proof against a failover. */
