@@ -325,12 +325,13 @@ static int list_server(const struct janitor *j, const char *dsn, struct listing 
 {
     mtnt__db_options options = mtnt__side_options(j->controller, NULL);
     char prefix[GID_PREFIX + 1];
-    const mtnt_value values[] = {mtnt_value_text(prefix), mtnt_value_end()};
+    mtnt_value values[] = {mtnt_value_end(), mtnt_value_end()};
     mtnt_db *db = NULL;
     int rc;
 
     options.read_only = true;
     snprintf(prefix, sizeof(prefix), "mtnt:%.8s:", j->controller->id);
+    values[0] = mtnt_value_text(prefix); /* measured here: its text has to be there */
     rc = mtnt__db_open(&db, dsn, &options, err);
     if (rc == 0)
         rc = mtnt__db_run(
