@@ -41,7 +41,7 @@ static int snapshot_rollback(mtnt_operation *operation, mtnt_context *context, c
 /* The model is written only by a restore, of which the transactions of its other operations know nothing. */
 static const mtnt_operation_class snapshot_class = {
     MTNT_OPERATION_CLASS_INIT,   .name = "snapshot",
-    .writes = MTNT_WRITES_MODEL, .flags = MTNT_OPERATION_NO_TRANSACTION,
+    .writes = MTNT_WRITES_MODEL, .flags = MTNT_OPERATION_NO_TRANSACTION | MTNT_OPERATION_SNAPSHOT,
     .execute = snapshot_execute, .rollback = snapshot_rollback,
 };
 

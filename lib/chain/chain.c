@@ -11,9 +11,10 @@
 
 #define CHAIN_NAME_MAXIMUM 100
 #define ALL_WRITES (MTNT_WRITES_MODEL | MTNT_WRITES_CONTROLLER)
-#define ALL_FLAGS                                                                             \
-    (MTNT_OPERATION_NO_TRANSACTION | MTNT_OPERATION_EXTERNAL | MTNT_OPERATION_CREATES_MODEL | \
-     MTNT_OPERATION_DELETES_MODEL | MTNT_OPERATION_SAGA | MTNT_OPERATION_RETRIABLE | MTNT_OPERATION_BY_SIDE)
+#define ALL_FLAGS                                                                                             \
+    (MTNT_OPERATION_NO_TRANSACTION | MTNT_OPERATION_EXTERNAL | MTNT_OPERATION_CREATES_MODEL |                 \
+     MTNT_OPERATION_DELETES_MODEL | MTNT_OPERATION_SAGA | MTNT_OPERATION_RETRIABLE | MTNT_OPERATION_BY_SIDE | \
+     MTNT_OPERATION_SNAPSHOT)
 
 static int out_of_memory(mtnt_error *err)
 {
@@ -148,6 +149,13 @@ static int check_class(const mtnt_operation_class *class, const mtnt_entry *entr
     if (writes & ~(uint32_t)ALL_WRITES)
         return mtnt_error_set(err, MTNT_E_INVALID, "operation `%s` writes something that is not known here (%#x)", name,
                               writes);
+    if (((class->flags | entry->flags) & MTNT_OPERATION_SNAPSHOT) &&
+        (!(class->flags & MTNT_OPERATION_NO_TRANSACTION) || !class->rollback || !entry->config))
+        return mtnt_error_set(
+            err, MTNT_E_INVALID,
+            "operation `%s` has the flag MTNT_OPERATION_SNAPSHOT without MTNT_OPERATION_NO_TRANSACTION, a "
+            "rollback and the folder as its config",
+            name);
     if (!class->setup && !class->execute)
         return mtnt_error_set(err, MTNT_E_CONFIG, "operation `%s` has no body: its class has neither setup nor execute",
                               name);

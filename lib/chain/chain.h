@@ -66,6 +66,10 @@ const char *mtnt__model_key(const mtnt_model *model);
 /* Models are shared between threads: counted. mtnt_model_free drops one. */
 mtnt_model *mtnt__model_ref(mtnt_model *model);
 
+/* Where the entry's operation, of flag MTNT_OPERATION_SNAPSHOT, saves the model in this migration. malloc'ed. */
+int mtnt__snapshot_path(const mtnt_model *model, const char *migration, const mtnt__chain_entry *entry, char **ret_path,
+                        mtnt_error *err);
+
 /* Filled by the coordinator for one migration. */
 struct mtnt_scope {
     mtnt_db *controller, *model;
@@ -73,6 +77,7 @@ struct mtnt_scope {
     const char *migration, *key;
     int progress;    /* mtnt_progress */
     uint32_t writes; /* of the call at hand */
+    bool saved;      /* a rollback of what is known to be done, by the migration that did it */
     const mtnt__system *system;
     mtnt__deadline_ms deadline;   /* of the operation at work */
     const atomic_bool *cancelled; /* NULL = never */

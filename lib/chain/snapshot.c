@@ -1,4 +1,5 @@
 /* Snapshots that a migration takes of its model by itself, and goes back to. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,10 +12,10 @@
 #include "mtnt/scope.h"
 
 /* The same for execute and for the rollback that compensates it, in whatever process. malloc'ed; the folder too when wanted. */
-static int locate(const mtnt_scope *scope, const char *folder, const char *name, char **ret_path, char **ret_folder,
-                  mtnt_error *err)
+static int locate(const mtnt_model *model, const char *migration, const char *folder, const char *name, char **ret_path,
+                  char **ret_folder, mtnt_error *err)
 {
-    char *tenant = mtnt__name_for_files(mtnt_model_id(scope->tenant)), *plain = mtnt__name_for_files(name);
+    char *tenant = mtnt__name_for_files(mtnt_model_id(model)), *plain = mtnt__name_for_files(name);
     mtnt__buffer text = {0};
     char *own = NULL, *path = NULL;
 
@@ -24,8 +25,8 @@ static int locate(const mtnt_scope *scope, const char *folder, const char *name,
     }
     if (own != NULL) {
         text = (mtnt__buffer){0};
-        mtnt__buffer_add_format(&text, "%s/%s-%s.%s", own, plain, scope->migration,
-                                mtnt_model_backend(scope->tenant) == MTNT_SQLITE ? "db" : "dump");
+        mtnt__buffer_add_format(&text, "%s/%s-%s.%s", own, plain, migration,
+                                mtnt_model_backend(model) == MTNT_SQLITE ? "db" : "dump");
         path = mtnt__buffer_take(&text);
     }
     free(tenant);
@@ -40,6 +41,21 @@ static int locate(const mtnt_scope *scope, const char *folder, const char *name,
     else
         free(own);
     return MTNT_OK;
+}
+
+int mtnt__snapshot_path(const mtnt_model *model, const char *migration, const mtnt__chain_entry *entry, char **ret_path,
+                        mtnt_error *err)
+{
+    mtnt__buffer name = {0};
+    char *text;
+    int rc;
+
+    mtnt__buffer_add_format(&name, "v%" PRId64 "-%s", entry->order, entry->name);
+    text = mtnt__buffer_take(&name);
+    rc = text == NULL ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory")
+                      : locate(model, migration, entry->config, text, ret_path, NULL, err);
+    free(text);
+    return rc;
 }
 
 static int check(const mtnt_scope *scope, const char *folder, const char *name, mtnt_error *err)
@@ -68,7 +84,7 @@ int mtnt_scope_snapshot(mtnt_scope *scope, const char *folder, const char *name,
     int rc = check(scope, folder, name, err);
 
     if (rc == 0)
-        rc = locate(scope, folder, name, &path, &own, err);
+        rc = locate(scope->tenant, scope->migration, folder, name, &path, &own, err);
     if (rc == 0 && !is_there(path)) {
         rc = mtnt__folder_make(own, err);
         if (rc == 0)
@@ -93,17 +109,18 @@ static int without_snapshot(mtnt_scope *scope, const char *path, const char *sav
 
 int mtnt_scope_restore(mtnt_scope *scope, const char *folder, const char *name, mtnt_error *err)
 {
-    char saved[MTNT__DIGEST_SIZE], left[MTNT__DIGEST_SIZE], *path = NULL;
+    mtnt__note note;
+    char *path = NULL;
     mtnt_error other = MTNT_ERROR_INIT;
     bool changed = false;
     int rc = check(scope, folder, name, err);
 
     if (rc == 0)
-        rc = locate(scope, folder, name, &path, NULL, err);
+        rc = locate(scope->tenant, scope->migration, folder, name, &path, NULL, err);
     if (rc != 0)
         return rc;
-    rc = mtnt__db_note_read(path, saved, left, &other);
-    if (rc == MTNT_E_NOT_FOUND && !is_there(path)) {
+    rc = mtnt__db_note_read(path, &note, &other);
+    if (rc == MTNT_E_NOT_FOUND && !is_there(path) && !scope->saved) {
         /* Nothing was saved: there is nothing to go back to, nor anything to go back from. */
         rc = 0;
     } else if (rc != 0) {
@@ -111,9 +128,10 @@ int mtnt_scope_restore(mtnt_scope *scope, const char *folder, const char *name, 
         if (err != NULL)
             *err = other;
     } else if (!is_there(path)) {
-        rc = without_snapshot(scope, path, saved, err);
+        rc = without_snapshot(scope, path, note.saved, err);
     } else {
-        rc = mtnt__db_restore(scope->model, path, &(mtnt__restore_terms){saved, left}, &changed, err);
+        rc = mtnt__db_restore(scope->model, path, &(mtnt__restore_terms){note.saved, note.left, note.next}, &changed,
+                              err);
     }
     free(path);
     return rc;

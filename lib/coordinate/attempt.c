@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "coordinate/snapshots.h"
 
 #define DEFAULT_DEADLINE_MS (60 * 60 * 1000)
 
@@ -187,7 +188,7 @@ static int check_entry(const mtnt__attempt *attempt, const mtnt__chain_entry *en
             "Nothing was changed",
             entry->order, entry->name);
     else if (attempt->claim->backward && entry->operation_class->rollback == NULL &&
-             entry->writes != MTNT_WRITES_NOTHING)
+             entry->writes != MTNT_WRITES_NOTHING && !(attempt->unit.no_way_back && mtnt__saga_restorable(entry)))
         mtnt_error_set(err, MTNT_E_REFUSED,
                        "operation %" PRId64
                        " `%s` has no rollback (no `down`), so it cannot be taken back. Nothing was changed",
@@ -375,8 +376,10 @@ int mtnt__attempt_move_position(mtnt__attempt *attempt, mtnt_error *err)
 
 static int perform(mtnt__attempt *attempt, mtnt_error *err)
 {
-    int rc = mtnt__operations_prepare(attempt, err);
+    int rc = mtnt__snapshots_look(attempt, err);
 
+    if (rc == 0)
+        rc = mtnt__operations_prepare(attempt, err);
     if (rc == 0)
         rc = mtnt__sides_begin_controller(attempt, err);
     if (rc == 0)
@@ -387,6 +390,8 @@ static int perform(mtnt__attempt *attempt, mtnt_error *err)
     if (rc == 0)
         rc = mtnt__attempt_move_position(attempt, err);
     if (rc == 0)
+        rc = mtnt__snapshots_note(attempt, err);
+    if (rc == 0)
         return mtnt__commit(attempt, err);
     attempt->verdict = MTNT__VERDICT_FAILED;
     return rc;
@@ -396,10 +401,13 @@ static int perform(mtnt__attempt *attempt, mtnt_error *err)
  * done is recorded by a transaction of its own after it, with the unit's row in the register: whoever has given the unit up stops that one. */
 static int perform_outside(mtnt__attempt *attempt, mtnt_error *err)
 {
-    int rc;
+    int rc = mtnt__snapshots_look(attempt, err);
 
+    if (rc == 0)
+        rc = mtnt__snapshots_keep_tables(attempt, err);
     mtnt__sides_rollback(attempt);
-    rc = mtnt__operations_prepare(attempt, err);
+    if (rc == 0)
+        rc = mtnt__operations_prepare(attempt, err);
     if (rc == 0)
         rc = mtnt__sides_stand_alone(attempt, err);
     attempt->scope.model = mtnt__sides_work_on(attempt);
@@ -412,6 +420,8 @@ static int perform_outside(mtnt__attempt *attempt, mtnt_error *err)
     }
     if (rc == 0 && attempt->mode == MTNT__MODE_SINGLE_CONTROLLER)
         rc = mtnt__sides_begin_controller(attempt, err);
+    if (rc == 0)
+        rc = mtnt__snapshots_note(attempt, err);
     return rc == 0 ? mtnt__commit(attempt, err) : rc;
 }
 
@@ -453,6 +463,8 @@ static void give_up(mtnt__attempt *attempt, mtnt_error *err)
 
     mtnt__sides_uncancel(attempt);
     mtnt__sides_rollback(attempt);
+    if (attempt->reached > 0)
+        mtnt__snapshots_note_failure(attempt);
     /* What a unit has done outside a transaction is the saga's to take back. */
     if (attempt->operations != NULL && !attempt->unit.outside)
         mtnt__operations_compensate(attempt, err);
@@ -480,6 +492,7 @@ int mtnt__attempt_run(mtnt__attempt *attempt, mtnt_error *err)
                                   .migration = attempt->claim->migration,
                                   .key = attempt->unit.is ? attempt->unit.effect : attempt->claim->migration,
                                   .progress = (int)attempt->unit.progress,
+                                  .saved = attempt->unit.saved,
                                   .system = system,
                                   .deadline = attempt->deadline,
                                   .cancelled = attempt->cancelled,
@@ -517,6 +530,7 @@ void mtnt__attempt_release(mtnt__attempt *attempt)
     free(attempt->recorded);
     free(attempt->told);
     free(attempt->provisional);
+    mtnt__snapshots_release(attempt);
     attempt->plan = NULL;
     attempt->steps = attempt->recorded = attempt->told = NULL;
     attempt->provisional = NULL;

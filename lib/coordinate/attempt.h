@@ -52,10 +52,15 @@ typedef struct mtnt__attempt {
         const char *effect; /* the idempotency key: that of the unit forward */
         const size_t *only; /* chain indexes, in the order of running */
         size_t count;
-        uint32_t writes;        /* what of them is done here: one side, or all that they declare */
-        bool outside;           /* outside a transaction */
-        bool unrecorded;        /* another unit of the same operation records it */
-        mtnt_progress progress; /* what a rollback finds */
+        uint32_t writes;         /* what of them is done here: one side, or all that they declare */
+        bool outside;            /* outside a transaction */
+        bool unrecorded;         /* another unit of the same operation records it */
+        mtnt_progress progress;  /* what a rollback finds */
+        const size_t *snapshots; /* chain indexes: taken before it, and restored after it when the saga goes back */
+        size_t snapshot_count;
+        bool
+            no_way_back; /* compensation: an operation of it has no rollback, and is undone by the restore of the last of them */
+        bool saved; /* compensation of what is known to have been committed */
         mtnt__deadline_ms deadline;
     } unit;
     /* where databases that a cancel must reach are shown, under the owner's lock */
@@ -82,7 +87,9 @@ typedef struct mtnt__attempt {
     char *provisional;       /* provisional: path or database name */
     int64_t grace_ms;        /* tombstone: what the operation has asked for */
     bool removes, restores;
-    mtnt__migration_state at; /* of the migration, in the controller: EXECUTING until a saga turns */
+    struct mtnt__watched *watched; /* a unit's, one for each of its snapshots */
+    int64_t others_version;        /* of the model, as it was then */
+    mtnt__migration_state at;      /* of the migration, in the controller: EXECUTING until a saga turns */
 
     /* how it went */
     mtnt__verdict verdict;
@@ -200,6 +207,8 @@ int mtnt__commit(mtnt__attempt *attempt, mtnt_error *err);
 int mtnt__saga_perform(mtnt__attempt *attempt, mtnt_error *err);
 /* Whether an entry makes its migration a saga. */
 bool mtnt__saga_asked(const mtnt_migration_options *options, const mtnt__chain_entry *entry);
+/* Whether the restore of a snapshot takes all of it back: it writes the model alone, and has no rollback. */
+bool mtnt__saga_restorable(const mtnt__chain_entry *entry);
 /* Whether one of the chain's enabled operations does. */
 bool mtnt__saga_expected(const mtnt_migration_options *options, const mtnt_chain *chain);
 

@@ -183,6 +183,10 @@ int mtnt__saga_run_unit(mtnt__saga *saga, const mtnt__saga_work *work, mtnt__att
                                         .outside = work->step->outside,
                                         .unrecorded = work->step->half,
                                         .progress = work->progress,
+                                        .snapshots = work->snapshots,
+                                        .snapshot_count = work->snapshot_count,
+                                        .no_way_back = work->no_way_back,
+                                        .saved = work->saved,
                                         .deadline = work->deadline},
                                .publish = work->publish,
                                .publish_data = work->publish_data,
@@ -213,6 +217,7 @@ struct forward {
     size_t at;                         /* the unit at work */
     mtnt__journal_step step, previous; /* of it, and of the one before, which is done */
     char *operations;
+    size_t *snapshots; /* room for one for each unit */
 };
 
 static char *names_of(const mtnt__attempt *whole, const mtnt__saga_unit *unit)
@@ -304,6 +309,8 @@ static int run_unit(struct forward *f, mtnt__verdict *ret_verdict, mtnt_error *e
     const mtnt__saga_work work = {.step = &f->step,
                                   .only = whole->plan + unit->first,
                                   .count = unit->count,
+                                  .snapshots = f->snapshots,
+                                  .snapshot_count = mtnt__saga_snapshots(whole, &f->units, f->at, f->snapshots),
                                   .progress = doubted ? MTNT_PROGRESS_IN_DOUBT : MTNT_PROGRESS_DONE,
                                   .deadline = whole->deadline,
                                   .cancelled = whole->cancelled,
@@ -435,6 +442,8 @@ int mtnt__saga_perform(mtnt__attempt *attempt, mtnt_error *err)
     attempt->verdict = MTNT__VERDICT_FAILED;
     mtnt__sides_rollback(attempt);
     mtnt__sides_close(attempt);
+    if (rc == 0 && (f.snapshots = calloc(f.units.count + 1, sizeof(*f.snapshots))) == NULL)
+        rc = mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
     if (rc == 0)
         rc = mtnt__saga_open(&f.saga, err);
     if (rc != 0)
@@ -453,5 +462,6 @@ out:
     mtnt__saga_close(&f.saga);
     free(f.units.units);
     free(f.operations);
+    free(f.snapshots);
     return rc;
 }

@@ -22,6 +22,11 @@ typedef struct mtnt__saga_units {
 /* Divides the attempt's steps. REFUSED, before any work, for what could not be kept or taken back, with the way out. */
 int mtnt__saga_plan(const mtnt__attempt *attempt, mtnt__saga_units *ret_units, mtnt_error *err);
 
+/* The snapshots (chain indexes) that are restored when the saga goes back from that unit, in the order in which they are taken. At most as many as there are
+ * units. */
+size_t mtnt__saga_snapshots(const mtnt__attempt *attempt, const mtnt__saga_units *units, size_t index,
+                            size_t *ret_snapshots);
+
 /* What going forward and going back have in common. Zero what is not said. */
 typedef struct mtnt__saga {
     mtnt__link *link;
@@ -47,6 +52,9 @@ typedef struct mtnt__saga_work {
     const size_t *only; /* chain indexes */
     size_t count;
     mtnt_progress progress;
+    const size_t *snapshots; /* as the attempt's unit has them, with the two after it */
+    size_t snapshot_count;
+    bool no_way_back, saved;
     mtnt__deadline_ms deadline;
     atomic_bool *cancelled;                                           /* NULL: goes on whatever happens */
     void (*publish)(void *data, mtnt_db *controller, mtnt_db *model); /* likewise */

@@ -20,6 +20,14 @@ bool mtnt__saga_expected(const mtnt_migration_options *options, const mtnt_chain
     return false;
 }
 
+bool mtnt__saga_restorable(const mtnt__chain_entry *entry)
+{
+    const uint32_t others = MTNT_OPERATION_EXTERNAL | MTNT_OPERATION_CREATES_MODEL | MTNT_OPERATION_DELETES_MODEL;
+
+    return entry->operation_class->rollback == NULL && entry->writes == MTNT_WRITES_MODEL &&
+           (entry->flags & others) == 0;
+}
+
 static const mtnt__chain_entry *entry_at(const mtnt__attempt *attempt, size_t step)
 {
     return attempt->steps[step].entry;
@@ -129,18 +137,53 @@ static bool has_no_way_back(const mtnt__chain_entry *entry)
     return leaves && entry->operation_class->rollback == NULL && (entry->flags & MTNT_OPERATION_CREATES_MODEL) == 0;
 }
 
-static int check_outside(const mtnt__attempt *attempt, const mtnt__saga_unit *unit, mtnt_error *err)
+/* A unit that goes forward only keeps what comes before it, the snapshots too. */
+size_t mtnt__saga_snapshots(const mtnt__attempt *attempt, const mtnt__saga_units *units, size_t index,
+                            size_t *ret_snapshots)
 {
+    size_t count = 0;
+
+    for (size_t i = 0; i < index && !attempt->claim->backward && !units->units[index].retriable; i++) {
+        const mtnt__saga_unit *unit = units->units + i;
+
+        if (unit->retriable)
+            count = 0;
+        else if ((entry_at(attempt, unit->first)->flags & MTNT_OPERATION_SNAPSHOT) != 0)
+            ret_snapshots[count++] = attempt->plan[unit->first];
+    }
+    return count;
+}
+
+static bool is_restored(const mtnt__attempt *attempt, const mtnt__saga_units *units, size_t index,
+                        const mtnt__chain_entry *entry)
+{
+    if (!mtnt__saga_restorable(entry))
+        return false;
+    for (size_t i = index; i > 0 && !units->units[i - 1].retriable; i--)
+        if ((entry_at(attempt, units->units[i - 1].first)->flags & MTNT_OPERATION_SNAPSHOT) != 0)
+            return true;
+    return false;
+}
+
+static const char *third_way(const mtnt__chain_entry *entry)
+{
+    return mtnt__saga_restorable(entry) ? ", or put a `snapshot` operation before it" : "";
+}
+
+static int check_outside(const mtnt__attempt *attempt, const mtnt__saga_units *units, size_t index, mtnt_error *err)
+{
+    const mtnt__saga_unit *unit = units->units + index;
     const mtnt__chain_entry *entry = entry_at(attempt, unit->first);
 
-    if (!unit->outside || unit->retriable || attempt->claim->backward || !has_no_way_back(entry))
+    if (!unit->outside || unit->retriable || attempt->claim->backward || !has_no_way_back(entry) ||
+        is_restored(attempt, units, index, entry))
         return 0;
     mtnt_error_set(
         err, MTNT_E_REFUSED,
         "operation %" PRId64
         " `%s` runs outside a transaction and has no way back (no `down`): if it stopped half-way, nothing could "
-        "undo it. Give it one, or, if it may simply run again, declare `retriable: true`. Nothing was changed",
-        entry->order, entry->name);
+        "undo it. Give it one, or, if it may simply run again, declare `retriable: true`%s. Nothing was changed",
+        entry->order, entry->name, third_way(entry));
     return refuse(entry, err);
 }
 
@@ -156,14 +199,14 @@ static int check_followed(const mtnt__attempt *attempt, const mtnt__saga_units *
     for (size_t i = 0; i < unit->count; i++) {
         const mtnt__chain_entry *entry = entry_at(attempt, unit->first + i);
 
-        if (!has_no_way_back(entry))
+        if (!has_no_way_back(entry) || is_restored(attempt, units, index, entry))
             continue;
         mtnt_error_set(
             err, MTNT_E_REFUSED,
             "operation %" PRId64 " `%s` has no way back (no `down`) and commits before operation %" PRId64
             " `%s` is run: if that one failed, it could not be taken back. Give it one, or declare `%s` `retriable: true`, or "
-            "migrate in two steps (--to %s first). Nothing was changed",
-            entry->order, entry->name, next->order, next->name, next->name, entry->name);
+            "migrate in two steps (--to %s first)%s. Nothing was changed",
+            entry->order, entry->name, next->order, next->name, next->name, entry->name, third_way(entry));
         return refuse(entry, err);
     }
     return 0;
@@ -195,7 +238,7 @@ int mtnt__saga_plan(const mtnt__attempt *attempt, mtnt__saga_units *ret_units, m
     for (size_t i = 0; i < attempt->count; i++)
         add(attempt, i, &units);
     for (size_t i = 0; i < units.count && rc == 0; i++) {
-        rc = check_outside(attempt, units.units + i, err);
+        rc = check_outside(attempt, &units, i, err);
         if (rc == 0)
             rc = check_sides(attempt, units.units + i, err);
         if (rc == 0)

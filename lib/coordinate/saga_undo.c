@@ -36,6 +36,9 @@ struct undo {
     size_t *only;
     size_t count;
     mtnt_progress progress;
+    size_t *snapshots; /* chain indexes of those before it */
+    size_t snapshot_count;
+    bool committed;
 };
 
 static size_t count_names(const char *operations)
@@ -75,6 +78,38 @@ static int find_operations(const mtnt__saga *saga, struct undo *undo, mtnt_error
     return 0;
 }
 
+/* The snapshots that are restored after it. */
+static int find_snapshots(const mtnt__saga *saga, const mtnt__journal *journal, struct undo *undo, mtnt_error *err)
+{
+    undo->snapshots = calloc(journal->count + 1, sizeof(*undo->snapshots));
+    if (undo->snapshots == NULL)
+        return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    for (size_t i = 0; i < journal->count; i++) {
+        const mtnt__journal_step *step = journal->steps + i;
+        struct undo earlier = {.forward = step};
+        int rc;
+
+        if (step->backward || step->unit <= saga->floor || step->unit >= undo->forward->unit)
+            continue;
+        rc = find_operations(saga, &earlier, err);
+        if (rc == 0 && earlier.count == 1 &&
+            (saga->chain->entries[earlier.only[0]].flags & MTNT_OPERATION_SNAPSHOT) != 0)
+            undo->snapshots[undo->snapshot_count++] = earlier.only[0];
+        free(earlier.only);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+static bool counts_on_restore(const mtnt__saga *saga, const struct undo *undo)
+{
+    for (size_t i = 0; i < undo->count && undo->snapshot_count > 0; i++)
+        if (mtnt__saga_restorable(saga->chain->entries + undo->only[i]))
+            return true;
+    return false;
+}
+
 static int write_intent(mtnt__saga *saga, void *data, mtnt_error *err)
 {
     const struct undo *undo = data;
@@ -92,6 +127,10 @@ static int undo_once(mtnt__saga *saga, struct undo *undo, mtnt__verdict *ret_ver
                                   .only = undo->only,
                                   .count = undo->count,
                                   .progress = undo->progress,
+                                  .snapshots = undo->snapshots,
+                                  .snapshot_count = undo->snapshot_count,
+                                  .no_way_back = counts_on_restore(saga, undo),
+                                  .saved = undo->committed,
                                   .deadline = mtnt__deadline_in(saga->link->controller->system, unlock_ms)};
     mtnt__attempt attempt = {0};
     int rc = mtnt__journal_key(saga->claim->migration, undo->backward.unit, true, undo->backward.tries,
@@ -131,13 +170,17 @@ static bool may_pass(const mtnt_error *err)
 }
 
 /* 0: undone. Not 0 with *ret_failed: it keeps failing. */
-static int undo_unit(mtnt__saga *saga, struct undo *undo, bool *ret_failed, mtnt_error *err)
+static int undo_unit(mtnt__saga *saga, const mtnt__journal *journal, struct undo *undo, bool *ret_failed,
+                     mtnt_error *err)
 {
     const mtnt__system *system = saga->link->controller->system;
     mtnt__verdict verdict = MTNT__VERDICT_IN_DOUBT;
     mtnt_error own = MTNT_ERROR_INIT;
     int rc = find_operations(saga, undo, &own);
 
+    /* A rewind restores nothing. */
+    if (rc == 0 && !saga->claim->backward)
+        rc = find_snapshots(saga, journal, undo, &own);
     for (int tries = 1; rc == 0; tries++) {
         rc = undo_once(saga, undo, &verdict, &own);
         if (rc == 0 || verdict == MTNT__VERDICT_IN_DOUBT || verdict == MTNT__VERDICT_BLOCKED || tries == TRIES ||
@@ -152,7 +195,8 @@ static int undo_unit(mtnt__saga *saga, struct undo *undo, bool *ret_failed, mtnt
         rc = 0;
     }
     free(undo->only);
-    undo->only = NULL;
+    free(undo->snapshots);
+    undo->only = undo->snapshots = NULL;
     if (rc == 0)
         return 0;
     *ret_failed = verdict == MTNT__VERDICT_FAILED && !passes(rc);
@@ -188,6 +232,7 @@ static int look_at(mtnt__saga *saga, const mtnt__journal *journal, const mtnt__j
         return 0;
     }
     *undo = (struct undo){.forward = forward,
+                          .committed = committed,
                           .backward = *forward,
                           .progress = !forward->outside                    ? MTNT_PROGRESS_DONE
                                       : earlier != NULL                    ? MTNT_PROGRESS_IN_DOUBT
@@ -243,7 +288,7 @@ static int undo_all(mtnt__saga *saga, const mtnt__journal *journal, mtnt__migrat
             continue;
         rc = look_at(saga, journal, forward, &undo, &needed, err);
         if (rc == 0 && needed)
-            rc = undo_unit(saga, &undo, &failed, err);
+            rc = undo_unit(saga, journal, &undo, &failed, err);
         if (failed) {
             *ret_event = MTNT__EVENT_FAIL_TO_UNDO;
             return 0;
@@ -275,7 +320,7 @@ static int complete_half(mtnt__saga *saga, const mtnt__journal *journal, const m
     undo.backward.tries = other == NULL ? 1 : other->tries + 1;
     mtnt__text_copy(undo.backward.mode, sizeof(undo.backward.mode), mtnt__mode_name(MTNT__MODE_SINGLE_MODEL));
     mtnt__text_copy(undo.backward.decider, sizeof(undo.backward.decider), "model");
-    return undo_unit(saga, &undo, ret_failed, err);
+    return undo_unit(saga, journal, &undo, ret_failed, err);
 }
 
 /* A rewind stays where it is: each open unit is settled, and what was taken back stays so. */

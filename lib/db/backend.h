@@ -92,6 +92,8 @@ typedef struct mtnt__backend {
     /* As mtnt__db_snapshot and its neighbours say; NULL = there are none. Connected, and not by the connection that is open. */
     int (*snapshot)(void *state, mtnt__call *call, const char *path, char *ret_digest, mtnt_error *err);
     int (*digest)(void *state, mtnt__call *call, char ret_digest[MTNT__DIGEST_SIZE], mtnt_error *err);
+    int (*digest_inside)(void *state, mtnt__call *call, char ret_digest[MTNT__DIGEST_SIZE],
+                         mtnt_error *err); /* by the connection that is open, in its transaction */
     int (*restore)(void *state, mtnt__call *call, const char *path, const mtnt__restore_terms *terms, bool *ret_changed,
                    mtnt_error *err);
     /* Outside a transaction. NULL: it has none. */

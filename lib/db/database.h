@@ -160,10 +160,13 @@ int mtnt__db_exists(const char *dsn, const mtnt__db_options *options, bool *ret_
 #define MTNT__DIGEST_SIZE 65
 int mtnt__db_snapshot(mtnt_db *db, const char *path, char *ret_digest, mtnt_error *err);
 int mtnt__db_digest(mtnt_db *db, char ret_digest[MTNT__DIGEST_SIZE], mtnt_error *err);
+/* The digest of what the transaction that is open on the handle sees, its own changes included; nobody else changes rows until it ends: SQLite's write
+ * lock does that (begin), on PostgreSQL every table there is gets locked (SHARE ROW EXCLUSIVE: readers go on). INVALID: there is no transaction. */
+int mtnt__db_digest_inside(mtnt_db *db, char ret_digest[MTNT__DIGEST_SIZE], mtnt_error *err);
 /* What the model has to look like for a restore: its digest as it was saved (nothing is to be done then), or as it was after the last write of our
- * own; "" = not known. */
+ * own, or as it is when what we were about to commit was committed; "" or NULL = not known. */
 typedef struct mtnt__restore_terms {
-    const char *saved, *left;
+    const char *saved, *left, *next;
 } mtnt__restore_terms;
 /* Puts the content of the snapshot back into the live database, in one transaction, our own tables apart, which stay as they are now. Whether somebody
  * else has written is looked at under the lock that writers need. *ret_changed: false = it was as saved. Not within a transaction. SQLite: readers see the
@@ -174,8 +177,12 @@ int mtnt__db_restore(mtnt_db *db, const char *path, const mtnt__restore_terms *t
 /* The terms survive the process in a note beside the snapshot, `<path>.state`: made with it when a digest was asked for (left = saved then), replaced
  * as a whole. NOT_FOUND, CORRUPT, IO, NOMEM. */
 int mtnt__db_note_write(const char *path, const mtnt__restore_terms *terms, mtnt_error *err);
-int mtnt__db_note_read(const char *path, char ret_saved[MTNT__DIGEST_SIZE], char ret_left[MTNT__DIGEST_SIZE],
-                       mtnt_error *err);
+typedef struct mtnt__note {
+    char saved[MTNT__DIGEST_SIZE], left[MTNT__DIGEST_SIZE], next[MTNT__DIGEST_SIZE];
+} mtnt__note;
+int mtnt__db_note_read(const char *path, mtnt__note *ret_note, mtnt_error *err);
+/* Whether the model was left so by us; what is not known is like nothing. */
+bool mtnt__restore_allowed(const mtnt__restore_terms *terms, const char *digest);
 
 /* PostgreSQL databases by name, on the server of `dsn`, through its maintenance database (postgres, else template1).
  * create: EXISTS; drop: a missing one is fine; rename: EXISTS / NOT_FOUND, BUSY when sessions are connected. */

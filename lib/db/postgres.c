@@ -351,6 +351,7 @@ const mtnt__backend mtnt__postgres_backend = {
     .facts = postgres_facts,
     .snapshot = mtnt__postgres_snapshot,
     .digest = mtnt__postgres_digest,
+    .digest_inside = mtnt__postgres_digest_inside,
     .restore = mtnt__postgres_restore,
     .standbys = postgres_standbys,
     .cancel = postgres_cancel,

@@ -111,6 +111,7 @@ int mtnt__postgres_program_check(PGconn *connection, const mtnt__call *call, con
 /* postgres_snapshot.c */
 int mtnt__postgres_snapshot(void *state, mtnt__call *call, const char *path, char *ret_digest, mtnt_error *err);
 int mtnt__postgres_digest(void *state, mtnt__call *call, char ret_digest[MTNT__DIGEST_SIZE], mtnt_error *err);
+int mtnt__postgres_digest_inside(void *state, mtnt__call *call, char ret_digest[MTNT__DIGEST_SIZE], mtnt_error *err);
 int mtnt__postgres_restore(void *state, mtnt__call *call, const char *path, const mtnt__restore_terms *terms,
                            bool *ret_changed, mtnt_error *err);
 

@@ -21,71 +21,92 @@
 
 /* pg_temp.mtnt_digest(schema or NULL): definitions and rows, in an order that neither a dump nor VACUUM changes. The settings decide how values
  * are written. */
+#define DIGEST_BODY                                                                                                                                          \
+    "FOR r IN SELECT c.oid, n.nspname, c.relname, c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "                                  \
+    "WHERE " SCOPE " AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c') AND c.relpersistence <> 't' "                                                      \
+    "AND c.relname NOT IN (" MTNT__OWN_TABLES ") AND " NO_MEMBER(                                                                                            \
+        "pg_class",                                                                                                                                          \
+        "c.oid") " "                                                                                                                                         \
+                 "ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\" LOOP\n"                                                                          \
+                 "  SELECT concat_ws('|', r.nspname, r.relname, r.relkind,\n"                                                                                \
+                 "    (SELECT string_agg(concat_ws(' ', quote_ident(a.attname), format_type(a.atttypid, a.atttypmod), a.attnotnull, "                        \
+                 "a.attidentity, a.attgenerated, a.attcollation::regcollation, pg_get_expr(e.adbin, e.adrelid)), ',' ORDER BY a.attnum) "                    \
+                 "FROM pg_attribute a LEFT JOIN pg_attrdef e ON e.adrelid = a.attrelid AND e.adnum = a.attnum "                                              \
+                 "WHERE a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped),\n"                                                                      \
+                 "    (SELECT string_agg(conname || ' ' || pg_get_constraintdef(oid) || convalidated, ',' ORDER BY conname COLLATE \"C\") "                  \
+                 "FROM pg_constraint WHERE conrelid = r.oid AND contype <> 'n'),\n"                                                                          \
+                 "    (SELECT string_agg(pg_get_indexdef(indexrelid) || indisvalid, ',' ORDER BY pg_get_indexdef(indexrelid) COLLATE \"C\") "                \
+                 "FROM pg_index WHERE indrelid = r.oid),\n"                                                                                                  \
+                 "    (SELECT string_agg(pg_get_triggerdef(oid) || tgenabled::text, ',' ORDER BY tgname COLLATE \"C\") FROM pg_trigger "                     \
+                 "WHERE tgrelid = r.oid AND NOT tgisinternal),\n"                                                                                            \
+                 "    (SELECT string_agg(concat_ws(' ', polname, polcmd, polpermissive, pg_get_expr(polqual, polrelid), "                                    \
+                 "pg_get_expr(polwithcheck, polrelid)), ',' ORDER BY polname COLLATE \"C\") FROM pg_policy WHERE polrelid = r.oid),\n"                       \
+                 "    (SELECT string_agg(pg_get_ruledef(oid), ',' ORDER BY rulename COLLATE \"C\") FROM pg_rewrite WHERE ev_class = r.oid)) "                \
+                 "INTO part;\n"                                                                                                                              \
+                 "  total := md5(total || part);\n"                                                                                                          \
+                 "  IF r.relkind IN ('r', 'm') THEN\n"                                                                                                       \
+                 "    EXECUTE format('SELECT concat_ws('' '', count(*), sum((''x'' || left(h, 16))::bit(64)::bigint::numeric), "                             \
+                 "sum((''x'' || right(h, 16))::bit(64)::bigint::numeric)) FROM (SELECT md5(t::text) AS h FROM ONLY %I.%I t) s', r.nspname, "                 \
+                 "r.relname) INTO part;\n"                                                                                                                   \
+                 "    total := md5(total || part);\n"                                                                                                        \
+                 "  ELSIF r.relkind = 'S' THEN\n"                                                                                                            \
+                 "    EXECUTE format('SELECT concat_ws('' '', last_value, is_called) FROM %I.%I', r.nspname, r.relname) INTO part;\n"                        \
+                 "    total := md5(total || part);\n"                                                                                                        \
+                 "  END IF;\n"                                                                                                                               \
+                 "END LOOP;\n"                                                                                                                               \
+                 "SELECT string_agg(concat_ws(' ', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid), "                                        \
+                 "CASE WHEN p.prokind = 'a' THEN 'aggregate' ELSE pg_get_functiondef(p.oid) END), ',' ORDER BY n.nspname COLLATE \"C\", "                    \
+                 "p.proname COLLATE \"C\", pg_get_function_identity_arguments(p.oid) COLLATE \"C\") INTO part FROM pg_proc p "                               \
+                 "JOIN pg_namespace n ON n.oid = p.pronamespace WHERE " SCOPE " AND " NO_MEMBER(                                                             \
+                     "pg_proc",                                                                                                                              \
+                     "p.oid") ";\n"                                                                                                                          \
+                              "total := md5(total || coalesce(part, ''));\n"                                                                                 \
+                              "SELECT string_agg(concat_ws(' ', n.nspname, t.typname, t.typtype, t.typnotnull, t.typdefault, "                               \
+                              "format_type(t.typbasetype, t.typtypmod), "                                                                                    \
+                              "(SELECT string_agg(enumlabel, ',' ORDER BY enumsortorder) FROM pg_enum WHERE enumtypid = t.oid), "                            \
+                              "(SELECT string_agg(pg_get_constraintdef(oid), ',' ORDER BY conname COLLATE \"C\") FROM pg_constraint "                        \
+                              "WHERE contypid = t.oid)), ',' ORDER BY n.nspname COLLATE \"C\", t.typname COLLATE \"C\") INTO part FROM pg_type t "           \
+                              "JOIN pg_namespace n ON n.oid = t.typnamespace WHERE " SCOPE                                                                   \
+                              " AND t.typtype IN ('e', 'd', 'r') AND " NO_MEMBER(                                                                            \
+                                  "pg_type",                                                                                                                 \
+                                  "t.oid") ";\n"                                                                                                             \
+                                           "total := md5(total || coalesce(part, ''));\n"                                                                    \
+                                           "IF only_schema IS NULL THEN\n"                                                                                   \
+                                           "  SELECT string_agg(oid || ' ' || md5(lo_get(oid)), ',' ORDER BY oid) INTO part FROM pg_largeobject_metadata;\n" \
+                                           "  total := md5(total || coalesce(part, ''));\n"                                                                  \
+                                           "  SELECT string_agg(n.nspname, ',' ORDER BY n.nspname COLLATE \"C\") INTO part FROM pg_namespace n WHERE " SCOPE \
+                                           " AND n.nspname <> 'public' AND " NO_MEMBER(                                                                      \
+                                               "pg_namespace",                                                                                               \
+                                               "n.oid") ";\n"                                                                                                \
+                                                        "  total := md5(total || coalesce(part, ''));\n"                                                     \
+                                                        "END IF;\n"
+
 static const char digest_function[] =
     "CREATE FUNCTION pg_temp.mtnt_digest(only_schema text) RETURNS text LANGUAGE plpgsql SET search_path = pg_catalog "
     "SET datestyle = 'ISO' SET timezone = 'UTC' SET intervalstyle = 'postgres' SET extra_float_digits = 3 "
     "SET bytea_output = 'hex' SET lc_monetary = 'C' SET row_security = off AS $mtnt$\n"
     "DECLARE total text := ''; part text; r record;\n"
-    "BEGIN\n"
-    "FOR r IN SELECT c.oid, n.nspname, c.relname, c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-    "WHERE " SCOPE " AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c') AND c.relpersistence <> 't' "
-    "AND c.relname NOT IN (" MTNT__OWN_TABLES ") AND " NO_MEMBER(
-        "pg_class",
-        "c.oid") " "
-                 "ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\" LOOP\n"
-                 "  SELECT concat_ws('|', r.nspname, r.relname, r.relkind,\n"
-                 "    (SELECT string_agg(concat_ws(' ', quote_ident(a.attname), format_type(a.atttypid, a.atttypmod), a.attnotnull, "
-                 "a.attidentity, a.attgenerated, a.attcollation::regcollation, pg_get_expr(e.adbin, e.adrelid)), ',' ORDER BY a.attnum) "
-                 "FROM pg_attribute a LEFT JOIN pg_attrdef e ON e.adrelid = a.attrelid AND e.adnum = a.attnum "
-                 "WHERE a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped),\n"
-                 "    (SELECT string_agg(conname || ' ' || pg_get_constraintdef(oid) || convalidated, ',' ORDER BY conname COLLATE \"C\") "
-                 "FROM pg_constraint WHERE conrelid = r.oid AND contype <> 'n'),\n"
-                 "    (SELECT string_agg(pg_get_indexdef(indexrelid) || indisvalid, ',' ORDER BY pg_get_indexdef(indexrelid) COLLATE \"C\") "
-                 "FROM pg_index WHERE indrelid = r.oid),\n"
-                 "    (SELECT string_agg(pg_get_triggerdef(oid) || tgenabled::text, ',' ORDER BY tgname COLLATE \"C\") FROM pg_trigger "
-                 "WHERE tgrelid = r.oid AND NOT tgisinternal),\n"
-                 "    (SELECT string_agg(concat_ws(' ', polname, polcmd, polpermissive, pg_get_expr(polqual, polrelid), "
-                 "pg_get_expr(polwithcheck, polrelid)), ',' ORDER BY polname COLLATE \"C\") FROM pg_policy WHERE polrelid = r.oid),\n"
-                 "    (SELECT string_agg(pg_get_ruledef(oid), ',' ORDER BY rulename COLLATE \"C\") FROM pg_rewrite WHERE ev_class = r.oid)) "
-                 "INTO part;\n"
-                 "  total := md5(total || part);\n"
-                 "  IF r.relkind IN ('r', 'm') THEN\n"
-                 "    EXECUTE format('SELECT concat_ws('' '', count(*), sum((''x'' || left(h, 16))::bit(64)::bigint::numeric), "
-                 "sum((''x'' || right(h, 16))::bit(64)::bigint::numeric)) FROM (SELECT md5(t::text) AS h FROM ONLY %I.%I t) s', r.nspname, "
-                 "r.relname) INTO part;\n"
-                 "    total := md5(total || part);\n"
-                 "  ELSIF r.relkind = 'S' THEN\n"
-                 "    EXECUTE format('SELECT concat_ws('' '', last_value, is_called) FROM %I.%I', r.nspname, r.relname) INTO part;\n"
-                 "    total := md5(total || part);\n"
-                 "  END IF;\n"
-                 "END LOOP;\n"
-                 "SELECT string_agg(concat_ws(' ', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid), "
-                 "CASE WHEN p.prokind = 'a' THEN 'aggregate' ELSE pg_get_functiondef(p.oid) END), ',' ORDER BY n.nspname COLLATE \"C\", "
-                 "p.proname COLLATE \"C\", pg_get_function_identity_arguments(p.oid) COLLATE \"C\") INTO part FROM pg_proc p "
-                 "JOIN pg_namespace n ON n.oid = p.pronamespace WHERE " SCOPE " AND " NO_MEMBER(
-                     "pg_proc",
-                     "p.oid") ";\n"
-                              "total := md5(total || coalesce(part, ''));\n"
-                              "SELECT string_agg(concat_ws(' ', n.nspname, t.typname, t.typtype, t.typnotnull, t.typdefault, "
-                              "format_type(t.typbasetype, t.typtypmod), "
-                              "(SELECT string_agg(enumlabel, ',' ORDER BY enumsortorder) FROM pg_enum WHERE enumtypid = t.oid), "
-                              "(SELECT string_agg(pg_get_constraintdef(oid), ',' ORDER BY conname COLLATE \"C\") FROM pg_constraint "
-                              "WHERE contypid = t.oid)), ',' ORDER BY n.nspname COLLATE \"C\", t.typname COLLATE \"C\") INTO part FROM pg_type t "
-                              "JOIN pg_namespace n ON n.oid = t.typnamespace WHERE " SCOPE
-                              " AND t.typtype IN ('e', 'd', 'r') AND " NO_MEMBER(
-                                  "pg_type",
-                                  "t.oid") ";\n"
-                                           "total := md5(total || coalesce(part, ''));\n"
-                                           "IF only_schema IS NULL THEN\n"
-                                           "  SELECT string_agg(oid || ' ' || md5(lo_get(oid)), ',' ORDER BY oid) INTO part FROM pg_largeobject_metadata;\n"
-                                           "  total := md5(total || coalesce(part, ''));\n"
-                                           "  SELECT string_agg(n.nspname, ',' ORDER BY n.nspname COLLATE \"C\") INTO part FROM pg_namespace n WHERE " SCOPE
-                                           " AND n.nspname <> 'public' AND " NO_MEMBER(
-                                               "pg_namespace", "n.oid") ";\n"
-                                                                        "  total := md5(total || coalesce(part, ''));\n"
-                                                                        "END IF;\n"
-                                                                        "RETURN total;\n"
-                                                                        "END $mtnt$";
+    "BEGIN\n" DIGEST_BODY "RETURN total;\n"
+    "END $mtnt$";
+
+/* The same within somebody's transaction: what it has set is put right again by the savepoint, and no temporary object is made, with which no
+ * transaction could be prepared. In three parts, the schema between them. */
+static const char
+    inside_lock[] = "DO $mtnt$ DECLARE r record; only_schema text := ",
+    inside_locks[] =
+        "; BEGIN\n"
+        "FOR r IN SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n "
+        "ON n.oid = c.relnamespace WHERE " SCOPE " AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't' "
+        "AND c.relname NOT IN (" MTNT__OWN_TABLES ") AND " NO_MEMBER(
+            "pg_catalog.pg_class",
+            "c.oid") " ORDER BY 1, 2 LOOP\n"
+                     "  EXECUTE format('LOCK TABLE ONLY %I.%I IN SHARE ROW EXCLUSIVE MODE', r.nspname, r.relname);\n"
+                     "END LOOP; END $mtnt$; SAVEPOINT mtnt_digest; "
+                     "SET LOCAL search_path = pg_catalog; SET LOCAL datestyle = 'ISO'; SET LOCAL timezone = 'UTC'; "
+                     "SET LOCAL intervalstyle = 'postgres'; SET LOCAL extra_float_digits = 3; "
+                     "SET LOCAL bytea_output = 'hex'; SET LOCAL lc_monetary = 'C'; SET LOCAL row_security = off; "
+                     "DO $mtnt$ DECLARE total text := ''; part text; r record; only_schema text := ",
+    inside_digest[] = ";\nBEGIN\n" DIGEST_BODY "PERFORM pg_catalog.set_config('mtnt.digest', total, true);\nEND $mtnt$";
 
 /* ---- a connection of our own ---- */
 
@@ -179,6 +200,27 @@ int mtnt__postgres_digest(void *state, mtnt__call *call, char ret_digest[MTNT__D
     if (rc == 0)
         rc = read_digest(state, own, call, ret_digest, err);
     close_own(own);
+    return rc;
+}
+
+int mtnt__postgres_digest_inside(void *state, mtnt__call *call, char ret_digest[MTNT__DIGEST_SIZE], mtnt_error *err)
+{
+    mtnt__postgres *s = state;
+    struct text text = {ret_digest, MTNT__DIGEST_SIZE};
+    mtnt__buffer sql = {0};
+    int rc;
+
+    mtnt__buffer_add_text(&sql, inside_lock);
+    add_scope(s, &sql);
+    mtnt__buffer_add_text(&sql, inside_locks);
+    add_scope(s, &sql);
+    mtnt__buffer_add_text(&sql, inside_digest);
+    rc = sql.failed ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory") : simple(s, call, sql.bytes, NULL, NULL, err);
+    mtnt__buffer_release(&sql);
+    if (rc == 0)
+        rc = simple(s, call, "SELECT pg_catalog.current_setting('mtnt.digest')", take_text, &text, err);
+    if (rc == 0)
+        rc = simple(s, call, "ROLLBACK TO SAVEPOINT mtnt_digest; RELEASE SAVEPOINT mtnt_digest", NULL, NULL, err);
     return rc;
 }
 
@@ -448,15 +490,15 @@ static int put_back(restoring *r)
 int mtnt__postgres_restore(void *state, mtnt__call *call, const char *path, const mtnt__restore_terms *terms,
                            bool *ret_changed, mtnt_error *err)
 {
-    restoring r = {.s = state, .call = call, .path = path, .left = terms->left, .err = err};
     char digest[MTNT__DIGEST_SIZE] = "", shown[MTNT__DSN_SHOWN_SIZE];
+    restoring r = {.s = state, .call = call, .path = path, .left = digest, .err = err};
     int rc = mtnt__postgres_digest(state, call, digest, err);
 
     if (rc == 0 && strcmp(digest, terms->saved) == 0) {
         *ret_changed = false;
         return MTNT_OK;
     }
-    if (rc == 0 && strcmp(digest, terms->left) != 0)
+    if (rc == 0 && !mtnt__restore_allowed(terms, digest))
         rc = mtnt__snapshot_refuse(path, err);
     if (rc == 0)
         rc = open_own(state, call, &r.own, err);

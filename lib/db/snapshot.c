@@ -39,8 +39,10 @@ static char *note_beside(const char *path)
 
 int mtnt__db_note_write(const char *path, const mtnt__restore_terms *terms, mtnt_error *err)
 {
-    char *note = note_beside(path), text[2 * MTNT__DIGEST_SIZE + 1];
-    int length = snprintf(text, sizeof(text), "%s\n%s\n", terms->saved, terms->left), rc;
+    char *note = note_beside(path), text[3 * MTNT__DIGEST_SIZE + 1];
+    int length =
+            snprintf(text, sizeof(text), "%s\n%s\n%s\n", terms->saved, terms->left, terms->next ? terms->next : ""),
+        rc;
 
     rc = note ? mtnt__file_write(note, text, (size_t)length, true, err)
               : mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
@@ -60,23 +62,28 @@ static const char *take_line(const char *text, char ret_line[MTNT__DIGEST_SIZE])
     return text + length + 1;
 }
 
-int mtnt__db_note_read(const char *path, char ret_saved[MTNT__DIGEST_SIZE], char ret_left[MTNT__DIGEST_SIZE],
-                       mtnt_error *err)
+int mtnt__db_note_read(const char *path, mtnt__note *ret_note, mtnt_error *err)
 {
     char *note = note_beside(path), *text = NULL;
     const char *rest;
     int rc = note ? mtnt__file_read(note, &text, NULL, err) : mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
 
-    if (rc == 0 && (!(rest = take_line(text, ret_saved)) || !take_line(rest, ret_left)))
+    if (rc == 0 && (!(rest = take_line(text, ret_note->saved)) || !(rest = take_line(rest, ret_note->left)) ||
+                    !take_line(rest, ret_note->next)))
         rc = mtnt_error_set(err, MTNT_E_CORRUPT, "%s is not what was written beside the snapshot", note);
     free(text);
     free(note);
     return rc;
 }
 
+bool mtnt__restore_allowed(const mtnt__restore_terms *terms, const char *digest)
+{
+    return *digest && (strcmp(digest, terms->left) == 0 || (terms->next && strcmp(digest, terms->next) == 0));
+}
+
 int mtnt__newborn_finish(mtnt__newborn *newborn, const char *digest, mtnt_error *err)
 {
-    const mtnt__restore_terms terms = {digest, digest};
+    const mtnt__restore_terms terms = {digest, digest, NULL};
     int rc = mtnt__file_sync(newborn->temporary, err);
 
     if (rc == 0 && digest)
@@ -158,6 +165,20 @@ int mtnt__db_digest(mtnt_db *db, char ret_digest[MTNT__DIGEST_SIZE], mtnt_error 
     err = err ? err : &unseen;
     rc = enter(db, &call, backend->digest != NULL, err);
     return rc == 0 ? backend->digest(db->connection->state, &call, ret_digest, err) : rc;
+}
+
+int mtnt__db_digest_inside(mtnt_db *db, char ret_digest[MTNT__DIGEST_SIZE], mtnt_error *err)
+{
+    mtnt_error unseen = MTNT_ERROR_INIT;
+    const mtnt__backend *backend = db->connection->backend;
+    mtnt__call call = mtnt__call_of(db, false);
+    int rc;
+
+    err = err ? err : &unseen;
+    if (!mtnt__db_in_transaction(db))
+        return mtnt_error_set(err, MTNT_E_INVALID, "there is no transaction to look from");
+    rc = enter(db, &call, backend->digest_inside != NULL, err);
+    return rc == 0 ? backend->digest_inside(db->connection->state, &call, ret_digest, err) : rc;
 }
 
 int mtnt__db_restore(mtnt_db *db, const char *path, const mtnt__restore_terms *terms, bool *ret_changed,

@@ -193,6 +193,7 @@ const mtnt__backend mtnt__sqlite_backend = {
     .facts = sqlite_facts,
     .snapshot = mtnt__sqlite_snapshot,
     .digest = mtnt__sqlite_digest,
+    .digest_inside = mtnt__sqlite_digest_inside,
     .restore = mtnt__sqlite_restore,
     .cancel = sqlite_cancel,
     .native = sqlite_native,

@@ -83,6 +83,7 @@ int mtnt__sqlite_snapshot(void *state, mtnt__call *call, const char *path, char 
 int mtnt__sqlite_restore(void *state, mtnt__call *call, const char *path, const mtnt__restore_terms *terms,
                          bool *ret_changed, mtnt_error *err);
 int mtnt__sqlite_digest(void *state, mtnt__call *call, char ret_digest[MTNT__DIGEST_SIZE], mtnt_error *err);
+int mtnt__sqlite_digest_inside(void *state, mtnt__call *call, char ret_digest[MTNT__DIGEST_SIZE], mtnt_error *err);
 /* Of what the connection sees as main, within the transaction that is open on it. */
 int mtnt__sqlite_digest_of(mtnt__sqlite *s, char ret_digest[MTNT__DIGEST_SIZE], mtnt_error *err);
 /* A connection of its own to a file that is there; closed by _close_own, NULL is fine. */

@@ -157,3 +157,14 @@ int mtnt__sqlite_digest(void *state, mtnt__call *call, char ret_digest[MTNT__DIG
     mtnt__sqlite_close_own(own);
     return rc;
 }
+
+int mtnt__sqlite_digest_inside(void *state, mtnt__call *call, char ret_digest[MTNT__DIGEST_SIZE], mtnt_error *err)
+{
+    mtnt__sqlite *s = state;
+    int rc;
+
+    mtnt__sqlite_enter(s, call);
+    rc = mtnt__sqlite_digest_of(s, ret_digest, err);
+    mtnt__sqlite_leave(s);
+    return rc;
+}

@@ -38,7 +38,7 @@ static int judge(restoring *r)
     if (rc != 0)
         return rc;
     r->same = strcmp(digest, r->terms->saved) == 0;
-    if (!r->same && strcmp(digest, r->terms->left) != 0)
+    if (!r->same && !mtnt__restore_allowed(r->terms, digest))
         return mtnt__snapshot_refuse(r->path, r->err);
     return MTNT_OK;
 }

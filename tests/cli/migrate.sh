@@ -687,10 +687,25 @@ END
     ok rewind --to one
     same "$(tables_of a)" "t_one"
     sed -i 's/up: "VACUUM"/up: "DELETE FROM made"/; s/up: "SELECT 1"/up: "INSERT INTO nowhere VALUES(1)"/' chain.yaml
+    # What only this migration has written is restored, an operation without a way back included.
+    sed -i 's/, down: "SELECT 1"//' chain.yaml
+    exits 1 migrate
+    says 'failed at 4 bad' 'no such table: nowhere'
+    same "$(sql models/a.db "SELECT at FROM made")" before
+    same "$(find kept/a -name '*.db' | wc -l)" 3
+    ok status --format json
+    json '.tenants[0].state == "idle" and .tenants[0].version == 1'
+    # Somebody else, between two of its steps.
+    cat >beside.sh <<'END'
+#!/bin/sh
+sqlite3 "$PWD/models/a.db" "INSERT INTO made VALUES('customer')"
+END
+    chmod +x beside.sh
+    sed -i "s|^  - name: bad|  - name: beside\n    transaction: none\n    exec: {command: [\"$PWD/beside.sh\"], undo: [\"true\"]}\n&|" chain.yaml
     exits 1 migrate
     says 'Nothing was restored' 'kept/a/v2-before_vacuum-'
-    same "$(sql models/a.db "SELECT count(*) FROM made")" 0
-    same "$(find kept/a -name '*.db' | wc -l)" 3
+    same "$(sql models/a.db "SELECT at FROM made")" customer
+    same "$(find kept/a -name '*.db' | wc -l)" 4
     ok status --format json
     json '.tenants[0].state == "rollback_failed"'
 }

@@ -517,7 +517,7 @@ static void restored_as_it_was(contract *c)
     change(c, c->db);
     expect_ok(c, mtnt__db_digest(c->db, left, &c->err));
     assert_string_not_equal(left, saved);
-    expect_ok(c, mtnt__db_restore(c->db, target(c), &(mtnt__restore_terms){saved, left}, &changed, &c->err));
+    expect_ok(c, mtnt__db_restore(c->db, target(c), &(mtnt__restore_terms){saved, left, NULL}, &changed, &c->err));
     assert_true(changed);
     assert_dump(c, before);
     free(before);
@@ -561,7 +561,7 @@ static void nothing_to_restore(void **state)
     expect_ok(c, mtnt__db_snapshot(c->db, target(c), saved, &c->err));
     if (c->on == ON_SQLITE)
         expect_ok(c, mtnt__db_run(c->db, NULL, NULL, &c->err, "VACUUM", NULL));
-    expect_ok(c, mtnt__db_restore(c->db, target(c), &(mtnt__restore_terms){saved, ""}, &changed, &c->err));
+    expect_ok(c, mtnt__db_restore(c->db, target(c), &(mtnt__restore_terms){saved, "", NULL}, &changed, &c->err));
     assert_false(changed);
 }
 
@@ -578,11 +578,11 @@ static void refused(contract *c, const char *write)
     run(c, application, write);
     contract_close(c, application);
     before = c->on == ON_POSTGRES ? dump_of(c) : NULL;
-    expect_code(c, mtnt__db_restore(c->db, target(c), &(mtnt__restore_terms){saved, left}, &changed, &c->err),
+    expect_code(c, mtnt__db_restore(c->db, target(c), &(mtnt__restore_terms){saved, left, NULL}, &changed, &c->err),
                 MTNT_E_REFUSED);
     expect_message(c, "saved.snap");
     expect_message(c, "Nothing was restored");
-    expect_code(c, mtnt__db_restore(c->db, target(c), &(mtnt__restore_terms){saved, ""}, &changed, &c->err),
+    expect_code(c, mtnt__db_restore(c->db, target(c), &(mtnt__restore_terms){saved, "", NULL}, &changed, &c->err),
                 MTNT_E_REFUSED);
     assert_int_equal(access(target(c), F_OK), 0);
     if (before)
@@ -630,7 +630,7 @@ static void refused_in_the_last_moment(void **state)
     assert_int_equal(chmod(scratch_path(c->files, "bin/pg_restore"), 0700), 0);
     snprintf(folder, sizeof(folder), "%s/bin:%s", c->files->folder, path);
     setenv("PATH", folder, 1);
-    rc = mtnt__db_restore(c->db, target(c), &(mtnt__restore_terms){saved, left}, &changed, &c->err);
+    rc = mtnt__db_restore(c->db, target(c), &(mtnt__restore_terms){saved, left, NULL}, &changed, &c->err);
     setenv("PATH", path, 1);
     free(path);
     expect_code(c, rc, MTNT_E_REFUSED);
@@ -674,7 +674,7 @@ static void refused_between_two_locks(void **state)
             run(c, c->db, "UPDATE people SET name = 'lost again'");
         expect_ok(c, mtnt__db_digest(c->db, left, &c->err));
         interfere = mtnt__dsn_sqlite_path(c->dsn);
-        expect_code(c, mtnt__db_restore(c->db, target(c), &(mtnt__restore_terms){saved, left}, &changed, &c->err),
+        expect_code(c, mtnt__db_restore(c->db, target(c), &(mtnt__restore_terms){saved, left, NULL}, &changed, &c->err),
                     MTNT_E_REFUSED);
         assert_null(interfere);
         assert_int_equal(rows_of(c, c->db, "after_it"), 2 + wal);
@@ -703,11 +703,12 @@ static void one_schema_alone(void **state)
     run(c, db, "DELETE FROM people; CREATE TABLE extra(x int)");
     expect_ok(c, mtnt__db_digest(db, left, &c->err));
     pg_run(&c->pg, "CREATE VIEW public.looks AS SELECT * FROM \"acme \"\"1\"\"\".people");
-    assert_int_not_equal(mtnt__db_restore(db, target(c), &(mtnt__restore_terms){saved, left}, &changed, &c->err), 0);
+    assert_int_not_equal(mtnt__db_restore(db, target(c), &(mtnt__restore_terms){saved, left, NULL}, &changed, &c->err),
+                         0);
     expect_message(c, "outside the model");
     assert_int_equal(pg_number(&c->pg, "SELECT count(*) FROM public.looks"), 0);
     pg_run(&c->pg, "DROP VIEW public.looks");
-    expect_ok(c, mtnt__db_restore(db, target(c), &(mtnt__restore_terms){saved, left}, &changed, &c->err));
+    expect_ok(c, mtnt__db_restore(db, target(c), &(mtnt__restore_terms){saved, left, NULL}, &changed, &c->err));
     assert_true(changed);
     assert_int_equal(pg_number(&c->pg, "SELECT count(*) FROM \"acme \"\"1\"\"\".people WHERE name = 'Ana'"), 1);
     assert_int_equal(pg_number(&c->pg, "SELECT count(*) FROM neighbour"), 2);
@@ -721,7 +722,7 @@ static void not_within_a_transaction(void **state)
 
     fill(c);
     expect_ok(c, mtnt__db_begin(c->db, &c->err));
-    expect_code(c, mtnt__db_restore(c->db, target(c), &(mtnt__restore_terms){"", ""}, &changed, &c->err),
+    expect_code(c, mtnt__db_restore(c->db, target(c), &(mtnt__restore_terms){"", "", NULL}, &changed, &c->err),
                 MTNT_E_INVALID);
 }
 

@@ -73,11 +73,12 @@ static int rollback(stage *s)
 /* What the coordinator notes after a write of this migration. */
 static void note(stage *s)
 {
-    char saved[MTNT__DIGEST_SIZE], left[MTNT__DIGEST_SIZE];
+    char left[MTNT__DIGEST_SIZE];
+    mtnt__note found;
 
-    expect_ok(s->c, mtnt__db_note_read(s->path, saved, left, &s->c->err));
+    expect_ok(s->c, mtnt__db_note_read(s->path, &found, &s->c->err));
     expect_ok(s->c, mtnt__db_digest(s->c->db, left, &s->c->err));
-    expect_ok(s->c, mtnt__db_note_write(s->path, &(mtnt__restore_terms){saved, left}, &s->c->err));
+    expect_ok(s->c, mtnt__db_note_write(s->path, &(mtnt__restore_terms){found.saved, left, NULL}, &s->c->err));
 }
 
 static int64_t people(stage *s)

@@ -31,7 +31,11 @@ enum {
     /* Goes forward only: when it fails it stays failed and is run again by the next migration; what was committed before it is final. */
     MTNT_OPERATION_RETRIABLE = 1u << 5,
     /* execute and rollback look at mtnt_context_writes, and do only what that side needs: they may be called once for each side. */
-    MTNT_OPERATION_BY_SIDE = 1u << 6
+    MTNT_OPERATION_BY_SIDE = 1u << 6,
+    /* Saves the model in execute and restores it in rollback (mtnt_scope_snapshot), under the name "v<order>-<operation>" and into the folder that the
+     * entry's config is (a `const char *`). Operations after it in a saga that write the model alone need no rollback; each of them reads the whole model
+     * twice, to tell what it has written from what others have. */
+    MTNT_OPERATION_SNAPSHOT = 1u << 7
 };
 
 typedef enum mtnt_status {

@@ -67,7 +67,8 @@ MTNT_API int mtnt_operation_add_verify(mtnt_chain *chain, const mtnt_verify_opti
 
 /* snapshot: saves the model before something that cannot be rolled back, and restores it when a later operation fails; see mtnt_scope_snapshot, whose
  * name is "v<order>-<operation>". Runs outside a transaction: its migration is a saga. Taking an applied one back (rewind) does nothing.
- * Without anybody else's writing meanwhile the restore is exact; else it is refused, and the tenant waits for a person. */
+ * Without anybody else's writing meanwhile the restore is exact; else it is refused, and the tenant waits for a person. Operations after it that write the
+ * model alone need no rollback. */
 typedef struct mtnt_snapshot_options {
     const char *dir; /* the folder; relative to the working directory */
 } mtnt_snapshot_options;

@@ -40,7 +40,10 @@ MTNT_API int mtnt_scope_restore_model(mtnt_scope *scope, mtnt_error *err);
  * beside it (.state). FOLDER is made when it is not there. One that is there is this migration's own: it is left as it is, and all is well.
  * restore: puts it back into the live model, in one transaction; mtnt_meta, mtnt_applied and mtnt_decision stay as they are. Nothing is done when the
  * model's content is as it was saved, or when this migration has saved none. REFUSED when the model is neither as it was saved nor as this migration's
- * last write is known to have left it: then somebody else may have written, nothing is changed and err says where the snapshot is.
+ * last write is known to have left it: then somebody else may have written, nothing is changed and err says where the snapshot is. What the later
+ * operations of the saga leave is known when the class has the flag MTNT_OPERATION_SNAPSHOT. What an application writes while one of them runs outside a
+ * transaction is told apart by SQLite (and refused), and not by PostgreSQL, where a restore takes it away; what such an operation has done when it is killed
+ * in its body is not known.
  * The files stay, whatever happens. Both read the whole model. Errors: IO, NOT_FOUND (pg_dump and its kin; a snapshot that was removed), REFUSED,
  * OPERATION, CONNECT, BUSY, DEADLINE, CANCELLED, INVALID (within a transaction), NOMEM. */
 MTNT_API int mtnt_scope_snapshot(mtnt_scope *scope, const char *folder, const char *name, mtnt_error *err);
