@@ -218,7 +218,8 @@ static int look_at(mtnt__saga *saga, const mtnt__journal *journal, const mtnt__j
     *ret_needed = false;
     if (earlier != NULL && earlier->state == MTNT__JOURNAL_DONE)
         return 0;
-    if (!committed)
+    /* Settled already: asked again it would wait for the lock of what is prepared, which is settled after it. */
+    if (!committed && forward->state != MTNT__JOURNAL_FAILED)
         rc = mtnt__saga_settle(saga, forward, &committed, err);
     if (rc == 0 && earlier != NULL)
         rc = mtnt__saga_settle(saga, earlier, &undone, err);
