@@ -36,6 +36,15 @@ int __wrap_mtnt__register_commit(mtnt_db *db, const char *migration, mtnt_error 
     return __real_mtnt__register_commit(db, migration, err);
 }
 
+int __real_mtnt__register_commit_after(mtnt_db *db, const char *migration, const char *ended, mtnt_error *err);
+int __wrap_mtnt__register_commit_after(mtnt_db *db, const char *migration, const char *ended, mtnt_error *err);
+int __wrap_mtnt__register_commit_after(mtnt_db *db, const char *migration, const char *ended, mtnt_error *err)
+{
+    if (doomed && at_register && !two_phase)
+        die();
+    return __real_mtnt__register_commit_after(db, migration, ended, err);
+}
+
 int __real_mtnt__db_prepare(mtnt_db *db, const char *gid, mtnt_error *err);
 int __wrap_mtnt__db_prepare(mtnt_db *db, const char *gid, mtnt_error *err);
 int __wrap_mtnt__db_prepare(mtnt_db *db, const char *gid, mtnt_error *err)
