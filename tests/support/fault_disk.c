@@ -445,7 +445,8 @@ static void put_bytes(content *c, const unsigned char *bytes, size_t size, size_
 {
     grow(c, at, with);
     grow(c, at + size, with);
-    memcpy(c->bytes + at, bytes, size);
+    if (size > 0)
+        memcpy(c->bytes + at, bytes, size);
 }
 
 static void apply_write(image *i, content *c, const record *r, fault_keep keep, unsigned char hole)
