@@ -7,8 +7,6 @@
 #include "base/text.h"
 #include "coordinate/snapshots.h"
 
-#define DEFAULT_DEADLINE_MS (60 * 60 * 1000)
-
 static const mtnt__chain_entry *creator(const mtnt_chain *chain)
 {
     const mtnt__chain_entry *first = chain->count == 0 ? NULL : chain->entries;
@@ -481,7 +479,7 @@ static void give_up(mtnt__attempt *attempt, mtnt_error *err)
 int mtnt__attempt_run(mtnt__attempt *attempt, mtnt_error *err)
 {
     const mtnt__system *system = attempt->link->controller->system;
-    int64_t deadline_ms = attempt->options->deadline_ms > 0 ? attempt->options->deadline_ms : DEFAULT_DEADLINE_MS;
+    int64_t deadline_ms = attempt->compensates ? mtnt__unlock_ms(attempt->options) : mtnt__run_ms(attempt->options);
     mtnt_error own = MTNT_ERROR_INIT;
     int rc;
 

@@ -4,6 +4,7 @@
 #define MTNT_COORDINATE_ATTEMPT_H
 
 #include "coordinate/blockers.h"
+#include "coordinate/deadlines.h"
 #include "coordinate/gate.h"
 #include "coordinate/mode.h"
 #include "coordinate/slots.h"
@@ -39,7 +40,8 @@ typedef struct mtnt__attempt {
     mtnt__link *link;
     mtnt__claim *claim;
     mtnt__mode mode;
-    bool backup; /* options->backup is to be seen to: nothing was changed yet */
+    bool backup;      /* options->backup is to be seen to: nothing was changed yet */
+    bool compensates; /* takes back what earlier attempts of the task have committed: on time of its own */
     mtnt__known known;
     ptrdiff_t last;         /* chain index of options->to, -1 = none */
     int64_t steps_limit;    /* 0 = none */

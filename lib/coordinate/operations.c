@@ -5,8 +5,6 @@
 #include "base/text.h"
 #include "coordinate/attempt.h"
 
-#define DEFAULT_UNLOCK_MS (2 * 60 * 1000)
-
 static int64_t wall_ms(const mtnt__attempt *attempt)
 {
     const mtnt__system *system = attempt->link->controller->system;
@@ -250,8 +248,7 @@ static bool survives(const mtnt__attempt *attempt, const mtnt__chain_entry *entr
 void mtnt__operations_compensate(mtnt__attempt *attempt, mtnt_error *err)
 {
     const mtnt__system *system = attempt->link->controller->system;
-    int64_t unlock_ms =
-        attempt->options->unlock_deadline_ms > 0 ? attempt->options->unlock_deadline_ms : DEFAULT_UNLOCK_MS;
+    int64_t unlock_ms = mtnt__unlock_ms(attempt->options);
     mtnt__deadline_ms deadline = mtnt__deadline_in(system, unlock_ms);
     mtnt_error other;
 

@@ -5,14 +5,13 @@
 
 #include "base/text.h"
 
-#define DEFAULT_UNLOCK_MS (2 * 60 * 1000)
 #define JOURNAL_TRIES 4
 
 /* ---- the journal ---- */
 
 static mtnt__deadline_ms fresh_deadline(const mtnt__saga *saga)
 {
-    int64_t unlock_ms = saga->options->unlock_deadline_ms > 0 ? saga->options->unlock_deadline_ms : DEFAULT_UNLOCK_MS;
+    int64_t unlock_ms = mtnt__unlock_ms(saga->options);
 
     return mtnt__deadline_in(saga->link->controller->system, unlock_ms);
 }

@@ -4,7 +4,6 @@
 #include "base/text.h"
 #include "coordinate/saga.h"
 
-#define DEFAULT_UNLOCK_MS (2 * 60 * 1000)
 #define TRIES 3
 #define PAUSE_MS 200
 
@@ -122,7 +121,7 @@ static int write_intent(mtnt__saga *saga, void *data, mtnt_error *err)
 
 static int undo_once(mtnt__saga *saga, struct undo *undo, mtnt__verdict *ret_verdict, mtnt_error *err)
 {
-    int64_t unlock_ms = saga->options->unlock_deadline_ms > 0 ? saga->options->unlock_deadline_ms : DEFAULT_UNLOCK_MS;
+    int64_t unlock_ms = mtnt__unlock_ms(saga->options);
     const mtnt__saga_work work = {.step = &undo->backward,
                                   .only = undo->only,
                                   .count = undo->count,

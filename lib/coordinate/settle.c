@@ -7,7 +7,6 @@
 #include "state/register.h"
 #include "state/tables.h"
 
-#define DEFAULT_UNLOCK_MS (2 * 60 * 1000)
 #define FINISH_TRIES 5
 
 void mtnt__gid(const mtnt_controller *controller, const mtnt_model *model, const char *migration,
@@ -22,11 +21,7 @@ void mtnt__gid(const mtnt_controller *controller, const mtnt_model *model, const
 
 static mtnt__deadline_ms fresh_deadline(const mtnt__settlement *settlement)
 {
-    int64_t unlock_ms = settlement->options != NULL && settlement->options->unlock_deadline_ms > 0
-                            ? settlement->options->unlock_deadline_ms
-                            : DEFAULT_UNLOCK_MS;
-
-    return mtnt__deadline_in(settlement->controller->system, unlock_ms);
+    return mtnt__deadline_in(settlement->controller->system, mtnt__unlock_ms(settlement->options));
 }
 
 static bool on_model(const mtnt__settlement *settlement)

@@ -6,8 +6,6 @@
 #include "base/text.h"
 #include "db/snapshot.h"
 
-#define DEFAULT_UNLOCK_MS (2 * 60 * 1000)
-
 static bool concerns(const mtnt__attempt *attempt)
 {
     return attempt->unit.snapshot_count > 0 && (attempt->unit.writes & MTNT_WRITES_MODEL) != 0;
@@ -172,8 +170,7 @@ int mtnt__snapshots_note(mtnt__attempt *attempt, mtnt_error *err)
 /* An error here leaves the note as it was, and a restore refuses what it does not know. */
 void mtnt__snapshots_note_failure(mtnt__attempt *attempt)
 {
-    int64_t unlock_ms =
-        attempt->options->unlock_deadline_ms > 0 ? attempt->options->unlock_deadline_ms : DEFAULT_UNLOCK_MS;
+    int64_t unlock_ms = mtnt__unlock_ms(attempt->options);
 
     if (!concerns(attempt) || attempt->watched == NULL || !attempt->unit.outside)
         return;

@@ -5,25 +5,18 @@
 
 #include "base/text.h"
 
-#define DEFAULT_DEADLINE_MS (60 * 60 * 1000)
-#define DEFAULT_UNLOCK_MS (2 * 60 * 1000)
 #define MAX_LOOKS 4
 #define MAX_HEARTBEAT_RETRIES 1000
 #define MAX_HEARTBEAT_MS (INT64_C(365) * 24 * 60 * 60 * 1000)
 
-static int64_t unlock_ms(const mtnt_migration_options *options)
-{
-    return options->unlock_deadline_ms > 0 ? options->unlock_deadline_ms : DEFAULT_UNLOCK_MS;
-}
-
 int64_t mtnt__recovery_lease_ms(const mtnt_migration_options *options)
 {
-    return unlock_ms(options) + MTNT__LEASE_MARGIN_MS;
+    return mtnt__unlock_ms(options) + MTNT__LEASE_MARGIN_MS;
 }
 
 int64_t mtnt__longest_ms(const mtnt_migration_options *options)
 {
-    return (options->deadline_ms > 0 ? options->deadline_ms : DEFAULT_DEADLINE_MS) + unlock_ms(options);
+    return mtnt__run_ms(options) + mtnt__unlock_ms(options);
 }
 
 /* ---- jobs ---- */
@@ -363,6 +356,7 @@ static void fill_attempt(mtnt__task *task, mtnt__link *link)
     attempt->status_data = task->status_data;
     /* What takes changes back is no first change. */
     attempt->backup = !task->backed_up && task->phase != MTNT__TASK_BACK;
+    attempt->compensates = task->phase == MTNT__TASK_BACK;
     attempt->last = task->phase == MTNT__TASK_BACK ? -1 : job->last;
     attempt->only_run = task->phase == MTNT__TASK_BACK ? job->run : job->only_run;
     attempt->steps_limit = task->phase == MTNT__TASK_BACK ? 1 : by_operation ? 1 : task->steps_left;
