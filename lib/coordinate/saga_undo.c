@@ -247,7 +247,7 @@ static int look_at(mtnt__saga *saga, const mtnt__journal *journal, const mtnt__j
 }
 
 /* Units of a forward-only operation, and all before them, stay. */
-static int find_floor(mtnt__saga *saga, const mtnt__journal *journal, mtnt_error *err)
+static int find_floor(mtnt__saga *saga, const mtnt__journal *journal, bool *ret_kept, mtnt_error *err)
 {
     const mtnt__journal_step *last = NULL;
     bool committed = false;
@@ -259,25 +259,21 @@ static int find_floor(mtnt__saga *saga, const mtnt__journal *journal, mtnt_error
     if (last == NULL)
         return 0;
     saga->floor = last->unit;
+    committed = last->state == MTNT__JOURNAL_DONE;
     if (last->state == MTNT__JOURNAL_INTENT) {
         rc = mtnt__saga_settle(saga, last, &committed, err);
         if (rc == 0)
             mtnt__saga_note(saga, last, committed, committed ? NULL : "not completed");
     }
+    /* Its intent says that all units before it are done. */
+    *ret_kept = committed || saga->floor > 0;
     return rc;
-}
-
-static bool any_committed(const mtnt__journal *journal, int64_t up_to)
-{
-    for (size_t i = 0; i < journal->count; i++)
-        if (!journal->steps[i].backward && journal->steps[i].unit < up_to)
-            return true;
-    return false;
 }
 
 static int undo_all(mtnt__saga *saga, const mtnt__journal *journal, mtnt__migration_event *ret_event, mtnt_error *err)
 {
-    int rc = find_floor(saga, journal, err);
+    bool kept = false;
+    int rc = find_floor(saga, journal, &kept, err);
 
     for (size_t i = journal->count; i > 0 && rc == 0; i--) {
         const mtnt__journal_step *forward = journal->steps + i - 1;
@@ -295,8 +291,7 @@ static int undo_all(mtnt__saga *saga, const mtnt__journal *journal, mtnt__migrat
         }
     }
     if (rc == 0)
-        *ret_event =
-            saga->floor >= 0 && any_committed(journal, saga->floor + 1) ? MTNT__EVENT_COMMIT : MTNT__EVENT_ABORT;
+        *ret_event = kept ? MTNT__EVENT_COMMIT : MTNT__EVENT_ABORT;
     return rc;
 }
 
