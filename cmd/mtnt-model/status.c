@@ -98,7 +98,11 @@ static int64_t prepared_transactions(const status *all)
 
     if (db == NULL || mtnt_db_backend(db) == MTNT_SQLITE)
         return all->elsewhere ? -1 : 0;
-    if (mtnt_db_query_int(db, &count, &err, "SELECT count(*) FROM pg_prepared_xacts WHERE gid LIKE 'mtnt:%'") != 0)
+    /* Another controller's on the same server are its own business. */
+    if (mtnt_db_query_int(
+            db, &count, &err,
+            "SELECT count(*) FROM pg_catalog.pg_prepared_xacts WHERE starts_with(gid, 'mtnt:' || left($1, 8) || ':')",
+            MTNT_TEXT(mtnt_controller_id(all->work->controller))) != 0)
         return -1;
     return count;
 }

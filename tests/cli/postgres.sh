@@ -82,8 +82,15 @@ test_databases() {
     same "$(query "${base}_ctl" -c "SELECT string_agg(id || ready, ',' ORDER BY id) FROM customers")" "a1,b0"
     same "$(has_table a contacts)$(has_table b contacts)" 10
     same "$(prepared)" 0
+    # Another controller's on the same server is not counted; one of ours is.
+    query "${base}_ctl" -c BEGIN -c "PREPARE TRANSACTION 'mtnt:no-other:a:$base'"
     ok status
     says 'prepared transactions 0' '1 current, 0 pending, 1 failed'
+    ours=$(query "${base}_ctl" -c "SELECT left(value, 8) FROM mtnt_meta WHERE key = 'controller'")
+    query "${base}_ctl" -c BEGIN -c "PREPARE TRANSACTION 'mtnt:$ours:a:$base'"
+    ok status
+    says 'prepared transactions 1'
+    query "${base}_ctl" -c "ROLLBACK PREPARED 'mtnt:no-other:a:$base'" -c "ROLLBACK PREPARED 'mtnt:$ours:a:$base'"
     query "${base}_b" -c "DROP TABLE ready"
     ok migrate
     says '1 migrated, 1 already current'
