@@ -1,0 +1,72 @@
+/* A run at work: what the dispatcher's thread holds, and its loop. intake, exchange and leftovers are parts of it, and see all of it. */
+#ifndef MTNT_FLEET_DISPATCH_H
+#define MTNT_FLEET_DISPATCH_H
+
+#include <stdatomic.h>
+
+#include "fleet/pool.h"
+#include "fleet/tally.h"
+
+#define MTNT__BATCH 128 /* tenants that one question to the controller is about */
+/* Claimed tenants that wait, so that no worker waits for a claim: so many for each worker, doubled when one did, because a claim's commit may take
+ * as long as many small tenants. */
+#define MTNT__DEPTH_FIRST 8
+#define MTNT__DEPTH_MAX 384
+#define MTNT__PLACES_MAX 32
+
+struct mtnt_executor {
+    mtnt_controller *controller;
+    const mtnt_chain *chain;
+    mtnt_executor_options options;
+    size_t workers, window;
+    atomic_int cancel;     /* mtnt_cancel */
+    pthread_mutex_t mutex; /* over `pool` */
+    mtnt__pool *pool;      /* while a run is on */
+};
+
+/* A list of tasks, with room for the window. */
+typedef struct mtnt__tasks {
+    mtnt__task **items;
+    size_t count;
+} mtnt__tasks;
+
+typedef struct mtnt__dispatch {
+    mtnt_executor *executor;
+    mtnt_tenant_source *source;
+    mtnt__job job;
+    mtnt__gate gate;
+    mtnt__slots slots;
+    mtnt__heartbeat *heartbeat;
+    mtnt__tally tally;
+    mtnt__pool *pool;
+    mtnt__pool_news news;
+    mtnt__tasks wanting; /* ask for a claim */
+    mtnt__tasks ended;   /* ends to be written */
+    mtnt__end *ends;
+    mtnt__claim **claims;
+    mtnt_model **batch;
+    mtnt__known *known;
+    mtnt_model **graves; /* of tenants whose model was put away, and may be removed for good when the run is over */
+    size_t grave_count;
+    size_t in_flight, depth;
+    int64_t oldest_end_ms;
+    bool source_ended, announced, interrupted, lost;
+    mtnt_model *places[MTNT__PLACES_MAX]; /* one for each server on which this run may have left something */
+    size_t place_count;
+    mtnt_error error; /* the source's or the controller's */
+} mtnt__dispatch;
+
+int mtnt__dispatch_make_room(mtnt__dispatch *d, mtnt_error *err);
+void mtnt__dispatch_free_room(mtnt__dispatch *d);
+/* Until nothing is left to do, or to be waited for. */
+void mtnt__dispatch_run(mtnt__dispatch *d);
+
+int64_t mtnt__dispatch_now_ms(const mtnt__dispatch *d);
+/* No tenant is begun any more. */
+bool mtnt__dispatch_draining(const mtnt__dispatch *d);
+bool mtnt__dispatch_interrupting(const mtnt__dispatch *d);
+void mtnt__dispatch_note_error(mtnt__dispatch *d, const mtnt_error *error);
+void mtnt__dispatch_lose_controller(mtnt__dispatch *d, const mtnt_error *error);
+void mtnt__dispatch_free_task(mtnt__dispatch *d, mtnt__task *task);
+
+#endif

@@ -1,0 +1,228 @@
+/* Ends for claims: many tenants to a commit. */
+#include "fleet/exchange.h"
+
+#include <stdlib.h>
+
+#define LAZY_MS 200    /* how long an end may wait for company */
+#define FULL_BATCH 128 /* ends that are worth a commit of their own */
+#define EXCHANGE_TRIES 6
+
+static int begin_run(mtnt__dispatch *d, mtnt_error *err)
+{
+    const mtnt_executor *executor = d->executor;
+
+    if (d->job.run != 0)
+        return 0;
+    return mtnt__store_run_begin(executor->controller, mtnt_chain_name(executor->chain),
+                                 executor->options.command == NULL ? "migrate" : executor->options.command, &d->job.run,
+                                 err);
+}
+
+static int exchange_once(mtnt__dispatch *d, mtnt_error *err)
+{
+    mtnt_executor *executor = d->executor;
+    int rc = 0;
+
+    mtnt__gate_enter(&d->gate);
+    if (d->wanting.count > 0)
+        rc = begin_run(d, err);
+    d->tally.run = d->job.run;
+    for (size_t i = 0; i < d->wanting.count && rc == 0; i++) {
+        d->wanting.items[i]->claim.run = d->job.run;
+        d->claims[i] = &d->wanting.items[i]->claim;
+    }
+    if (rc == 0)
+        rc = mtnt__store_exchange(executor->controller, mtnt_chain_name(executor->chain), d->ends, d->ended.count,
+                                  d->claims, d->wanting.count, mtnt__lease_ms(&executor->options.migration), err);
+    mtnt__gate_leave(&d->gate);
+    return rc;
+}
+
+/* The statements may be repeated: ends are written by migration, and a claim that was written before is found again. */
+static int exchange_again(mtnt__dispatch *d, mtnt_error *err)
+{
+    const mtnt__system *system = d->executor->controller->system;
+    int rc = 0;
+
+    for (int tries = 0; tries < EXCHANGE_TRIES; tries++) {
+        mtnt_error_clear(err);
+        rc = exchange_once(d, err);
+        if (rc == 0 || !(err->retryable || rc == MTNT_E_IN_DOUBT || rc == MTNT_E_CONNECT || rc == MTNT_E_BUSY))
+            break;
+        mtnt__db_disconnect(d->executor->controller->db);
+        system->sleep_ms(system->data, 30 << tries);
+    }
+    return rc;
+}
+
+static int prepare_claims(mtnt__dispatch *d)
+{
+    mtnt_error error = MTNT_ERROR_INIT;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < d->wanting.count; i++) {
+        mtnt__task *task = d->wanting.items[i];
+
+        if (mtnt__task_next(task, &error) == 0) {
+            d->wanting.items[kept++] = task;
+            continue;
+        }
+        mtnt__task_fail(task, &error);
+        mtnt__tally_finished(&d->tally, task);
+        mtnt__dispatch_free_task(d, task);
+    }
+    d->wanting.count = kept;
+    return 0;
+}
+
+static void give_out(mtnt__dispatch *d)
+{
+    mtnt_error error = MTNT_ERROR_INIT;
+
+    for (size_t i = 0; i < d->wanting.count; i++) {
+        mtnt__task *task = d->wanting.items[i];
+
+        if (task->claim.claimed) {
+            mtnt__task_hold(task, d->heartbeat);
+            mtnt__pool_push(d->pool, task);
+            continue;
+        }
+        mtnt_error_set(&error, MTNT_E_BUSY, "another process has taken it meanwhile");
+        mtnt__task_fail(task, &error);
+        mtnt__tally_finished(&d->tally, task);
+        mtnt__dispatch_free_task(d, task);
+    }
+    d->wanting.count = 0;
+}
+
+/* An attempt of it has been made: it is finished when the run is drained, and taken back when it is interrupted. */
+static bool begun(const mtnt__task *task)
+{
+    return task->outcome.migration != NULL;
+}
+
+/* Whether it goes on although the run does not. */
+static bool goes_on(const mtnt__dispatch *d, mtnt__task *task)
+{
+    if (d->lost || !begun(task))
+        return false;
+    if (mtnt__dispatch_interrupting(d) && task->phase == MTNT__TASK_RUN)
+        mtnt__task_interrupt(task);
+    return task->phase != MTNT__TASK_DONE;
+}
+
+void mtnt__exchange_drop_wanting(mtnt__dispatch *d)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < d->wanting.count; i++) {
+        mtnt__task *task = d->wanting.items[i];
+
+        if (goes_on(d, task)) {
+            d->wanting.items[kept++] = task;
+            continue;
+        }
+        if (begun(task))
+            mtnt__tally_finished(&d->tally, task);
+        else
+            mtnt__tally_untouched(&d->tally, task->model);
+        mtnt__dispatch_free_task(d, task);
+    }
+    d->wanting.count = kept;
+}
+
+static bool worth_a_commit(const mtnt__dispatch *d)
+{
+    bool hungry = d->wanting.count > 0 && d->news.waiting < d->depth;
+    bool late =
+        d->ended.count > 0 && (d->ended.count >= FULL_BATCH || mtnt__dispatch_now_ms(d) - d->oldest_end_ms >= LAZY_MS);
+
+    return hungry || late || (d->ended.count > 0 && d->news.waiting + d->news.running == 0);
+}
+
+/* A task that is not over goes back for its next claim, now that its end is written. */
+static void close_ended(mtnt__dispatch *d)
+{
+    for (size_t i = 0; i < d->ended.count; i++) {
+        mtnt__task *task = d->ended.items[i];
+
+        task->end_due = false;
+        if (task->phase != MTNT__TASK_DONE)
+            d->wanting.items[d->wanting.count++] = task;
+        else
+            mtnt__dispatch_free_task(d, task);
+    }
+    d->ended.count = 0;
+}
+
+void mtnt__exchange(mtnt__dispatch *d)
+{
+    mtnt_error error = MTNT_ERROR_INIT;
+    int rc;
+
+    if (d->lost || !worth_a_commit(d))
+        return;
+    prepare_claims(d);
+    for (size_t i = 0; i < d->ended.count; i++) {
+        d->ends[i] = d->ended.items[i]->end;
+        mtnt__heartbeat_remove(d->heartbeat, &d->ended.items[i]->lease);
+    }
+    rc = exchange_again(d, &error);
+    if (rc != 0) {
+        mtnt__dispatch_lose_controller(d, &error);
+        return;
+    }
+    give_out(d);
+    close_ended(d);
+}
+
+/* A claim that no worker has begun: its end says that nothing happened. */
+static void end_untouched(mtnt__dispatch *d, mtnt__task *task)
+{
+    task->end = (mtnt__end){.tenant = mtnt_model_id(task->model),
+                            .migration = task->claim.migration,
+                            .epoch = task->claim.epoch,
+                            .state = mtnt__migration_move(MTNT__STATE_EXECUTING, MTNT__EVENT_ABORT),
+                            .run = task->claim.run,
+                            .finished_ms = d->tally.system->wall_ms(d->tally.system->data)};
+    if (goes_on(d, task))
+        return;
+    task->phase = MTNT__TASK_DONE;
+    if (begun(task))
+        mtnt__tally_finished(&d->tally, task);
+    else
+        mtnt__tally_untouched(&d->tally, task->model);
+}
+
+void mtnt__exchange_queue_end(mtnt__dispatch *d, mtnt__task *task)
+{
+    if (d->ended.count == 0)
+        d->oldest_end_ms = mtnt__dispatch_now_ms(d);
+    d->ended.items[d->ended.count++] = task;
+}
+
+/* A recovery that was not begun: nothing has happened, and no end is to be written. */
+static void drop_recovery(mtnt__dispatch *d, mtnt__task *task)
+{
+    mtnt__tally_untouched(&d->tally, task->model);
+    mtnt__dispatch_free_task(d, task);
+}
+
+void mtnt__exchange_take_back(mtnt__dispatch *d)
+{
+    size_t count = mtnt__pool_withdraw(d->pool, d->news.done);
+    mtnt__task **tasks = d->news.done;
+
+    for (size_t i = 0; i < count; i++) {
+        if (tasks[i]->recovering) {
+            drop_recovery(d, tasks[i]);
+            continue;
+        }
+        if (!d->lost && begun(tasks[i]) && (tasks[i]->phase == MTNT__TASK_BACK || !mtnt__dispatch_interrupting(d))) {
+            mtnt__pool_push(d->pool, tasks[i]);
+            continue;
+        }
+        end_untouched(d, tasks[i]);
+        mtnt__exchange_queue_end(d, tasks[i]);
+    }
+}

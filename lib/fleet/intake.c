@@ -1,0 +1,138 @@
+/* What comes in: tenants from the source, and what the controller knows of them, a batch at a time. */
+#include "fleet/intake.h"
+
+#include <stdlib.h>
+
+#include "fleet/leftovers.h"
+
+static void announce(mtnt__dispatch *d, const mtnt_model *model)
+{
+    const char *guarantee = NULL;
+
+    if (d->announced)
+        return;
+    if (model != NULL)
+        guarantee = mtnt__mode_guarantee(
+            mtnt__saga_expected(&d->executor->options.migration, d->executor->chain)
+                ? MTNT__MODE_SAGA
+                : mtnt__mode_choose(d->executor->controller, model, d->job.ladder.writes_after[0], false));
+    if (d->source->total != NULL)
+        d->tally.counts.total = d->source->total(d->source->data);
+    mtnt__tally_run_started(&d->tally, (int)d->executor->workers, guarantee);
+    d->announced = true;
+}
+
+static size_t pull(mtnt__dispatch *d, size_t room)
+{
+    mtnt_error error = MTNT_ERROR_INIT;
+    size_t count = 0;
+
+    while (count < room && !d->source_ended) {
+        mtnt_model *model = NULL;
+
+        if (d->source->next(d->source->data, &model, &error) != 0) {
+            d->source_ended = true;
+            mtnt__dispatch_note_error(d, &error);
+        } else if (model == NULL) {
+            d->source_ended = true;
+        } else {
+            d->batch[count++] = model;
+        }
+    }
+    return count;
+}
+
+static void add_task(mtnt__dispatch *d, mtnt_model *model, const mtnt__known *known)
+{
+    mtnt_error error = MTNT_ERROR_INIT;
+    mtnt__task *task = calloc(1, sizeof(*task));
+
+    if (task == NULL || mtnt__task_init(task, &d->job, model, known, &error) != 0) {
+        free(task);
+        if (error.code == MTNT_OK)
+            mtnt_error_set(&error, MTNT_E_NOMEM, "out of memory");
+        mtnt__tally_failed(&d->tally, model, &error);
+        return;
+    }
+    d->in_flight++;
+    /* An interrupted migration is settled by a worker: it may take long, and nobody else is to wait for it. */
+    task->recovering = !mtnt__known_idle(known);
+    if (task->recovering)
+        mtnt__pool_push(d->pool, task);
+    else
+        d->wanting.items[d->wanting.count++] = task;
+}
+
+static int forget_gone(mtnt__dispatch *d, const mtnt_model *model, mtnt__known *known, mtnt_error *err)
+{
+    mtnt_executor *executor = d->executor;
+    int rc;
+
+    if (!mtnt__job_forgets(&d->job, known))
+        return 0;
+    mtnt__gate_enter(&d->gate);
+    rc = mtnt__removal_forget(executor->controller, mtnt_chain_name(executor->chain), mtnt_model_id(model), known->uuid,
+                              err);
+    mtnt__gate_leave(&d->gate);
+    *known = (mtnt__known){0};
+    return rc;
+}
+
+static void sort_in(mtnt__dispatch *d, mtnt_model *model, mtnt__known *known)
+{
+    mtnt_error error = MTNT_ERROR_INIT;
+
+    if (known->gone && known->gone_here && known->removed_ms == 0 && known->now_ms >= known->remove_after_ms)
+        mtnt__leftovers_note_grave(d, model);
+    if (forget_gone(d, model, known, &error) != 0)
+        mtnt__tally_failed(&d->tally, model, &error);
+    else if (mtnt__job_current(&d->job, model, known))
+        mtnt__tally_current(&d->tally, model);
+    else
+        add_task(d, model, known);
+}
+
+void mtnt__intake(mtnt__dispatch *d)
+{
+    size_t room = d->executor->window - d->in_flight, count;
+    mtnt_error error = MTNT_ERROR_INIT;
+    int rc = 0;
+
+    if (d->source_ended || mtnt__dispatch_draining(d) || room < MTNT__BATCH)
+        return;
+    count = pull(d, room < MTNT__BATCH ? room : MTNT__BATCH);
+    announce(d, count == 0 ? NULL : d->batch[0]);
+    if (count == 0)
+        return;
+    mtnt__gate_enter(&d->gate);
+    rc = mtnt__store_select(d->executor->controller, mtnt_chain_name(d->executor->chain),
+                            (const mtnt_model *const *)d->batch, count, d->known, &error);
+    mtnt__gate_leave(&d->gate);
+    if (rc != 0)
+        mtnt__dispatch_lose_controller(d, &error);
+    for (size_t i = 0; i < count; i++) {
+        if (rc == 0)
+            sort_in(d, d->batch[i], d->known + i);
+        else
+            mtnt__tally_untouched(&d->tally, d->batch[i]);
+        mtnt_model_free(d->batch[i]);
+    }
+}
+
+/* What was never asked for counts too, so that the sums add up. */
+void mtnt__intake_count_rest(mtnt__dispatch *d)
+{
+    announce(d, NULL);
+    while (!d->source_ended) {
+        size_t count = pull(d, MTNT__BATCH);
+
+        for (size_t i = 0; i < count; i++) {
+            mtnt__tally_untouched(&d->tally, NULL);
+            mtnt_model_free(d->batch[i]);
+        }
+    }
+    /* The controller is lost: their ends stay in the register, and recovery reads them there. */
+    for (size_t i = 0; i < d->ended.count; i++)
+        mtnt__dispatch_free_task(d, d->ended.items[i]);
+    d->ended.count = 0;
+}

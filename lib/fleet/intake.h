@@ -1,0 +1,12 @@
+/* Tenants from the source become tasks, or are current. */
+#ifndef MTNT_FLEET_INTAKE_H
+#define MTNT_FLEET_INTAKE_H
+
+#include "fleet/dispatch.h"
+
+/* One batch, if there is room for it. */
+void mtnt__intake(mtnt__dispatch *d);
+/* After the loop: what was never asked for counts too, so that the sums add up. */
+void mtnt__intake_count_rest(mtnt__dispatch *d);
+
+#endif
