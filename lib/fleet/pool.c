@@ -1,7 +1,8 @@
 #include "fleet/pool.h"
 
 #include <stdlib.h>
-#include <time.h>
+
+#include "fleet/later.h"
 
 struct worker {
     mtnt__pool *pool;
@@ -62,15 +63,8 @@ static void *work(void *data)
 
 static int init_sync(mtnt__pool *pool)
 {
-    pthread_condattr_t attributes;
-    int rc = pthread_condattr_init(&attributes);
+    int rc = mtnt__later_init(&pool->news, NULL);
 
-    if (rc != 0)
-        return rc;
-    rc = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    if (rc == 0)
-        rc = pthread_cond_init(&pool->news, &attributes);
-    pthread_condattr_destroy(&attributes);
     if (rc != 0)
         return rc;
     rc = pthread_cond_init(&pool->work, NULL);
@@ -157,23 +151,9 @@ void mtnt__pool_push(mtnt__pool *pool, mtnt__task *task)
     pthread_mutex_unlock(&pool->mutex);
 }
 
-static struct timespec later(int64_t ms)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    time.tv_sec += ms / 1000;
-    time.tv_nsec += (ms % 1000) * 1000000;
-    if (time.tv_nsec >= 1000000000) {
-        time.tv_sec++;
-        time.tv_nsec -= 1000000000;
-    }
-    return time;
-}
-
 void mtnt__pool_take(mtnt__pool *pool, mtnt__pool_news *news, int64_t wait_ms)
 {
-    struct timespec until = later(wait_ms);
+    struct timespec until = mtnt__later(wait_ms);
 
     pthread_mutex_lock(&pool->mutex);
     while (wait_ms > 0 && pool->done_count == 0 && !pool->woken)

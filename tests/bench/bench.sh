@@ -1,11 +1,11 @@
 #!/bin/sh
-# How fast, against a bare loop that does the same durable work: sh tests/bench/bench.sh [options] [sqlite] [postgres] [noop] [pairs]
+# How fast, against a bare loop that does the same durable work: sh tests/bench/bench.sh [options] [sqlite] [postgres] [noop] [pairs] [ensure]
 #
 #   --fsyncs          count the fsyncs of a tenant instead, and say of which files (needs strace)
 #   --smoke           a few tenants, end states checked, no time worth a look: what ctest runs
 #   --build-dir DIR   a build to measure (default: build/release, built first)
 #   --folder DIR      where to make the fleets: a folder on the disk in question (default: TMPDIR or /tmp)
-#   --json DIR        also write DIR/sqlite.json, DIR/postgres.json, DIR/noop.json, DIR/pairs.json
+#   --json DIR        also write DIR/sqlite.json, DIR/postgres.json, DIR/noop.json, DIR/pairs.json, DIR/ensure.json
 #   --rounds N, --workers N, --tenants N
 #   --controller DSN  (default: SQLite for SQLite tenants, a database of the same server for PostgreSQL tenants)
 #
@@ -39,12 +39,12 @@ while [ $# -gt 0 ]; do
         esac
         shift
         ;;
-    sqlite | postgres | noop | pairs) which="$which $1" ;;
+    sqlite | postgres | noop | pairs | ensure) which="$which $1" ;;
     *) usage ;;
     esac
     shift
 done
-which=${which:-sqlite postgres noop pairs}
+which=${which:-sqlite postgres noop pairs ensure}
 
 if [ -z "$build_dir" ]; then
     build_dir=$top/build/release

@@ -37,6 +37,35 @@ sqlite3 shop.db "DROP TRIGGER no"
 expect "after the failure" "$("$examples/signup" globex sqlite:shop.db sqlite:globex.db)" \
     "globex: 3 operations, mode provisional"
 
+# ---- on_access.c: a service whose customers are brought up to date when they come ----
+
+mkdir access access/customers
+cd access
+cat >chain.yaml <<END
+chain: shop
+operations:
+  - {name: make, create_model: {}}
+  - name: contacts
+    sql: {model: {up: "CREATE TABLE contacts(name TEXT)", down: "DROP TABLE contacts"}}
+END
+expect "on access" "$("$examples/on_access" sqlite:shop.db chain.yaml customers acme globex acme)" \
+    "acme is served
+globex is served
+acme is served
+2 migrated, 1 remembered"
+expect "contacts" "$(sqlite3 customers/acme.db "SELECT count(*) FROM contacts")" 0
+expect "on access again" "$("$examples/on_access" sqlite:shop.db chain.yaml customers acme)" \
+    "acme is served
+0 migrated, 0 remembered"
+sqlite3 customers/late.db "CREATE TABLE contacts(name TEXT)"
+if "$examples/on_access" sqlite:shop.db chain.yaml customers late acme >out 2>refused; then
+    complain "a customer whose migration fails was served"
+fi
+grep -q "late: .*contacts" refused || complain "$(cat refused)"
+expect "the others" "$(cat out)" "acme is served
+0 migrated, 0 remembered"
+cd "$scratch"
+
 # ---- plugin.c: the same operations for the command ----
 
 mkdir fleet
