@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "db/sql_scan.h"
+#include "base/sql_scan.h"
 #include "mtnt/db.h"
 
 /* A stretch of the expanded text that does not stand in the source like that. */

@@ -1,6 +1,6 @@
 /* The tokens of SQL, as far as quotes, names and the beginnings of statements need them. */
-#ifndef MTNT_DB_SQL_SCAN_H
-#define MTNT_DB_SQL_SCAN_H
+#ifndef MTNT_BASE_SQL_SCAN_H
+#define MTNT_BASE_SQL_SCAN_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "db/sql_scan.h"
+#include "base/sql_scan.h"
 
 #include <string.h>
 #include <strings.h>
