@@ -14,7 +14,7 @@
 #define ALL_FLAGS                                                                                             \
     (MTNT_OPERATION_NO_TRANSACTION | MTNT_OPERATION_EXTERNAL | MTNT_OPERATION_CREATES_MODEL |                 \
      MTNT_OPERATION_DELETES_MODEL | MTNT_OPERATION_SAGA | MTNT_OPERATION_RETRIABLE | MTNT_OPERATION_BY_SIDE | \
-     MTNT_OPERATION_SNAPSHOT)
+     MTNT_OPERATION_SNAPSHOT | MTNT_OPERATION_BY_PLACE)
 
 static int out_of_memory(mtnt_error *err)
 {

@@ -8,7 +8,7 @@
 #include "chain/chain.h"
 #include "chain/names.h"
 #include "config/formats.h"
-#include "config/native_folder.h"
+#include "config/formats/chain_folders.h"
 #include "mtnt/operations.h"
 
 /* ---- the format ---- */
@@ -71,16 +71,11 @@ typedef struct operation {
     snapshot *snapshot;
 } operation;
 
-typedef struct migrations {
-    mtnt__yaml_place at;
-    mtnt__yaml_text dir, format, environment;
-} migrations;
-
 typedef struct chain_file {
     mtnt__yaml_place at;
     mtnt__yaml_text chain;
     MTNT__YAML_LIST(operation) operations;
-    MTNT__YAML_LIST(migrations) migrations;
+    MTNT__YAML_LIST(mtnt__chain_folder) migrations;
 } chain_file;
 
 #define OPTIONAL MTNT__YAML_OPTIONAL
@@ -158,18 +153,11 @@ static const cyaml_schema_field_t operation_table[] = {
 };
 static const cyaml_schema_value_t operation_schema = MTNT__YAML_ENTRY(operation, operation_table);
 
-static const cyaml_schema_field_t migrations_table[] = {
-    MTNT__YAML_TEXT_FIELD("dir", REQUIRED, migrations, dir, 1),
-    MTNT__YAML_TEXT_FIELD("format", REQUIRED, migrations, format, 1),
-    MTNT__YAML_TEXT_FIELD("environment", OPTIONAL, migrations, environment, 1),
-    CYAML_FIELD_END,
-};
-static const cyaml_schema_value_t migrations_schema = MTNT__YAML_ENTRY(migrations, migrations_table);
-
 static const cyaml_schema_field_t chain_table[] = {
     MTNT__YAML_TEXT_FIELD("chain", REQUIRED, chain_file, chain, 1),
     MTNT__YAML_LIST_FIELD("operations", OPTIONAL, chain_file, operations, sizeof(operation), &operation_schema, 0),
-    MTNT__YAML_LIST_FIELD("migrations", OPTIONAL, chain_file, migrations, sizeof(migrations), &migrations_schema, 1),
+    MTNT__YAML_LIST_FIELD("migrations", OPTIONAL, chain_file, migrations, sizeof(mtnt__chain_folder),
+                          &mtnt__chain_folder_schema, 1),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t chain_schema = MTNT__YAML_TOP(chain_file, chain_table);
@@ -507,33 +495,6 @@ static int load_operation(mtnt_chain *chain, const char *path, const char *folde
 
 /* ---- the file ---- */
 
-/* An environment's folder, merged in by its numbers. */
-static int load_migrations(mtnt_chain *chain, const char *path, const char *folder, const migrations *said,
-                           mtnt_error *err)
-{
-    static const char *const formats[] = {"native", "goose",  "dbmate", "golang-migrate",
-                                          "flyway", "diesel", "sqitch", NULL};
-    char *dir = NULL;
-    bool missing = false;
-    int rc = mtnt__yaml_check_choice(path, "format", &said->format, formats, err);
-
-    if (rc)
-        return rc;
-    if (strcmp(said->format.text, "native") != 0)
-        return mtnt__yaml_refuse(err, path, said->format.at,
-                                 "`format: %s` is for a later version, this one cannot do it", said->format.text);
-    dir = mtnt__address_path(folder, said->dir.text);
-    rc = dir ? mtnt__native_folder_load(chain, dir, &missing, err) : out_of_memory(err);
-    if (rc == MTNT_E_IO)
-        mtnt_error_at(err, path, said->dir.at.line, said->dir.at.column);
-    if (rc == 0 && missing)
-        rc = mtnt__chain_warn(chain, err, "%s:%u: the folder `%s`%s%s%s is not there: nothing was taken from it", path,
-                              said->dir.at.line, said->dir.text, said->environment.text ? " of environment `" : "",
-                              said->environment.text ? said->environment.text : "", said->environment.text ? "`" : "");
-    free(dir);
-    return rc;
-}
-
 static int load_chain(mtnt_chain *chain, const char *path, const char *folder, const chain_file *said, mtnt_error *err)
 {
     int rc = 0;
@@ -546,8 +507,8 @@ static int load_chain(mtnt_chain *chain, const char *path, const char *folder, c
         return mtnt__yaml_refuse(err, path, said->at, "the chain has neither `operations` nor `migrations`");
     for (size_t i = 0; rc == 0 && i < said->operations.count; i++)
         rc = load_operation(chain, path, folder, said, i, err);
-    for (size_t i = 0; rc == 0 && i < said->migrations.count; i++)
-        rc = load_migrations(chain, path, folder, &said->migrations.items[i], err);
+    if (rc == 0)
+        rc = mtnt__chain_folders_load(chain, path, folder, said->migrations.items, said->migrations.count, err);
     return rc;
 }
 

@@ -98,7 +98,7 @@ static int check_record(const mtnt__applied *applied, const mtnt__record *record
     if (index < 0)
         return unknown_operation(applied, record, chain, tenant, err);
     entry = chain->entries + index;
-    if (entry->order != record->position) {
+    if (entry->order != record->position && !(entry->flags & MTNT_OPERATION_BY_PLACE)) {
         mtnt_error_set(err, MTNT_E_HISTORY,
                        "tenant %s: operation `%s` was applied as number %" PRId64
                        ", and the chain now has it as number %" PRId64 ". Give it its old order back (order: %" PRId64
@@ -117,16 +117,23 @@ static int check_record(const mtnt__applied *applied, const mtnt__record *record
     return 0;
 }
 
+/* The last that is applied, by the chain's order: places change, and records do not. */
+static const mtnt__chain_entry *last_applied(const mtnt__applied *applied, const mtnt_chain *chain)
+{
+    for (size_t i = chain->count; i > 0; i--)
+        if (mtnt__applied_find(applied, chain->entries[i - 1].name) != NULL)
+            return chain->entries + i - 1;
+    return NULL;
+}
+
 static int check_order(const mtnt__applied *applied, const mtnt_chain *chain, const char *tenant, mtnt_error *err)
 {
-    const mtnt__record *last = applied->count == 0 ? NULL : applied->records + applied->count - 1;
+    const mtnt__chain_entry *last = last_applied(applied, chain);
     mtnt__buffer late = {0};
     size_t count = 0;
     int rc = 0;
 
-    for (size_t i = 0; last != NULL && i < chain->count && chain->entries[i].order < last->position; i++) {
-        const mtnt__chain_entry *entry = chain->entries + i;
-
+    for (const mtnt__chain_entry *entry = chain->entries; last != NULL && entry < last; entry++) {
         if (entry->disabled || mtnt__applied_find(applied, entry->name) != NULL)
             continue;
         if (count < MAX_LISTED)
@@ -138,7 +145,7 @@ static int check_order(const mtnt__applied *applied, const mtnt_chain *chain, co
                             "tenant %s: out of order: %s%s would run after %" PRId64
                             " `%s`, which is applied already. Give what is late a "
                             "higher order, or allow it with --allow-out-of-order. Nothing was changed",
-                            tenant, mtnt__buffer_text(&late), count > MAX_LISTED ? " and more" : "", last->position,
+                            tenant, mtnt__buffer_text(&late), count > MAX_LISTED ? " and more" : "", last->order,
                             last->name);
     mtnt__buffer_release(&late);
     return rc;
@@ -202,7 +209,10 @@ static int next_digest(mtnt__position *position, const mtnt__chain_entry *entry,
     char order[32];
     const char *parts[] = {position->digest, order, entry->name, entry->checksum, NULL};
 
-    snprintf(order, sizeof(order), "%" PRId64, entry->order);
+    if (entry->flags & MTNT_OPERATION_BY_PLACE)
+        order[0] = '\0'; /* what comes before it is in the digest, and that is its place */
+    else
+        snprintf(order, sizeof(order), "%" PRId64, entry->order);
     position->version = entry->order;
     return mtnt__checksum(position->digest, parts, err);
 }

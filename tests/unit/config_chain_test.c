@@ -335,8 +335,8 @@ static void deleting_gives_time_to_think(void **state)
 
 static void what_later_versions_will_do_is_refused(void **state)
 {
-    assert_refused(state, "chain: crm\nmigrations:\n  - {dir: migrations, format: goose}\noperations: []\n", 3, 31,
-                   "`format: goose` is for a later version, this one cannot do it");
+    assert_refused(state, "chain: crm\nmigrations:\n  - {dir: migrations, format: swan}\noperations: []\n", 3, 31,
+                   "`format` must be `native`, `goose`, `dbmate`, ");
     assert_refused(state, HEAD "  - name: a\n    lane: slow\n    sql: {model: {up: SELECT 1}}\n", 4, 11,
                    "operation `a`: lane `slow` is not for this version, which has the lane `fast` only");
     assert_refused(state, HEAD "  - name: a\n    mode: sage\n", 4, 11, "`mode` must be `auto` or `saga`, not `sage`");

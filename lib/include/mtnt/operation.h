@@ -35,7 +35,10 @@ enum {
     /* Saves the model in execute and restores it in rollback (mtnt_scope_snapshot), under the name "v<order>-<operation>" and into the folder that the
      * entry's config is (a `const char *`). Operations after it in a saga that write the model alone need no rollback; each of them reads the whole model
      * twice, to tell what it has written from what others have. */
-    MTNT_OPERATION_SNAPSHOT = 1u << 7
+    MTNT_OPERATION_SNAPSHOT = 1u << 7,
+    /* Its order is its place among the operations around it, and may become another one when one is added before it: what has been applied is known by
+     * its name. For folders of other tools, whose versions are no numbers. */
+    MTNT_OPERATION_BY_PLACE = 1u << 8
 };
 
 typedef enum mtnt_status {

@@ -1,0 +1,134 @@
+#include "config/formats/chain_folders.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "chain/address.h"
+#include "chain/chain.h"
+#include "config/formats/reader.h"
+
+#define OPTIONAL MTNT__YAML_OPTIONAL
+#define REQUIRED MTNT__YAML_REQUIRED
+static const cyaml_schema_field_t table[] = {
+    MTNT__YAML_TEXT_FIELD("dir", REQUIRED, mtnt__chain_folder, dir, 1),
+    MTNT__YAML_TEXT_FIELD("format", REQUIRED, mtnt__chain_folder, format, 1),
+    MTNT__YAML_TEXT_FIELD("environment", OPTIONAL, mtnt__chain_folder, environment, 1),
+    MTNT__YAML_INT_FIELD("order", OPTIONAL, mtnt__chain_folder, order),
+    MTNT__YAML_TEXTS_FIELD("env", OPTIONAL, mtnt__chain_folder, env, 1),
+    CYAML_FIELD_END,
+};
+const cyaml_schema_value_t mtnt__chain_folder_schema = MTNT__YAML_ENTRY(mtnt__chain_folder, table);
+
+typedef struct loader {
+    mtnt_chain *chain;
+    const char *path, *folder; /* of the chain file */
+    const mtnt__chain_folder *folders;
+    size_t count;
+    mtnt_error *err;
+} loader;
+
+static int check_entry(const loader *l, const mtnt__chain_folder *said)
+{
+    const char *names[16] = {NULL};
+    const mtnt__reader *reader;
+    int rc;
+
+    for (size_t i = 0; i + 1 < sizeof(names) / sizeof(*names) && mtnt__reader_at(i); i++)
+        names[i] = mtnt__reader_at(i)->name;
+    rc = mtnt__yaml_check_choice(l->path, "format", &said->format, names, l->err);
+    if (rc)
+        return rc;
+    reader = mtnt__reader_find(said->format.text);
+    if (said->order.at.line && !reader->compare)
+        return mtnt__yaml_refuse(l->err, l->path, said->order.at,
+                                 "`order` is not for format %s: its migrations have numbers of their own",
+                                 reader->name);
+    if (said->order.at.line && said->order.value <= 0)
+        return mtnt__yaml_refuse(l->err, l->path, said->order.at, "`order` begins at 1, it cannot be %lld",
+                                 (long long)said->order.value);
+    if (said->env.at.line && reader != &mtnt__reader_goose)
+        return mtnt__yaml_refuse(l->err, l->path, said->env.at, "`env` is for format goose, whose files have ENVSUB");
+    return 0;
+}
+
+static int warn_of_missing(const loader *l, const mtnt__chain_folder *said)
+{
+    const char *environment = said->environment.text;
+
+    return mtnt__chain_warn(l->chain, l->err, "%s:%u: the folder `%s`%s%s%s is not there: nothing was taken from it",
+                            l->path, said->dir.at.line, said->dir.text, environment ? " of environment `" : "",
+                            environment ? environment : "", environment ? "`" : "");
+}
+
+static int read_folder(const loader *l, const mtnt__chain_folder *said, mtnt__folder *found)
+{
+    char *dir = mtnt__address_path(l->folder, said->dir.text);
+    mtnt__folder_options options = {0};
+    const char **env = NULL;
+    bool missing = false;
+    int rc = dir ? 0 : mtnt_error_set(l->err, MTNT_E_NOMEM, "out of memory");
+
+    if (rc == 0)
+        rc = mtnt__yaml_texts_list(&said->env, &env, l->err);
+    options.env = env;
+    found->options = &options;
+    if (rc == 0)
+        rc = mtnt__folder_read(found, dir, &missing);
+    if (rc != 0 && rc != MTNT_E_NOMEM && l->err && l->err->file[0] == '\0')
+        mtnt_error_at(l->err, l->path, said->dir.at.line, said->dir.at.column);
+    if (rc == 0 && missing)
+        rc = warn_of_missing(l, said);
+    found->options = NULL;
+    free(env);
+    free(dir);
+    return rc;
+}
+
+/* Whether the folder goes on with the history that `first` begins. */
+static bool belongs(const mtnt__chain_folder *first, const mtnt__chain_folder *other, const mtnt__reader *reader)
+{
+    return reader->compare && strcmp(first->format.text, other->format.text) == 0;
+}
+
+/* One history: the folder at `index`, and those after it that belong to it. */
+static int load_history(const loader *l, size_t index)
+{
+    const mtnt__chain_folder *first = &l->folders[index];
+    mtnt__folder found = {.reader = mtnt__reader_find(first->format.text), .chain = l->chain, .err = l->err};
+    int rc = read_folder(l, first, &found);
+
+    for (size_t i = index + 1; rc == 0 && i < l->count; i++) {
+        if (!belongs(first, &l->folders[i], found.reader))
+            continue;
+        if (l->folders[i].order.at.line)
+            break;
+        rc = read_folder(l, &l->folders[i], &found);
+    }
+    if (rc == 0)
+        rc = mtnt__folder_merge(&found, first->order.value);
+    mtnt__folder_release(&found);
+    return rc;
+}
+
+static bool is_read_already(const loader *l, size_t index)
+{
+    const mtnt__chain_folder *folder = &l->folders[index];
+
+    for (size_t i = 0; i < index && !folder->order.at.line; i++)
+        if (belongs(&l->folders[i], folder, mtnt__reader_find(folder->format.text)))
+            return true;
+    return false;
+}
+
+int mtnt__chain_folders_load(mtnt_chain *chain, const char *path, const char *folder, const mtnt__chain_folder *folders,
+                             size_t count, mtnt_error *err)
+{
+    const loader l = {chain, path, folder, folders, count, err};
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        rc = check_entry(&l, &folders[i]);
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        rc = is_read_already(&l, i) ? 0 : load_history(&l, i);
+    return rc;
+}

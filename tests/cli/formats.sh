@@ -1,0 +1,165 @@
+# shellcheck shell=sh
+# Folders of other tools, from the command: they are run, gone on with, and taken back.
+. "${MTNT_TEST_SOURCE_DIR:?}/tests/support/cli.sh"
+
+# chain_of FORMAT: the folder `migrations`.
+chain_of() {
+    project
+    tenants a
+    mkdir -p migrations
+    printf 'chain: brought\nmigrations:\n  - {dir: migrations, format: %s}\n' "$1" >chain.yaml
+}
+
+goose_file() {
+    printf -- '-- +goose Up\n%s\n-- +goose Down\n%s\n' "$2" "$3" >"migrations/$1"
+}
+
+# A folder grows: what is new is run; what comes late is refused, or run when that is allowed; all of it goes back.
+test_goose() {
+    chain_of goose
+    goose_file 0002_two.sql "CREATE TABLE t_two(x INTEGER);" "DROP TABLE t_two;"
+    goose_file 20260101000000_ten.sql "CREATE TABLE t_ten(x INTEGER);" "DROP TABLE t_ten;"
+    ok migrate
+    same "$(tables_of a)" "t_ten t_two"
+    ok executed
+    says '^ +1  0002_two ' '^ +2  20260101000000_ten '
+    goose_file 20260102000000_twelve.sql "CREATE TABLE t_twelve(x INTEGER);" "DROP TABLE t_twelve;"
+    ok migrate
+    same "$(tables_of a)" "t_ten t_twelve t_two"
+    goose_file 0001_one.sql "CREATE TABLE t_one(x INTEGER);" "DROP TABLE t_one;"
+    exits 1 migrate
+    says 'out of order: 1 `0001_one` would run after 4 `20260102000000_twelve`'
+    same "$(tables_of a)" "t_ten t_twelve t_two"
+    ok migrate --allow-out-of-order
+    same "$(tables_of a)" "t_one t_ten t_twelve t_two"
+    ok migrate
+    says '1 already current'
+    ok rewind --yes --to 0001_one
+    same "$(tables_of a)" "t_one"
+    ok migrate
+    ok rewind --yes
+    same "$(tables_of a)" ""
+}
+
+# A program in Go stops who has to pass it, and nobody else; nothing of what came before it stays.
+test_goose_program() {
+    chain_of goose
+    goose_file 1_one.sql "CREATE TABLE t_one(x INTEGER);" "DROP TABLE t_one;"
+    echo "package migrations" >migrations/2_two.go
+    goose_file 3_three.sql "CREATE TABLE t_three(x INTEGER);" "DROP TABLE t_three;"
+    exits 1 migrate
+    says 'failed at 2 2_two' '2_two is a program in Go, which only the binary'
+    same "$(tables_of a)" ""
+    ok migrate --to 1_one
+    same "$(tables_of a)" "t_one"
+}
+
+# Without a way back there is none, and rewind says so before anything happens.
+test_no_way_back() {
+    chain_of goose
+    goose_file 1_one.sql "CREATE TABLE t_one(x INTEGER);" "DROP TABLE t_one;"
+    printf -- '-- +goose Up\nCREATE TABLE t_two(x INTEGER);\n' >migrations/2_two.sql
+    ok migrate
+    exits 1 rewind --yes
+    says '2_two'
+    same "$(tables_of a)" "t_one t_two"
+}
+
+# What is wrong in a file is said at its line, before anything is touched.
+test_line() {
+    chain_of goose
+    goose_file 1_one.sql "CREATE TABLE t_one(x INTEGER)" "DROP TABLE t_one;"
+    exits 78 validate
+    complains 'migrations/1_one.sql:2: the statement that begins here does not end'
+    goose_file 1_one.sql "SELECT 'x;" "SELECT 1;"
+    exits 78 validate
+    complains "migrations/1_one.sql:2: operation \`1_one\`: a string begins here and does not end"
+    goose_file 1_one.sql "CREATE TABLE t_one(x INTEGER);" "SELECT 'x;"
+    ok migrate
+    complains 'migrations/1_one.sql:4: a string begins here and does not end: this migration has no way back'
+    goose_file 2_two.sql "SELECT 1;
+SELECT missing;" "SELECT 2;"
+    exits 1 migrate
+    says 'no such column: missing' 'migrations/2_two.sql:3'
+}
+
+# An operation of the chain's own comes first; two folders are one history; `order` leaves room.
+test_chain() {
+    chain_of goose
+    mkdir more
+    cat >chain.yaml <<'END'
+chain: brought
+operations:
+  - name: base
+    create_model: {}
+migrations:
+  - {dir: migrations, format: goose}
+  - {dir: more, format: goose, environment: more}
+  - {dir: gone, format: goose}
+END
+    goose_file 1_one.sql "CREATE TABLE t_one(x INTEGER);" "DROP TABLE t_one;"
+    goose_file 3_three.sql "INSERT INTO t_two VALUES(3);" "DELETE FROM t_two;"
+    printf -- '-- +goose Up\nCREATE TABLE t_two(x INTEGER);\n-- +goose Down\nDROP TABLE t_two;\n' >more/2_two.sql
+    ok migrate
+    complains 'chain.yaml:8: the folder `gone` is not there'
+    same "$(tables_of a)" "t_one t_two"
+    ok executed
+    says '^ +1  base ' '^ +2  1_one ' '^ +3  2_two ' '^ +4  3_three '
+    # A place of its own.
+    sed -i 's/dir: more, format: goose,/dir: more, format: goose, order: 100,/' chain.yaml
+    ok migrate
+    says '1 already current'
+    ok plan --format json
+    ok status
+    says 'newest 100 2_two'
+    mv more/2_two.sql more/3_two.sql
+    sed -i 's/ order: 100,//' chain.yaml
+    exits 78 validate
+    complains 'version 3 is there twice'
+    sed -i 's/migrations, format: goose}/migrations, format: native, order: 3}/' chain.yaml
+    exits 78 validate
+    complains 'chain.yaml:6:.*`order` is not for format native'
+}
+
+# The wrong format is told, with the right one; SQL that no one asked for is not passed over in silence.
+test_wrong_format() {
+    chain_of golang-migrate
+    goose_file 1_one.sql "CREATE TABLE t_one(x INTEGER);" "DROP TABLE t_one;"
+    exits 78 validate
+    complains 'chain.yaml:3:.*there is no file of format golang-migrate .*`1_one.sql` is one of format goose'
+    chain_of goose
+    echo "SELECT 1;" >migrations/notes.sql
+    ok validate
+    complains 'migrations/notes.sql: it is not called NUMBER_name.sql and was left out, as goose does'
+}
+
+test_dbmate() {
+    chain_of dbmate
+    printf -- '-- migrate:up\nCREATE TABLE t_one(x INTEGER);\nCREATE TRIGGER t AFTER INSERT ON t_one BEGIN DELETE FROM t_one; SELECT 1; END;\n-- migrate:down\nDROP TABLE t_one;\n' \
+        >migrations/20260101_one.sql
+    printf -- '-- migrate:up transaction:false\nPRAGMA foreign_keys=OFF;\nBEGIN;\nCREATE TABLE t_two(x INTEGER);\nCOMMIT;\n-- migrate:down\nDROP TABLE t_two;\n' \
+        >migrations/20260102_two.sql
+    ok migrate
+    says_not saga
+    same "$(tables_of a)" "t_one t_two"
+    ok rewind --yes
+    same "$(tables_of a)" ""
+}
+
+test_golang_migrate() {
+    chain_of golang-migrate
+    printf 'BEGIN;\r\nCREATE TABLE t_one(x INTEGER);\r\nCOMMIT;\r\n' >migrations/9_one.up.sql
+    printf 'DROP TABLE t_one;\r\n' >migrations/9_one.down.sql
+    echo "-- nothing yet" >migrations/10_two.up.sql
+    : >migrations/10_two.down.sql
+    printf 'VACUUM;\n' >migrations/11_three.up.sql
+    ok migrate
+    same "$(tables_of a)" "t_one"
+    ok executed
+    says '^ +1  9_one ' '^ +2  10_two ' '^ +3  11_three '
+    rm migrations/11_three.up.sql
+    exits 1 migrate
+    says 'knows operation 3 `11_three`, which this chain lacks'
+}
+
+cli_main "$@"
