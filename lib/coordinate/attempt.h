@@ -7,6 +7,7 @@
 #include "coordinate/deadlines.h"
 #include "coordinate/gate.h"
 #include "coordinate/mode.h"
+#include "coordinate/sessions.h"
 #include "coordinate/slots.h"
 #include "db/database.h"
 #include "mtnt/coordinator.h"
@@ -17,6 +18,7 @@ typedef struct mtnt__link {
     const mtnt_controller *controller; /* DSN, options, identity: not its connection */
     mtnt_db *reader;                   /* read-only, made at first need and kept from tenant to tenant */
     mtnt_db *keeper;                   /* for the bookkeeping of a recovery: likewise */
+    mtnt__sessions sessions;           /* that write, kept from tenant to tenant */
     mtnt__gate *gate;                  /* NULL = none */
     mtnt__slots *slots;                /* NULL = one attempt at a time */
 } mtnt__link;
@@ -85,9 +87,10 @@ typedef struct mtnt__attempt {
     size_t count, reached; /* reached: operations whose setup or execute was begun */
     uint32_t writes;
     bool controller_is_reader, gated, model_missing, created;
-    size_t prepared_maximum; /* two-phase: max_prepared_transactions of the prepared side */
-    char *provisional;       /* provisional: path or database name */
-    int64_t grace_ms;        /* tombstone: what the operation has asked for */
+    mtnt__session_use controller_use, model_use; /* how they may be kept; 0 = not at all */
+    size_t prepared_maximum;                     /* two-phase: max_prepared_transactions of the prepared side */
+    char *provisional;                           /* provisional: path or database name */
+    int64_t grace_ms;                            /* tombstone: what the operation has asked for */
     bool removes, restores;
     struct mtnt__watched *watched; /* a unit's, one for each of its snapshots */
     int64_t others_version;        /* of the model, as it was then */
@@ -126,6 +129,9 @@ void mtnt__sides_deadline(mtnt__attempt *attempt, mtnt__deadline_ms deadline);
 void mtnt__sides_uncancel(mtnt__attempt *attempt);
 void mtnt__sides_rollback(mtnt__attempt *attempt);
 void mtnt__sides_close(mtnt__attempt *attempt);
+/* A connection to the controller that no operation will see, marked as this migration's; _done gives it back, or closes it. */
+int mtnt__sides_open_decider(mtnt__attempt *attempt, mtnt_db **ret_db, mtnt_error *err);
+void mtnt__sides_decider_done(mtnt__attempt *attempt, mtnt_db *db, bool decided);
 int mtnt__sides_prepare_readers(mtnt__attempt *attempt, mtnt_error *err);
 void mtnt__sides_use_readers(mtnt__attempt *attempt, mtnt__deadline_ms deadline);
 mtnt__db_options mtnt__side_options(const mtnt_controller *controller, const mtnt_model *model);

@@ -142,19 +142,33 @@ static int read_maximum(void *data, const mtnt_row *row, mtnt_error *err)
     return 0;
 }
 
+static int ask_maximum(mtnt__attempt *attempt, const char *server, mtnt_error *err)
+{
+    mtnt_db *prepared = model_decides(attempt) ? attempt->controller : attempt->model;
+    int rc;
+
+    attempt->prepared_maximum = mtnt__slots_maximum(attempt->link->slots, server);
+    if (attempt->prepared_maximum > 0)
+        return 0;
+    rc = mtnt__db_run(prepared, read_maximum, &attempt->prepared_maximum, err,
+                      "SELECT current_setting('max_prepared_transactions')::bigint", NULL);
+    if (rc == 0)
+        mtnt__slots_note_maximum(attempt->link->slots, server, attempt->prepared_maximum);
+    return rc;
+}
+
 int mtnt__commit_check(mtnt__attempt *attempt, mtnt_error *err)
 {
-    char shown[MTNT__DSN_SHOWN_SIZE];
-    mtnt_db *prepared;
+    char shown[MTNT__DSN_SHOWN_SIZE], *server;
     int rc;
 
     if (attempt->mode == MTNT__MODE_TOMBSTONE)
         return mtnt__remove_check(attempt, err);
     if (attempt->mode != MTNT__MODE_TWO_PHASE)
         return 0;
-    prepared = model_decides(attempt) ? attempt->controller : attempt->model;
-    rc = mtnt__db_run(prepared, read_maximum, &attempt->prepared_maximum, err,
-                      "SELECT current_setting('max_prepared_transactions')::bigint", NULL);
+    server = mtnt__dsn_server(prepared_dsn(attempt));
+    rc = server == NULL ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory") : ask_maximum(attempt, server, err);
+    free(server);
     if (rc != 0 || attempt->prepared_maximum > 0)
         return rc;
     mtnt__dsn_redact(prepared_dsn(attempt), shown);
@@ -222,7 +236,6 @@ static int target_is_free(mtnt__attempt *attempt, mtnt_error *err)
 
 static int decide_provisional(mtnt__attempt *attempt, mtnt_error *err)
 {
-    mtnt__db_options options = mtnt__side_options(attempt->link->controller, NULL);
     mtnt_db *own = NULL;
     int rc = 0;
 
@@ -230,8 +243,7 @@ static int decide_provisional(mtnt__attempt *attempt, mtnt_error *err)
         return decide(attempt, attempt->controller, err);
     /* What operations have read there is over: a pooler may have no second connection for us. */
     mtnt__db_rollback(attempt->controller);
-    options.mark = attempt->claim->migration;
-    rc = mtnt__db_open(&own, attempt->link->controller->dsn, &options, err);
+    rc = mtnt__sides_open_decider(attempt, &own, err);
     if (rc == 0) {
         mtnt__db_set_deadline(own, attempt->deadline);
         if (attempt->link->controller->backend == MTNT_SQLITE && !attempt->gated) {
@@ -242,7 +254,7 @@ static int decide_provisional(mtnt__attempt *attempt, mtnt_error *err)
     }
     if (rc == 0)
         rc = decide(attempt, own, err);
-    mtnt__db_close(own);
+    mtnt__sides_decider_done(attempt, own, rc == 0);
     mtnt__sides_leave_gate(attempt);
     return rc;
 }

@@ -19,6 +19,7 @@ void mtnt__link_release(mtnt__link *link)
 {
     mtnt__db_close(link->reader);
     mtnt__db_close(link->keeper);
+    mtnt__sessions_release(&link->sessions);
     link->reader = link->keeper = NULL;
 }
 
@@ -64,12 +65,56 @@ void mtnt__sides_use_readers(mtnt__attempt *attempt, mtnt__deadline_ms deadline)
     attempt->scope.model = attempt->model_reader;
 }
 
+/* One that was kept, or a new one. `ret_model`: of a pair; NULL = none. */
+static int open_session(mtnt__attempt *attempt, mtnt__session_use use, const char *dsn, const mtnt__db_options *options,
+                        mtnt_db **ret_db, mtnt_db **ret_model, mtnt_error *err)
+{
+    mtnt__session session;
+
+    if (use != 0 && mtnt__sessions_take(&attempt->link->sessions, use, dsn, options->read_only, options->mark,
+                                        options->schema, &session)) {
+        *ret_db = session.db;
+        if (ret_model != NULL)
+            *ret_model = session.model;
+        return 0;
+    }
+    if (ret_model == NULL)
+        return mtnt__db_open(ret_db, dsn, options, err);
+    return mtnt__db_open_pair(ret_db, ret_model, dsn, mtnt__model_dsn(attempt->claim->model), options, err);
+}
+
 static int open_controller(mtnt__attempt *attempt, mtnt_error *err)
 {
     mtnt__db_options options = mtnt__side_options(attempt->link->controller, NULL);
 
     options.mark = attempt->claim->migration;
-    return mtnt__db_open(&attempt->controller, attempt->link->controller->dsn, &options, err);
+    attempt->controller_use = MTNT__SESSION_CONTROLLER;
+    return open_session(attempt, attempt->controller_use, attempt->link->controller->dsn, &options,
+                        &attempt->controller, NULL, err);
+}
+
+int mtnt__sides_open_decider(mtnt__attempt *attempt, mtnt_db **ret_db, mtnt_error *err)
+{
+    mtnt__db_options options = mtnt__side_options(attempt->link->controller, NULL);
+
+    options.mark = attempt->claim->migration;
+    return open_session(attempt, MTNT__SESSION_DECIDER, attempt->link->controller->dsn, &options, ret_db, NULL, err);
+}
+
+static void keep(mtnt__attempt *attempt, mtnt__session_use use, const char *dsn, mtnt_db *db, mtnt_db *model)
+{
+    mtnt__sessions_keep(
+        &attempt->link->sessions,
+        (mtnt__session){
+            .use = use, .read_only = mtnt__db_is_read_only(db), .dsn = (char *)dsn, .db = db, .model = model});
+}
+
+void mtnt__sides_decider_done(mtnt__attempt *attempt, mtnt_db *db, bool decided)
+{
+    if (decided)
+        keep(attempt, MTNT__SESSION_DECIDER, attempt->link->controller->dsn, db, NULL);
+    else
+        mtnt__db_close(db);
 }
 
 /* Under its tombstone, when it is to be put back. The rename that ends it has a connection of its own. */
@@ -105,7 +150,10 @@ static int open_model(mtnt__attempt *attempt, mtnt_error *err)
     options.read_only =
         (attempt->mode == MTNT__MODE_SINGLE_CONTROLLER && !writes_outside(attempt, MTNT_WRITES_MODEL)) ||
         attempt->mode == MTNT__MODE_SAGA;
-    return mtnt__db_open(&attempt->model, mtnt__model_dsn(attempt->claim->model), &options, err);
+    /* A tenant's own database is left as soon as it is done with: others want to rename, copy or drop it. */
+    attempt->model_use = options.schema == NULL ? 0 : MTNT__SESSION_MODEL;
+    return open_session(attempt, attempt->model_use, mtnt__model_dsn(attempt->claim->model), &options, &attempt->model,
+                        NULL, err);
 }
 
 static int open_provisional(mtnt__attempt *attempt, mtnt_error *err)
@@ -127,8 +175,10 @@ static int open_both(mtnt__attempt *attempt, mtnt_error *err)
     mtnt__db_options options = mtnt__side_options(controller, attempt->claim->model);
 
     options.mark = attempt->claim->migration;
-    return mtnt__db_open_pair(&attempt->controller, &attempt->model, controller->dsn,
-                              mtnt__model_dsn(attempt->claim->model), &options, err);
+    /* A file of the pair is another one with each tenant. */
+    attempt->controller_use = attempt->mode == MTNT__MODE_SINGLE_TRANSACTION ? MTNT__SESSION_PAIR : 0;
+    return open_session(attempt, attempt->controller_use, controller->dsn, &options, &attempt->controller,
+                        &attempt->model, err);
 }
 
 int mtnt__sides_open(mtnt__attempt *attempt, mtnt_error *err)
@@ -283,20 +333,49 @@ void mtnt__sides_rollback(mtnt__attempt *attempt)
     mtnt__sides_leave_gate(attempt);
 }
 
+/* After an attempt that went as it should. Statements that stood alone may have changed anything in the session. */
+static bool worth_keeping(const mtnt__attempt *attempt)
+{
+    return (attempt->verdict == MTNT__VERDICT_COMMITTED || attempt->verdict == MTNT__VERDICT_NOTHING) &&
+           !attempt->unit.outside;
+}
+
+static void leave_controller(mtnt__attempt *attempt)
+{
+    if (attempt->controller_is_reader) {
+        mtnt__db_rollback(attempt->controller);
+        return;
+    }
+    if (attempt->controller == NULL || attempt->controller_use == 0 || !worth_keeping(attempt)) {
+        mtnt__db_close(attempt->controller);
+        return;
+    }
+    keep(attempt, attempt->controller_use, attempt->link->controller->dsn, attempt->controller,
+         attempt->controller_use == MTNT__SESSION_PAIR ? attempt->model : NULL);
+    if (attempt->controller_use == MTNT__SESSION_PAIR)
+        attempt->model = NULL;
+}
+
+static void leave_model(mtnt__attempt *attempt)
+{
+    if (attempt->model != NULL && attempt->model_use != 0 && worth_keeping(attempt))
+        keep(attempt, attempt->model_use, mtnt__model_dsn(attempt->claim->model), attempt->model, NULL);
+    else
+        mtnt__db_close(attempt->model);
+}
+
 void mtnt__sides_close(mtnt__attempt *attempt)
 {
     if (attempt->publish != NULL)
         attempt->publish(attempt->publish_data, NULL, NULL);
-    if (attempt->controller_is_reader)
-        mtnt__db_rollback(attempt->controller);
-    else
-        mtnt__db_close(attempt->controller);
-    mtnt__db_close(attempt->model);
+    leave_controller(attempt);
+    leave_model(attempt);
     mtnt__db_close(attempt->model_reader);
     attempt->model_reader = NULL;
     attempt->controller = attempt->model = NULL;
     attempt->scope.controller = attempt->scope.model = NULL;
     attempt->controller_is_reader = false;
+    attempt->controller_use = attempt->model_use = 0;
     mtnt__sides_leave_gate(attempt);
 }
 

@@ -54,8 +54,36 @@ static int add(mtnt__slots *slots, const char *server, mtnt_error *err)
         free(copy);
         return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
     }
-    servers[slots->count++] = (struct mtnt__slots_server){copy, 0};
+    servers[slots->count++] = (struct mtnt__slots_server){.server = copy};
     return 0;
+}
+
+size_t mtnt__slots_maximum(mtnt__slots *slots, const char *server)
+{
+    size_t index, maximum = 0;
+
+    if (slots == NULL)
+        return 0;
+    pthread_mutex_lock(&slots->mutex);
+    index = find(slots, server);
+    if (index < slots->count)
+        maximum = slots->servers[index].maximum;
+    pthread_mutex_unlock(&slots->mutex);
+    return maximum;
+}
+
+/* Without memory for it the next one asks again. */
+void mtnt__slots_note_maximum(mtnt__slots *slots, const char *server, size_t maximum)
+{
+    size_t index;
+
+    if (slots == NULL)
+        return;
+    pthread_mutex_lock(&slots->mutex);
+    index = find(slots, server);
+    if (index < slots->count || add(slots, server, NULL) == 0)
+        slots->servers[index].maximum = maximum;
+    pthread_mutex_unlock(&slots->mutex);
 }
 
 int mtnt__slots_enter(mtnt__slots *slots, const char *server, size_t capacity, mtnt_error *err)

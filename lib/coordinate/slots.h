@@ -13,6 +13,7 @@ typedef struct mtnt__slots {
     struct mtnt__slots_server {
         char *server; /* as mtnt__dsn_server names it */
         size_t used;
+        size_t maximum; /* 0 = not known */
     } * servers;
     size_t count;
 } mtnt__slots;
@@ -23,6 +24,9 @@ void mtnt__slots_release(mtnt__slots *slots);
  * nothing to wait for. NOMEM. */
 int mtnt__slots_enter(mtnt__slots *slots, const char *server, size_t capacity, mtnt_error *err);
 void mtnt__slots_leave(mtnt__slots *slots, const char *server);
+/* max_prepared_transactions of a server that was asked before; 0 = not known. It changes only when the server is started again. */
+size_t mtnt__slots_maximum(mtnt__slots *slots, const char *server);
+void mtnt__slots_note_maximum(mtnt__slots *slots, const char *server, size_t maximum);
 
 /* What of max_prepared_transactions may be used: a reserve stays for recoveries and for others. */
 size_t mtnt__slots_capacity(size_t maximum);

@@ -84,6 +84,10 @@ typedef struct mtnt__backend {
     int (*finish_prepared)(void *state, mtnt__call *call, const char *gid, bool commit,
                            mtnt_error *err); /* may be NULL */
 
+    /* For another migration: as a new connection with this mark and schema would be, and it has ended no transaction in doubt. Connected. Not 0,
+     * or NULL: only a new one will do. */
+    int (*renew)(void *state, mtnt__call *call, const char *mark, const char *schema, mtnt_error *err);
+
     /* What the last operation left in the session ends here; may be put off until the next call. */
     int (*boundary)(void *state, mtnt__call *call, mtnt_error *err);
     /* The unquoted schema of a side, for {schema}; borrowed until disconnect. */

@@ -206,6 +206,24 @@ void mtnt__db_close(mtnt_db *db)
     free(db);
 }
 
+bool mtnt__db_is_read_only(const mtnt_db *db)
+{
+    return db->connection->read_only;
+}
+
+bool mtnt__db_renew(mtnt_db *db, const char *mark, const char *schema)
+{
+    mtnt__connection *c = db->connection;
+    mtnt__call call = mtnt__call_farewell(db);
+    mtnt_error ignored = MTNT_ERROR_INIT;
+
+    if (!c->backend->renew || c->transaction || c->alone || c->in_call || atomic_load(&c->cancelled) ||
+        !c->backend->connected(c->state) || c->backend->renew(c->state, &call, mark, schema, &ignored) != 0)
+        return false;
+    c->renewed = true;
+    return true;
+}
+
 void mtnt__db_disconnect(mtnt_db *db)
 {
     if (!db)

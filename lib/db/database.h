@@ -59,6 +59,11 @@ int mtnt__db_open_pair(mtnt_db **ret_controller, mtnt_db **ret_model, const char
 
 /* Rolls back what is open and disconnects; NULL is fine. Never fails, allocates nothing. */
 void mtnt__db_close(mtnt_db *db);
+/* Makes the connection of a handle (or pair) fit for another migration, under its mark and with its schema: what operations have left in the session is
+ * gone. False: only a new connection will do, because an operation has had the raw handle, because a cancel may still be on its way, or because the
+ * backend keeps more than can be taken back. When the other side is gone, the next transaction connects anew. */
+bool mtnt__db_renew(mtnt_db *db, const char *mark, const char *schema);
+bool mtnt__db_is_read_only(const mtnt_db *db);
 /* Rolls back and disconnects; the handle stays and connects anew at its next use. NULL is fine. */
 void mtnt__db_disconnect(mtnt_db *db);
 

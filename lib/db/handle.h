@@ -15,6 +15,7 @@ typedef struct mtnt__connection {
     bool read_only;
     bool alone;   /* an operation works outside transactions */
     bool in_call; /* a row callback is at work */
+    bool renewed; /* and not used since: that the other side is gone may not have been noticed yet */
     int64_t changes;
     int handles;
 } mtnt__connection;

@@ -39,6 +39,7 @@ int mtnt__postgres_new(void **ret_state, const char *dsn, bool pair, const mtnt_
         return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
     }
     atomic_init(&s->lent, false);
+    atomic_init(&s->spoiled, false);
     s->dsn = strdup(dsn);
     s->schema = schema ? strdup(schema) : NULL;
     s->mark = mark ? strdup(mark) : NULL;
@@ -68,8 +69,10 @@ static void postgres_cancel(void *state)
     if (!atomic_load(&s->lent))
         return;
     pthread_mutex_lock(&s->mutex);
-    if (s->cancel)
+    if (s->cancel) {
+        atomic_store(&s->spoiled, true);
         PQcancel(s->cancel, text, sizeof(text));
+    }
     pthread_mutex_unlock(&s->mutex);
 }
 
@@ -80,6 +83,7 @@ static void *postgres_native(void *state, mtnt_backend kind)
     if (kind != MTNT_POSTGRES)
         return NULL;
     atomic_store(&s->lent, true);
+    atomic_store(&s->spoiled, true);
     s->touched = true;
     return s->raw;
 }
@@ -245,6 +249,39 @@ static int postgres_boundary(void *state, mtnt__call *call, mtnt_error *err)
     return MTNT_OK;
 }
 
+/* ---- from one migration to the next ---- */
+
+static int replace(char **text, const char *with)
+{
+    char *copy = with && *with ? strdup(with) : NULL;
+
+    if (with && *with && !copy)
+        return MTNT_E_NOMEM;
+    free(*text);
+    *text = copy;
+    return MTNT_OK;
+}
+
+/* DISCARD ALL is for sessions that change hands: settings, role, temporary tables, session locks, LISTEN, cursors, prepared statements, sequences. What it leaves
+ * (libraries loaded, the memory of procedural languages) a session of its own would not have had, and an application's pool has too. */
+static int postgres_renew(void *state, mtnt__call *call, const char *mark, const char *schema, mtnt_error *err)
+{
+    mtnt__postgres *s = state;
+    int rc = MTNT_OK;
+
+    if (atomic_load(&s->spoiled) || s->dismissed || PQtransactionStatus(s->raw) != PQTRANS_IDLE)
+        return mtnt_error_set(err, MTNT_E_BUSY, "an operation has had the session, or it is being ended");
+    if (replace(&s->mark, mark) != 0 || replace(&s->schema, schema) != 0)
+        return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    if (s->lived_in)
+        rc = mtnt__postgres_command(s, call, "DISCARD ALL", err);
+    /* Asked for again with the next BEGIN, which costs nothing: fsync may have been switched off meanwhile. */
+    free(s->home_path);
+    s->home_path = NULL;
+    s->touched = s->unsettled = s->lived_in = s->home_elsewhere = false;
+    return rc;
+}
+
 /* ---- what is asked of it ---- */
 
 static int postgres_schema(void *state, mtnt__call *call, const char **ret_schema, mtnt_error *err)
@@ -346,6 +383,7 @@ const mtnt__backend mtnt__postgres_backend = {
     .rollback = mtnt__postgres_rollback,
     .prepare = mtnt__postgres_prepare,
     .finish_prepared = mtnt__postgres_finish_prepared,
+    .renew = postgres_renew,
     .boundary = postgres_boundary,
     .schema = postgres_schema,
     .facts = postgres_facts,

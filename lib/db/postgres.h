@@ -25,6 +25,8 @@ typedef struct mtnt__postgres {
     bool touched;        /* a statement of an operation has run since the settings were last put right … */
     bool unsettled;      /* … and that operation is over: they are put right before the next one's statement */
     mtnt__side settled;  /* the side that search_path is set for */
+    bool lived_in;       /* an operation has run statements in this session */
+    atomic_bool spoiled; /* an operation has had the raw handle, or a cancel was sent, which may arrive late */
     bool dismissed;      /* the server has said that it ends the session */
     bool not_replicated; /* a notice said that a commit was not waited for by its standby */
 } mtnt__postgres;

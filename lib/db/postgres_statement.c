@@ -246,6 +246,7 @@ static int query_in_transaction(mtnt__postgres *s, mtnt__call *call, const char 
     int rc = settle_first(s, &statement_call, err);
 
     s->touched = s->touched || call->operation;
+    s->lived_in = s->lived_in || call->operation;
     if (rc == 0) {
         rc = send_with_values(&x, sql, values);
         if (rc != 0 && statement_call.error_offset == MTNT__NO_OFFSET && !x.from_callback)
@@ -263,8 +264,10 @@ static int query_alone(mtnt__postgres *s, mtnt__call *call, const char *sql, con
 {
     mtnt__call statement_call = mtnt__call_statement(call);
     mtnt__exchange x = {.s = s, .call = &statement_call, .err = err, .each = each, .data = data};
-    int rc = send_with_values(&x, sql, values);
+    int rc;
 
+    s->lived_in = true;
+    rc = send_with_values(&x, sql, values);
     if (rc != 0 && statement_call.error_offset == MTNT__NO_OFFSET && !x.from_callback)
         statement_call.error_offset = first_token(sql);
     if (rc == 0)
@@ -327,6 +330,7 @@ int mtnt__postgres_script(void *state, mtnt__call *call, const mtnt__sql *sql, m
 
     if (rc != 0)
         return rc;
+    s->lived_in = s->lived_in || call->operation;
     rc = send_script(&x, sql);
     own = x.statements - x.prefix_statements;
     s->touched = s->touched || (call->operation && !mtnt__sql_is_plain_definition(sql));

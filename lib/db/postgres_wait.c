@@ -110,7 +110,8 @@ int mtnt__postgres_connect(void *state, mtnt__call *call, mtnt_error *err)
     s->cancel = cancel;
     pthread_mutex_unlock(&s->mutex);
     s->raw = connection;
-    s->touched = s->unsettled = s->dismissed = false;
+    s->touched = s->unsettled = s->dismissed = s->lived_in = false;
+    atomic_store(&s->spoiled, false);
     return MTNT_OK;
 out:
     PQfinish(connection);
@@ -150,6 +151,7 @@ static int look_at_the_clock(mtnt__exchange *x)
     if (mtnt__deadline_left(system, x->patience) == 0)
         return x->ending;
     if (x->next_cancel == 0 || mtnt__deadline_left(system, x->next_cancel) == 0) {
+        atomic_store(&x->s->spoiled, true);
         PQcancel(x->s->cancel, text, sizeof(text));
         x->next_cancel = mtnt__deadline_in(system, CANCEL_AGAIN_MS);
     }

@@ -66,6 +66,7 @@ void mtnt__sqlite_enter(mtnt__sqlite *s, const mtnt__call *call)
 {
     s->call = *call;
     s->guarded = call->operation;
+    s->lived_in = s->lived_in || call->operation;
     s->vacuuming = false;
     s->denial[0] = s->denied_name[0] = '\0';
     mtnt__sqlite_install_waits(s); /* PRAGMA busy_timeout replaces ours */
@@ -100,7 +101,7 @@ static void sqlite_disconnect(void *state)
     for (sqlite3_stmt *left = sqlite3_next_stmt(raw, NULL); left; left = sqlite3_next_stmt(raw, left))
         sqlite3_reset(left);
     sqlite3_close_v2(raw);
-    s->foreign_keys_saved = s->settings_touched = s->written = false;
+    s->foreign_keys_saved = s->settings_touched = s->written = s->lived_in = false;
 }
 
 static void sqlite_cancel(void *state)
@@ -119,7 +120,7 @@ static void *sqlite_native(void *state, mtnt_backend kind)
 
     if (kind != MTNT_SQLITE)
         return NULL;
-    s->written = s->settings_touched = true; /* it may do anything */
+    s->written = s->settings_touched = s->lived_in = true; /* it may do anything */
     return s->raw;
 }
 
@@ -135,6 +136,17 @@ static int sqlite_boundary(void *state, mtnt__call *call, mtnt_error *err)
         rc = mtnt__sqlite_reset_settings(s, err);
     mtnt__sqlite_leave(s);
     return rc;
+}
+
+/* Attached databases, temporary tables, functions: only a new connection is without them for certain. */
+static int sqlite_renew(void *state, mtnt__call *call, const char *mark, const char *schema, mtnt_error *err)
+{
+    const mtnt__sqlite *s = state;
+
+    (void)call;
+    (void)mark;
+    (void)schema;
+    return s->lived_in ? mtnt_error_set(err, MTNT_E_BUSY, "an operation has used the connection") : MTNT_OK;
 }
 
 static int sqlite_schema(void *state, mtnt__call *call, const char **ret_schema, mtnt_error *err)
@@ -188,6 +200,7 @@ const mtnt__backend mtnt__sqlite_backend = {
     .in_transaction = mtnt__sqlite_in_transaction,
     .commit = mtnt__sqlite_commit,
     .rollback = mtnt__sqlite_rollback,
+    .renew = sqlite_renew,
     .boundary = sqlite_boundary,
     .schema = sqlite_schema,
     .facts = sqlite_facts,

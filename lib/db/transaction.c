@@ -35,6 +35,14 @@ int mtnt__db_begin_locked(mtnt_db *db, int64_t key, mtnt_error *err)
         return rc;
     call.lock_key = key;
     rc = c->backend->begin(c->state, &call, err);
+    /* Nothing of the migration has been said on it yet. */
+    if (rc != 0 && c->renewed && !c->backend->connected(c->state)) {
+        mtnt_error_clear(err);
+        rc = mtnt__db_connect(db, err);
+        if (rc == 0)
+            rc = c->backend->begin(c->state, &call, err);
+    }
+    c->renewed = false;
     if (rc == 0)
         c->transaction = true;
     else
