@@ -107,7 +107,7 @@ static int decide(mtnt__attempt *attempt, mtnt_db *decider, mtnt_error *err)
 {
     int rc = write_row(attempt, decider, err);
 
-    return rc == 0 ? mtnt__db_commit(decider, err) : rc;
+    return rc == 0 ? mtnt__register_explain(mtnt__db_commit(decider, err), err) : rc;
 }
 
 /* One database written, or two in one transaction. */
@@ -191,7 +191,7 @@ static int prepare_and_decide(mtnt__attempt *attempt, mtnt_error *err)
     /* A row of its own: once the gid is gone, it alone tells that this side holds the migration. */
     rc = write_row(attempt, prepared, err);
     if (rc == 0)
-        rc = mtnt__db_prepare(prepared, gid, err);
+        rc = mtnt__register_explain(mtnt__db_prepare(prepared, gid, err), err);
     if (rc != 0 && rc != MTNT_E_IN_DOUBT)
         return rc;
     if (rc == 0)

@@ -277,6 +277,18 @@ int mtnt__sides_begin(mtnt__attempt *attempt, mtnt_error *err)
     return rc;
 }
 
+/* The locks of its operations there would be met by one of ours, in the middle. After a success there is nobody: its transaction has ended. */
+static int end_predecessor_on_controller(const mtnt__attempt *attempt, mtnt_error *err)
+{
+    const mtnt__known *known = &attempt->known;
+    int ended = 0;
+
+    if (!known->failed || !mtnt__known_idle(known) || known->migration[0] == '\0' ||
+        attempt->link->controller->backend != MTNT_POSTGRES)
+        return 0;
+    return mtnt__postgres_end_sessions(attempt->controller, known->migration, &ended, err);
+}
+
 int mtnt__sides_begin_controller(mtnt__attempt *attempt, mtnt_error *err)
 {
     int rc = 0;
@@ -295,6 +307,8 @@ int mtnt__sides_begin_controller(mtnt__attempt *attempt, mtnt_error *err)
         return 0;
     enter_gate(attempt);
     rc = mtnt__db_begin(attempt->controller, err);
+    if (rc == 0)
+        rc = end_predecessor_on_controller(attempt, err);
     return rc == 0 ? 0 : mtnt_error_wrap(err, "controller %s", attempt->link->controller->shown);
 }
 

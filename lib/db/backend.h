@@ -67,6 +67,9 @@ typedef struct mtnt__backend {
     /* One statement; `values` may be NULL, `each` too. Outside a transaction it is one of its own. */
     int (*query)(void *state, mtnt__call *call, const char *sql, const mtnt_value *values, mtnt_row_fn each, void *data,
                  int64_t *ret_changes, mtnt_error *err);
+    /* One statement without rows in the transaction that is open, which need not run before the next one does, or the transaction is to end; NULL =
+     * query does that. Its failure is then that one's. */
+    int (*later)(void *state, mtnt__call *call, const char *sql, const mtnt_value *values, mtnt_error *err);
     /* One statement outside any transaction, alone in its message; NULL = query does that. */
     int (*command)(void *state, mtnt__call *call, const char *sql, mtnt_error *err);
     /* Makes the session fit for statements that stand alone, and ends that; NULL = there is nothing to do. */

@@ -105,6 +105,9 @@ void mtnt__db_stand_together(mtnt_db *db); /* never fails; a handle that does no
 /* Bookkeeping statements: like the public calls, but `{schema}` in sql stands for the quoted schema of the handle's side ("main",
  * "model", "controller", or the PostgreSQL schema), so that a search_path that an operation has changed does not matter. */
 int mtnt__db_run(mtnt_db *db, mtnt_row_fn each, void *data, mtnt_error *err, const char *sql, const mtnt_value *values);
+/* The same without rows, in the transaction that is open, and it may be put off: on PostgreSQL it goes with the next message of the transaction,
+ * COMMIT and PREPARE above all, whose failure may then be its own. _changes does not know of it. */
+int mtnt__db_run_later(mtnt_db *db, mtnt_error *err, const char *sql, const mtnt_value *values);
 /* Several statements without parameters, `{schema}` expanded, one round trip: the tables of schemas/. */
 int mtnt__db_run_script(mtnt_db *db, mtnt_error *err, const char *sql);
 /* Between two operations: what one left in the session (search_path, settings) must not reach the next. Cheap. */

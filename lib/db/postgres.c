@@ -13,6 +13,7 @@ static void postgres_free(void *state)
     mtnt__postgres *s = state;
 
     pthread_mutex_destroy(&s->mutex);
+    mtnt__buffer_release(&s->held);
     free(s->dsn);
     free(s->schema);
     free(s->mark);
@@ -262,24 +263,26 @@ static int replace(char **text, const char *with)
     return MTNT_OK;
 }
 
-/* DISCARD ALL is for sessions that change hands: settings, role, temporary tables, session locks, LISTEN, cursors, prepared statements, sequences. What it leaves
- * (libraries loaded, the memory of procedural languages) a session of its own would not have had, and an application's pool has too. */
+/* What it has inherited goes with the message that begins the next transaction. An application's pool leaves as much: libraries that are loaded, and
+ * the memory of procedural languages. */
 static int postgres_renew(void *state, mtnt__call *call, const char *mark, const char *schema, mtnt_error *err)
 {
     mtnt__postgres *s = state;
-    int rc = MTNT_OK;
 
+    (void)call;
+    if (!PQconsumeInput(s->raw) || PQstatus(s->raw) == CONNECTION_BAD)
+        return mtnt_error_set(err, MTNT_E_CONNECT, "the connection was lost");
+    mtnt__postgres_hear(s);
     if (atomic_load(&s->spoiled) || s->dismissed || PQtransactionStatus(s->raw) != PQTRANS_IDLE)
         return mtnt_error_set(err, MTNT_E_BUSY, "an operation has had the session, or it is being ended");
     if (replace(&s->mark, mark) != 0 || replace(&s->schema, schema) != 0)
         return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
-    if (s->lived_in)
-        rc = mtnt__postgres_command(s, call, "DISCARD ALL", err);
     /* Asked for again with the next BEGIN, which costs nothing: fsync may have been switched off meanwhile. */
     free(s->home_path);
     s->home_path = NULL;
+    s->inherited = s->inherited || s->lived_in;
     s->touched = s->unsettled = s->lived_in = s->home_elsewhere = false;
-    return rc;
+    return MTNT_OK;
 }
 
 /* ---- what is asked of it ---- */
@@ -373,6 +376,7 @@ const mtnt__backend mtnt__postgres_backend = {
     .disconnect = mtnt__postgres_disconnect,
     .free = postgres_free,
     .query = mtnt__postgres_query,
+    .later = mtnt__postgres_later,
     .command = mtnt__postgres_command,
     .stand_alone = mtnt__postgres_stand_alone,
     .clear_leftover = mtnt__postgres_clear_leftover,

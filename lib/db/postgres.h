@@ -22,10 +22,14 @@ typedef struct mtnt__postgres {
     bool forgets;        /* fsync = off: what it commits may be lost by a crash; known when home_path is */
     bool home_elsewhere; /* our tables are not there, but further along the path */
 
+    mtnt__buffer held; /* statements of our own that go with the next message of the transaction … */
+    int held_count;    /* … and how many they are */
+
     bool touched;        /* a statement of an operation has run since the settings were last put right … */
     bool unsettled;      /* … and that operation is over: they are put right before the next one's statement */
     mtnt__side settled;  /* the side that search_path is set for */
     bool lived_in;       /* an operation has run statements in this session */
+    bool inherited;      /* … of an earlier migration: what they have left is still there */
     atomic_bool spoiled; /* an operation has had the raw handle, or a cancel was sent, which may arrive late */
     bool dismissed;      /* the server has said that it ends the session */
     bool not_replicated; /* a notice said that a commit was not waited for by its standby */
@@ -73,6 +77,14 @@ int mtnt__postgres_command(void *state, mtnt__call *call, const char *sql, mtnt_
 void mtnt__postgres_hear(mtnt__postgres *s);
 /* Takes all results of what was sent. */
 int mtnt__postgres_collect(mtnt__exchange *x);
+
+/* postgres_later.c */
+int mtnt__postgres_later(void *state, mtnt__call *call, const char *sql, const mtnt_value *values, mtnt_error *err);
+/* Puts what is held in front of a text that is about to be sent; *ret_count: how many statements. Nothing is held after it. */
+void mtnt__postgres_add_held(mtnt__postgres *s, mtnt__buffer *buffer, int *ret_count);
+void mtnt__postgres_forget_held(mtnt__postgres *s);
+/* Sends it by itself, for what cannot take it along. */
+int mtnt__postgres_send_held(mtnt__postgres *s, mtnt__call *call, mtnt_error *err);
 
 /* postgres_alone.c */
 int mtnt__postgres_stand_alone(void *state, mtnt__call *call, bool on, mtnt_error *err);

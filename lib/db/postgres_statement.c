@@ -135,6 +135,19 @@ int mtnt__postgres_collect(mtnt__exchange *x)
     return rc;
 }
 
+/* DISCARD ALL cannot stand in a message with others; a transaction begins with its parts instead. */
+static int clear_the_way(mtnt__exchange *x)
+{
+    mtnt__exchange before = {.s = x->s, .call = x->call, .err = x->err};
+    int rc = MTNT_OK;
+
+    if (x->s->inherited) {
+        x->s->inherited = false;
+        rc = mtnt__postgres_simple(&before, "DISCARD ALL");
+    }
+    return rc == 0 ? mtnt__postgres_send_held(x->s, x->call, x->err) : rc;
+}
+
 static void start(mtnt__exchange *x)
 {
     x->started_ms = x->call->system->boot_ms(x->call->system->data);
@@ -152,6 +165,10 @@ static int not_sent(mtnt__exchange *x)
 
 int mtnt__postgres_simple(mtnt__exchange *x, const char *text)
 {
+    int rc = clear_the_way(x);
+
+    if (rc != 0)
+        return rc;
     start(x);
     x->text = text;
     if (!PQsendQuery(x->s->raw, text))
@@ -180,8 +197,10 @@ static size_t first_token(const char *sql)
 static int send_with_values(mtnt__exchange *x, const char *sql, const mtnt_value *values)
 {
     mtnt__parameters p;
-    int rc = mtnt__postgres_parameters(&p, values, x->err), sent;
+    int rc = clear_the_way(x), sent;
 
+    if (rc == 0)
+        rc = mtnt__postgres_parameters(&p, values, x->err);
     if (rc != 0)
         return rc;
     start(x);
@@ -303,21 +322,24 @@ int mtnt__postgres_query(void *state, mtnt__call *call, const char *sql, const m
 
 /* ---- scripts ---- */
 
-/* In one message with the settings, where there are any to be put right. */
+/* In one message with what is held, and with the settings, where there are any to be put right. */
 static int send_script(mtnt__exchange *x, const mtnt__sql *sql)
 {
     mtnt__postgres *s = x->s;
+    bool settles = has_to_settle(s, x->call);
     mtnt__buffer text = {0};
     int rc;
 
-    if (!has_to_settle(s, x->call))
+    if (!settles && s->held_count == 0)
         return mtnt__postgres_simple(x, sql->text);
-    x->prefix_statements = mtnt__postgres_add_settings(s, x->call, s->unsettled, &text);
+    mtnt__postgres_add_held(s, &text, &x->prefix_statements);
+    if (settles)
+        x->prefix_statements += mtnt__postgres_add_settings(s, x->call, s->unsettled, &text);
     x->prefix = text.length;
     mtnt__buffer_add(&text, sql->text, sql->length);
     rc = text.failed ? mtnt_error_set(x->err, MTNT_E_NOMEM, "out of memory") : mtnt__postgres_simple(x, text.bytes);
     mtnt__buffer_release(&text);
-    if (rc == 0)
+    if (rc == 0 && settles)
         note_settled(s, x->call);
     return rc;
 }

@@ -19,6 +19,30 @@ bool mtnt__postgres_in_transaction(const void *state)
 
 /* ---- begin ---- */
 
+/* The parts of DISCARD ALL, which itself cannot stand in a message with others. In a transaction of their own: one that has executed UNLISTEN cannot be
+ * prepared. */
+static void add_discard(mtnt__exchange *x, mtnt__buffer *text)
+{
+    static const char *const parts[] = {"BEGIN READ WRITE",
+                                        "SET SESSION AUTHORIZATION DEFAULT",
+                                        "RESET ALL",
+                                        "DEALLOCATE ALL",
+                                        "CLOSE ALL",
+                                        "UNLISTEN *",
+                                        "SELECT pg_catalog.pg_advisory_unlock_all()",
+                                        "DISCARD PLANS",
+                                        "DISCARD TEMP",
+                                        "DISCARD SEQUENCES",
+                                        "COMMIT"};
+
+    x->prefix_statements = (int)(sizeof(parts) / sizeof(*parts));
+    for (int i = 0; i < x->prefix_statements; i++) {
+        mtnt__buffer_add_text(text, parts[i]);
+        mtnt__buffer_add_text(text, "; ");
+    }
+    x->prefix = text->length;
+}
+
 /* One message: the answer to the questions of where the session is at home and whether it remembers come with it, and the
  * lock is had. */
 int mtnt__postgres_begin(void *state, mtnt__call *call, mtnt_error *err)
@@ -30,6 +54,9 @@ int mtnt__postgres_begin(void *state, mtnt__call *call, mtnt_error *err)
 
     if (rc != 0)
         return rc;
+    if (s->inherited)
+        add_discard(&x, &text);
+    s->inherited = false;
     /* READ COMMITTED whatever the role's default is: the register's insert has to see what another one has committed. */
     mtnt__buffer_add_text(&text, "BEGIN ISOLATION LEVEL READ COMMITTED ");
     mtnt__buffer_add_text(&text, s->read_only ? "READ ONLY; " : "READ WRITE; ");
@@ -42,6 +69,9 @@ int mtnt__postgres_begin(void *state, mtnt__call *call, mtnt_error *err)
         mtnt__buffer_add_text(&text, "SELECT; ");
     rc = text.failed ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory") : mtnt__postgres_simple(&x, text.bytes);
     mtnt__buffer_release(&text);
+    /* Who inherits what cannot be discarded starts anew. */
+    if (rc != 0 && x.statements < x.prefix_statements)
+        mtnt__postgres_disconnect(s);
     if (rc == 0)
         rc = mtnt__postgres_find_home(s, call, err);
     if (rc == 0 && s->forgets && !s->read_only)
@@ -83,12 +113,17 @@ static int doubt(mtnt__exchange *x, const char *what)
 static int send_ending(mtnt__exchange *x, const char *sql, const char *tag)
 {
     const char *state = x->err->state;
+    mtnt__buffer text = {0};
     int rc = look_before(x);
 
     if (rc != 0)
         return rc;
     x->s->not_replicated = false;
-    rc = mtnt__postgres_simple(x, sql);
+    mtnt__postgres_add_held(x->s, &text, &x->prefix_statements);
+    x->prefix = text.length;
+    mtnt__buffer_add_text(&text, sql);
+    rc = text.failed ? mtnt_error_set(x->err, MTNT_E_NOMEM, "out of memory") : mtnt__postgres_simple(x, text.bytes);
+    mtnt__buffer_release(&text);
     if (rc != 0 && strcmp(x->tag, tag) == 0 && !x->fatal)
         rc = MTNT_OK; /* it was done before a cancel arrived */
     if (rc != 0 && (x->fatal || strncmp(state, "08", 2) == 0 || strcmp(state, "40003") == 0))
@@ -116,6 +151,7 @@ int mtnt__postgres_rollback(void *state, mtnt__call *call)
     mtnt_error ignored = MTNT_ERROR_INIT;
     mtnt__exchange x = {.s = s, .call = call, .err = &ignored};
 
+    mtnt__postgres_forget_held(s);
     switch (PQtransactionStatus(s->raw)) {
     case PQTRANS_IDLE: return MTNT_OK;
     case PQTRANS_INTRANS:

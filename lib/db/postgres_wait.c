@@ -110,7 +110,7 @@ int mtnt__postgres_connect(void *state, mtnt__call *call, mtnt_error *err)
     s->cancel = cancel;
     pthread_mutex_unlock(&s->mutex);
     s->raw = connection;
-    s->touched = s->unsettled = s->dismissed = s->lived_in = false;
+    s->touched = s->unsettled = s->dismissed = s->lived_in = s->inherited = false;
     atomic_store(&s->spoiled, false);
     return MTNT_OK;
 out:
@@ -130,6 +130,7 @@ void mtnt__postgres_disconnect(void *state)
     PQfreeCancel(cancel);
     PQfinish(s->raw);
     s->raw = NULL;
+    mtnt__postgres_forget_held(s);
     atomic_store(&s->lent, false);
 }
 

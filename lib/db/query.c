@@ -285,6 +285,33 @@ int mtnt__db_run(mtnt_db *db, mtnt_row_fn each, void *data, mtnt_error *err, con
     return rc;
 }
 
+static int later(mtnt_db *db, mtnt__call *call, const char *sql, const mtnt_value *values, mtnt_error *err)
+{
+    mtnt_error unseen = MTNT_ERROR_INIT;
+    mtnt__connection *c = db->connection;
+
+    if (!c->backend->later || !c->transaction)
+        return query(db, call, NULL, NULL, sql, values, err);
+    return c->backend->later(c->state, call, sql, values, err ? err : &unseen);
+}
+
+int mtnt__db_run_later(mtnt_db *db, mtnt_error *err, const char *sql, const mtnt_value *values)
+{
+    mtnt__call call = mtnt__call_of(db, false);
+    char *expanded = NULL;
+    int rc = enter(db, &call, err);
+
+    if (rc == 0)
+        rc = expand_schema(db, &call, sql, &expanded, err);
+    if (rc != 0)
+        return rc;
+    rc = later(db, &call, expanded, values, err);
+    if (rc != 0)
+        locate_own(expanded, &call, err);
+    free(expanded);
+    return rc;
+}
+
 int mtnt__db_run_script(mtnt_db *db, mtnt_error *err, const char *sql)
 {
     mtnt__call call = mtnt__call_of(db, false);

@@ -114,8 +114,8 @@ static int mark(mtnt_db *db, const mtnt__expected *expected, const mtnt__system 
                                  mtnt_value_text(expected->controller), mtnt_value_end()};
 
     if (rc == 0)
-        rc = mtnt__db_run(
-            db, NULL, NULL, err,
+        rc = mtnt__db_run_later(
+            db, err,
             "INSERT INTO {schema}.mtnt_meta (key, value) VALUES ('model_uuid', $1), ('tenant', $2), ('controller', $3)",
             values);
     identity->known = identity->fresh = true;
@@ -199,9 +199,9 @@ int mtnt__model_state_record(mtnt_db *db, const mtnt_chain *chain, const char *m
     int rc = failed ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory") : 0;
 
     if (rc == 0)
-        rc = mtnt__rows_run(db, NULL, NULL, err, MTNT__QUERY_FOR(db, applied_insert), &done, insert);
+        rc = mtnt__rows_run_later(db, err, MTNT__QUERY_FOR(db, applied_insert), &done, insert);
     if (rc == 0)
-        rc = mtnt__rows_run(db, NULL, NULL, err, MTNT__QUERY_FOR(db, applied_delete), &undone, remove);
+        rc = mtnt__rows_run_later(db, err, MTNT__QUERY_FOR(db, applied_delete), &undone, remove);
     mtnt__rows_release(&done);
     mtnt__rows_release(&undone);
     return rc;

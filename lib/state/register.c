@@ -4,40 +4,38 @@
 
 #include "db/database.h"
 
-#define COMMIT_ROW \
-    "INSERT INTO {schema}.mtnt_decision (migration, outcome) VALUES ($1, 'commit') ON CONFLICT (migration) DO NOTHING"
+#define COMMIT_ROW "INSERT INTO {schema}.mtnt_decision (migration, outcome) VALUES ($1, 'commit')"
 #define COLLECT "DELETE FROM {schema}.mtnt_decision WHERE outcome = 'commit' AND migration = "
 
-static int check_own_row(mtnt_db *db, mtnt_error *err)
+static int given_up(mtnt_error *err)
 {
-    if (mtnt__db_changes(db) == 1)
-        return 0;
     return mtnt_error_set(err, MTNT_E_BLOCKED,
                           "this migration has been given up by a recovery while it ran; nothing was changed");
+}
+
+/* The key is the fence: a row that a recovery has written meanwhile takes the whole transaction with it. */
+int mtnt__register_explain(int rc, mtnt_error *err)
+{
+    bool taken = rc != 0 && err != NULL && strstr(err->message, "mtnt_decision") != NULL &&
+                 (strcmp(err->state, "23505") == 0 || strcmp(err->state, "SQLITE_CONSTRAINT_PRIMARYKEY") == 0);
+
+    return taken ? given_up(err) : rc;
 }
 
 int mtnt__register_commit(mtnt_db *db, const char *migration, mtnt_error *err)
 {
     const mtnt_value values[] = {mtnt_value_text(migration), mtnt_value_end()};
-    int rc = mtnt__db_run(db, NULL, NULL, err, COMMIT_ROW, values);
+    int rc = mtnt__db_run_later(db, err, COMMIT_ROW, values);
 
-    return rc == 0 ? check_own_row(db, err) : rc;
+    return mtnt__register_explain(rc, err);
 }
 
 int mtnt__register_commit_after(mtnt_db *db, const char *migration, const char *ended, mtnt_error *err)
 {
-    const mtnt_value both[] = {mtnt_value_text(migration), mtnt_value_text(ended), mtnt_value_end()};
-    const mtnt_value old[] = {mtnt_value_text(ended), mtnt_value_end()};
-    int rc;
+    const mtnt_value values[] = {mtnt_value_text(ended), mtnt_value_end()};
+    int rc = ended == NULL || ended[0] == '\0' ? 0 : mtnt__db_run_later(db, err, COLLECT "$1", values);
 
-    if (ended == NULL || ended[0] == '\0')
-        return mtnt__register_commit(db, migration, err);
-    if (mtnt_db_backend(db) == MTNT_SQLITE) {
-        rc = mtnt__db_run(db, NULL, NULL, err, COLLECT "$1", old);
-        return rc == 0 ? mtnt__register_commit(db, migration, err) : rc;
-    }
-    rc = mtnt__db_run(db, NULL, NULL, err, "WITH old AS (" COLLECT "$2) " COMMIT_ROW, both);
-    return rc == 0 ? check_own_row(db, err) : rc;
+    return rc == 0 ? mtnt__register_commit(db, migration, err) : rc;
 }
 
 static int read_outcome(void *data, const mtnt_row *row, mtnt_error *err)

@@ -6,10 +6,12 @@
 
 typedef enum mtnt__outcome { MTNT__OUTCOME_COMMIT = 1, MTNT__OUTCOME_ABORT } mtnt__outcome;
 
-/* The worker's own row, the last statement before its COMMIT. BLOCKED: a recovery has written abort first; the transaction must die. */
+/* The worker's own row, the last statement before its COMMIT (or PREPARE), and on PostgreSQL in one message with that. When a recovery has written abort
+ * first, the transaction dies: _explain makes BLOCKED of the error of any of the two. */
 int mtnt__register_commit(mtnt_db *db, const char *migration, mtnt_error *err);
+int mtnt__register_explain(int rc, mtnt_error *err);
 
-/* The same, and in one statement (on PostgreSQL) the commit row of a migration that is known to have ended is collected: its state is durable in the
+/* The same, and the commit row of a migration that is known to have ended is collected: its state is durable in the
  * controller, and outranks whatever a late recovery writes. NULL or "": nothing is. Abort rows stay for ever. */
 int mtnt__register_commit_after(mtnt_db *db, const char *migration, const char *ended, mtnt_error *err);
 

@@ -96,8 +96,8 @@ static size_t append(mtnt_value *values, size_t count, const mtnt_value *more)
     return count;
 }
 
-static int run_json(mtnt_db *db, mtnt_row_fn each, void *data, mtnt_error *err, const char *sql, json_t *json,
-                    const mtnt_value *more)
+static int run_json(mtnt_db *db, bool later, mtnt_row_fn each, void *data, mtnt_error *err, const char *sql,
+                    json_t *json, const mtnt_value *more)
 {
     mtnt_value values[MAX_MORE + 2];
     char *text = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
@@ -108,7 +108,7 @@ static int run_json(mtnt_db *db, mtnt_row_fn each, void *data, mtnt_error *err, 
         return no_memory(err);
     values[0] = mtnt_value_text(text);
     append(values, 1, more);
-    rc = mtnt__db_run(db, each, data, err, sql, values);
+    rc = later ? mtnt__db_run_later(db, err, sql, values) : mtnt__db_run(db, each, data, err, sql, values);
     free(text);
     return rc;
 }
@@ -127,15 +127,26 @@ static int run_each(mtnt_db *db, mtnt_row_fn each, void *data, mtnt_error *err, 
     return rc;
 }
 
-int mtnt__rows_run(mtnt_db *db, mtnt_row_fn each, void *data, mtnt_error *err, const char *sql, const mtnt__rows *rows,
-                   const mtnt_value *more)
+static int run(mtnt_db *db, bool later, mtnt_row_fn each, void *data, mtnt_error *err, const char *sql,
+               const mtnt__rows *rows, const mtnt_value *more)
 {
     if (rows->count == 0)
         return 0;
     if (rows->column_count > MAX_COLUMNS)
         return mtnt_error_set(err, MTNT_E_INVALID, "%zu columns in a batch", rows->column_count);
     return mtnt_db_backend(db) == MTNT_SQLITE ? run_each(db, each, data, err, sql, rows, more)
-                                              : run_json(db, each, data, err, sql, json_rows(rows), more);
+                                              : run_json(db, later, each, data, err, sql, json_rows(rows), more);
+}
+
+int mtnt__rows_run(mtnt_db *db, mtnt_row_fn each, void *data, mtnt_error *err, const char *sql, const mtnt__rows *rows,
+                   const mtnt_value *more)
+{
+    return run(db, false, each, data, err, sql, rows, more);
+}
+
+int mtnt__rows_run_later(mtnt_db *db, mtnt_error *err, const char *sql, const mtnt__rows *rows, const mtnt_value *more)
+{
+    return run(db, true, NULL, NULL, err, sql, rows, more);
 }
 
 int mtnt__texts_run(mtnt_db *db, mtnt_row_fn each, void *data, mtnt_error *err, const char *sql,
@@ -148,5 +159,5 @@ int mtnt__texts_run(mtnt_db *db, mtnt_row_fn each, void *data, mtnt_error *err, 
             json_decref(array);
             array = NULL;
         }
-    return run_json(db, each, data, err, sql, array, more);
+    return run_json(db, false, each, data, err, sql, array, more);
 }

@@ -25,6 +25,9 @@ mtnt_value *mtnt__rows_add(mtnt__rows *rows);
 int mtnt__rows_run(mtnt_db *db, mtnt_row_fn each, void *data, mtnt_error *err, const char *sql, const mtnt__rows *rows,
                    const mtnt_value *more);
 
+/* The same without rows, by mtnt__db_run_later. */
+int mtnt__rows_run_later(mtnt_db *db, mtnt_error *err, const char *sql, const mtnt__rows *rows, const mtnt_value *more);
+
 /* A JSON array of texts as $1, `more` after it: questions about a list of tenants, on both backends. */
 int mtnt__texts_run(mtnt_db *db, mtnt_row_fn each, void *data, mtnt_error *err, const char *sql,
                     const char *const *texts, size_t count, const mtnt_value *more);

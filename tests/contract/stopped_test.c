@@ -150,6 +150,11 @@ static void in_operation_model(fleet *f)
     stopped(f, MTNT_WRITES_MODEL, IN_OPERATION);
 }
 
+static void in_operation_controller(fleet *f)
+{
+    stopped(f, MTNT_WRITES_CONTROLLER, IN_OPERATION);
+}
+
 static void in_operation_both(fleet *f)
 {
     stopped(f, WRITES_BOTH, IN_OPERATION);
@@ -168,6 +173,11 @@ static void after_prepare(fleet *f)
 static void before_register_model(fleet *f)
 {
     stopped(f, MTNT_WRITES_MODEL, BEFORE_REGISTER);
+}
+
+static void before_register_controller(fleet *f)
+{
+    stopped(f, MTNT_WRITES_CONTROLLER, BEFORE_REGISTER);
 }
 
 static void before_commit_model(fleet *f)
@@ -230,10 +240,12 @@ int main(void)
                        sqlite_models = ON(PAIR_SQLITE) | ON(PAIR_POSTGRES_SQLITE);
     const pair_test tests[] = {
         {"in_operation_model", in_operation_model, ON_ALL, 1, false},
+        {"in_operation_controller", in_operation_controller, ON_ALL, 1, false},
         {"in_operation_both", in_operation_both, ON_ALL, 1, false},
         {"before_prepare", before_prepare, two_phase, 1, false},
         {"after_prepare", after_prepare, two_phase, 1, false},
         {"before_register_model", before_register_model, ON_ALL, 1, false},
+        {"before_register_controller", before_register_controller, ON_ALL, 1, false},
         {"before_commit_model", before_commit_model, ON_ALL, 1, false},
         {"before_commit_controller", before_commit_controller, ON_ALL, 1, false},
         {"before_commit_both", before_commit_both, ON_ALL, 1, false},
