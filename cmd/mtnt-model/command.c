@@ -30,7 +30,7 @@ static int perform(mtnt__work *work, int argc, char **argv)
     if (exit_code != 0)
         return exit_code;
     mtnt__screen_init(&work->screen, stdout, stderr, settings->quiet);
-    return settings->command->run(work);
+    return mtnt__lanes_each(work, settings->command->lanes, settings->command->run);
 }
 
 static bool reader_has_left(void)

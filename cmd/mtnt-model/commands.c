@@ -13,7 +13,8 @@ const mtnt__command mtnt__commands[] = {
     {
         .name = "migrate",
         .alias = "up",
-        .takes = RUN | MTNT__TAKES_TO | MTNT__TAKES_STEPS | MTNT__TAKES_FORWARD | MTNT__TAKES_YES,
+        .takes = RUN | MTNT__TAKES_TO | MTNT__TAKES_STEPS | MTNT__TAKES_FORWARD | MTNT__TAKES_YES | MTNT__TAKES_LANE,
+        .lanes = MTNT__LANES_FORWARD,
         .run = mtnt__command_migrate,
         .summary = "bring tenants to the end of the chain",
         .about = "Brings the selected tenants to the end of the chain, or to the operation named by "
@@ -33,7 +34,8 @@ const mtnt__command mtnt__commands[] = {
     {
         .name = "rewind",
         .alias = "down",
-        .takes = RUN | MTNT__TAKES_TO | MTNT__TAKES_STEPS | MTNT__TAKES_OF_RUN | MTNT__TAKES_YES,
+        .takes = RUN | MTNT__TAKES_TO | MTNT__TAKES_STEPS | MTNT__TAKES_OF_RUN | MTNT__TAKES_YES | MTNT__TAKES_LANE,
+        .lanes = MTNT__LANES_BACKWARD,
         .run = mtnt__command_rewind,
         .summary = "take applied operations back",
         .about = "Takes applied operations back, last first: all of them, those after --to NAME, the "
@@ -46,7 +48,8 @@ const mtnt__command mtnt__commands[] = {
     },
     {
         .name = "do",
-        .takes = RUN | MTNT__TAKES_FORWARD | MTNT__TAKES_YES,
+        .takes = RUN | MTNT__TAKES_FORWARD | MTNT__TAKES_YES | MTNT__TAKES_LANE,
+        .lanes = MTNT__LANES_ONE,
         .run = mtnt__command_do,
         .summary = "one operation forward",
         .about = "Runs the next pending operation of each selected tenant.\n",
@@ -54,7 +57,8 @@ const mtnt__command mtnt__commands[] = {
     },
     {
         .name = "undo",
-        .takes = RUN,
+        .takes = RUN | MTNT__TAKES_LANE,
+        .lanes = MTNT__LANES_ONE,
         .run = mtnt__command_undo,
         .summary = "one operation back",
         .about = "Takes back the last applied operation of each selected tenant.\n",
@@ -62,7 +66,7 @@ const mtnt__command mtnt__commands[] = {
     },
     {
         .name = "reset",
-        .takes = RUN | MTNT__TAKES_YES,
+        .takes = RUN | MTNT__TAKES_YES | MTNT__TAKES_LANE,
         .run = mtnt__command_reset,
         .summary = "take everything back, then migrate",
         .about = "Takes back every operation of the selected tenants and then runs the whole chain "
@@ -72,7 +76,8 @@ const mtnt__command mtnt__commands[] = {
     },
     {
         .name = "recover",
-        .takes = FLEET,
+        .takes = FLEET | MTNT__TAKES_LANE,
+        .lanes = MTNT__LANES_FORWARD,
         .run = mtnt__command_recover,
         .summary = "settle interrupted migrations",
         .about = "Settles the migrations of the selected tenants that a crash, a kill or a lost "
@@ -87,7 +92,8 @@ const mtnt__command mtnt__commands[] = {
     },
     {
         .name = "resolve",
-        .takes = FLEET | MTNT__TAKES_YES | MTNT__TAKES_WORD,
+        .takes = FLEET | MTNT__TAKES_YES | MTNT__TAKES_WORD | MTNT__TAKES_LANE,
+        .lanes = MTNT__LANES_ONE,
         .run = mtnt__command_resolve,
         .summary = "settle by your word what recovery cannot",
         .about = "Ends the migration of one tenant that only a person can end, because its state is "
@@ -103,7 +109,8 @@ const mtnt__command mtnt__commands[] = {
     },
     {
         .name = "pending",
-        .takes = FLEET | MTNT__TAKES_EXIT_CODE,
+        .takes = FLEET | MTNT__TAKES_EXIT_CODE | MTNT__TAKES_LANE,
+        .lanes = MTNT__LANES_FORWARD,
         .run = mtnt__command_pending,
         .summary = "list operations that are to be run",
         .about = "Lists order and name of the operations that each selected tenant lacks, as the "
@@ -113,7 +120,8 @@ const mtnt__command mtnt__commands[] = {
     },
     {
         .name = "executed",
-        .takes = FLEET,
+        .takes = FLEET | MTNT__TAKES_LANE,
+        .lanes = MTNT__LANES_FORWARD,
         .run = mtnt__command_executed,
         .summary = "list operations that have been run",
         .about = "Lists order, name and times of the operations that are applied to each selected "
@@ -122,7 +130,8 @@ const mtnt__command mtnt__commands[] = {
     },
     {
         .name = "status",
-        .takes = FLEET | MTNT__TAKES_EXIT_CODE,
+        .takes = FLEET | MTNT__TAKES_EXIT_CODE | MTNT__TAKES_LANE,
+        .lanes = MTNT__LANES_FORWARD,
         .run = mtnt__command_status,
         .summary = "the fleet: versions, failures, what is pending",
         .about = "Sums up the selected tenants, or all that the controller knows when no tenants are "
@@ -134,7 +143,9 @@ const mtnt__command mtnt__commands[] = {
     },
     {
         .name = "plan",
-        .takes = FLEET | MTNT__TAKES_TO | MTNT__TAKES_STEPS | MTNT__TAKES_FORWARD | MTNT__TAKES_EXIT_CODE,
+        .takes =
+            FLEET | MTNT__TAKES_TO | MTNT__TAKES_STEPS | MTNT__TAKES_FORWARD | MTNT__TAKES_EXIT_CODE | MTNT__TAKES_LANE,
+        .lanes = MTNT__LANES_FORWARD,
         .run = mtnt__command_plan,
         .summary = "what migrate would do, with the SQL",
         .about = "Says what migrate would do, tenants with the same work together: the operations, "

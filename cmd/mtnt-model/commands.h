@@ -2,6 +2,7 @@
 #ifndef MTNT_COMMAND_COMMANDS_H
 #define MTNT_COMMAND_COMMANDS_H
 
+#include "lanes.h"
 #include "options.h"
 #include "work.h"
 
@@ -20,6 +21,7 @@ struct mtnt__command {
     const char *name, *alias;     /* alias: NULL = none */
     const char *argument;         /* "NAME": required; "[NAME]": may be there; NULL = none */
     uint32_t takes;               /* MTNT__TAKES_… */
+    mtnt__lanes_order lanes;      /* which lanes it runs for, and in which order */
     int (*run)(mtnt__work *work); /* the exit code; has said what went wrong */
     const char *summary;          /* for the list */
     const char *about, *examples; /* for its own help; lines of at most 80 columns */

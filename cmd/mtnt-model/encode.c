@@ -55,13 +55,13 @@ json_t *mtnt__encode_error(const mtnt_error *err)
 
 json_t *mtnt__encode_counts(const mtnt_counts *counts)
 {
-    return json_pack("{sI sI sI sI sI sI sI sI sI sI sI}", "total", (json_int_t)counts->total, "migrated",
+    return json_pack("{sI sI sI sI sI sI sI sI sI sI sI sI}", "total", (json_int_t)counts->total, "migrated",
                      (json_int_t)counts->migrated, "current", (json_int_t)counts->current, "failed",
-                     (json_int_t)counts->failed, "untouched", (json_int_t)counts->untouched, "rolled_back",
-                     (json_int_t)counts->rolled_back, "kept", (json_int_t)counts->kept, "in_doubt",
-                     (json_int_t)counts->in_doubt, "recovered_committed", (json_int_t)counts->recovered_committed,
-                     "recovered_aborted", (json_int_t)counts->recovered_aborted, "operations",
-                     (json_int_t)counts->operations);
+                     (json_int_t)counts->failed, "untouched", (json_int_t)counts->untouched, "held",
+                     (json_int_t)counts->held, "rolled_back", (json_int_t)counts->rolled_back, "kept",
+                     (json_int_t)counts->kept, "in_doubt", (json_int_t)counts->in_doubt, "recovered_committed",
+                     (json_int_t)counts->recovered_committed, "recovered_aborted",
+                     (json_int_t)counts->recovered_aborted, "operations", (json_int_t)counts->operations);
 }
 
 void mtnt__encode_put(FILE *out, json_t *object, bool one_line)

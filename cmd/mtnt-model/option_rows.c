@@ -30,6 +30,11 @@ const mtnt__option_row mtnt__option_rows[] = {
     {.name = "plugin", KIND(TEXT), .value = "FILE", SETTING(plugin), PROJECT(plugin), TAKES(FILES),
      .help = "shared object with operations in C"},
 
+    {.name = "environment", KIND(LIST), .value = "NAME", SETTING(environments), TAKES(FILES),
+     .help = "of the chain's environments only this one (repeatable)"},
+    {.name = "lane", KIND(LIST), .value = "NAME", SETTING(lanes), TAKES(LANE),
+     .help = "of the chain's lanes only this one (repeatable; default: all, in their order)"},
+
     {.name = "tenants", KIND(TEXT), .value = "FILE", SETTING(tenants), PROJECT(tenants), TAKES(TENANTS),
      .help = "tenants, in YAML or JSON; - reads standard input"},
     {.name = "tenant", KIND(LIST), .value = "ID", SETTING(only), TAKES(TENANTS),
@@ -78,10 +83,11 @@ const mtnt__option_row mtnt__option_rows[] = {
 
     {.name = "deadline", ANY_DURATION, SETTING(deadline_ms), PROJECT(deadline_ms), TAKES(RUN),
      .zero = NO_LIMIT_MS,
-     .help = "for a tenant's whole migration (default: 1h; 0: none)"},
+     .help = "for a tenant's whole migration (default: 1h; 5m in the first of several lanes, none in the others; "
+             "0: none)"},
     {.name = "operation-timeout", ANY_DURATION, SETTING(operation_timeout_ms), PROJECT(operation_timeout_ms),
-     TAKES(RUN),
-     .help = "for one operation (default: none)"},
+     TAKES(RUN), .zero = NO_LIMIT_MS,
+     .help = "for one operation (default: none; 1m in the first of several lanes; 0: none)"},
     {.name = "unlock-deadline", SOME_DURATION, SETTING(unlock_deadline_ms), PROJECT(unlock_deadline_ms),
      TAKES(RUN),
      .help = "for rollback and bookkeeping after a failure (default: 2m)"},
@@ -119,6 +125,6 @@ const mtnt__option_row mtnt__option_rows[] = {
 _Static_assert(sizeof mtnt__option_rows / sizeof mtnt__option_rows[0] <= MTNT__OPTION_ROWS_MAX, "a bit for each");
 
 const char *const mtnt__options_later[] = {
-    "canary", "waves", "per-server", "max-failures", "retries", "lane", "environment", "rehearse", "repair", NULL,
+    "canary", "waves", "per-server", "max-failures", "retries", "rehearse", "repair", NULL,
 };
 _Static_assert(sizeof mtnt__options_later / sizeof mtnt__options_later[0] <= MTNT__OPTIONS_LATER_MAX, "room");

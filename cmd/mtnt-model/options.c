@@ -391,5 +391,7 @@ void mtnt__options_release(mtnt__settings *settings)
     free(settings->only.items);
     free(settings->where.items);
     free(settings->exclude.items);
+    free(settings->lanes.items);
+    free(settings->environments.items);
     memset(settings, 0, sizeof *settings);
 }

@@ -22,6 +22,7 @@ typedef struct mtnt__settings {
     const char *config;
     const char *controller, *tenants, *chain, *plugin;
     mtnt__list only, where, exclude;
+    mtnt__list lanes, environments;
     int64_t workers;
     const char *to, *run;
     const char *as, *reason;
@@ -56,6 +57,7 @@ enum {
     MTNT__TAKES_EXIT_CODE = 1u << 10,
     MTNT__TAKES_FORMAT = 1u << 11,
     MTNT__TAKES_WORD = 1u << 12, /* resolve */
+    MTNT__TAKES_LANE = 1u << 13, /* whatever goes by lanes */
 };
 
 /* What a command line says by itself. 0, or an exit code after a message on `errors`. */

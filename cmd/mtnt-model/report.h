@@ -22,6 +22,7 @@ typedef struct mtnt__report {
     mtnt_counts counts;
     mtnt_error error; /* of the run itself; code MTNT_OK = none */
     int64_t drawn_ms; /* when the progress line was drawn, on the monotonic clock */
+    bool held_said;   /* that one waits for another lane */
     json_t *failures; /* format json */
 } mtnt__report;
 

@@ -27,10 +27,11 @@ static json_t *describe_run(const mtnt__report *report)
 {
     const mtnt_chain *chain = report->work->chain;
 
-    return json_pack("{ss so sI so si so}", "command", report->command, "chain",
-                     mtnt__encode_text(mtnt_chain_name(chain)), "chain_length", (json_int_t)mtnt_chain_len(chain),
-                     "controller", mtnt__encode_text(report->controller), "workers", report->workers, "guarantee",
-                     mtnt__encode_text(report->guarantee[0] != '\0' ? report->guarantee : NULL));
+    return json_pack(
+        "{ss so so* sI so si so}", "command", report->command, "chain", mtnt__encode_text(mtnt_chain_name(chain)),
+        "lane", report->work->lane == NULL ? NULL : mtnt__encode_text(report->work->lane), "chain_length",
+        (json_int_t)mtnt_chain_len(chain), "controller", mtnt__encode_text(report->controller), "workers",
+        report->workers, "guarantee", mtnt__encode_text(report->guarantee[0] != '\0' ? report->guarantee : NULL));
 }
 
 static json_t *describe_outcome(const mtnt_outcome *outcome)

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lanes.h"
 #include "report.h"
 
 static void put_header(mtnt__report *report, const mtnt_event *event)
@@ -11,7 +12,7 @@ static void put_header(mtnt__report *report, const mtnt_event *event)
     const char *dot = mtnt__screen_sign(screen, " · ", " - ");
     size_t operations = mtnt_chain_len(report->work->chain);
 
-    mtnt__screen_put(screen, screen->out, MTNT__STYLE_STRONG, mtnt_chain_name(report->work->chain));
+    mtnt__lanes_put_chain(report->work);
     fprintf(screen->out, "%s%zu operation%s", dot, operations, operations == 1 ? "" : "s");
     if (report->counts.total >= 0)
         fprintf(screen->out, "%s%" PRId64 " tenant%s", dot, report->counts.total, report->counts.total == 1 ? "" : "s");
@@ -58,6 +59,10 @@ void mtnt__report_text_event(mtnt__report *report, const mtnt_event *event)
             mtnt__screen_line(screen, NULL);
             mtnt__report_failure(report, event);
             fflush(screen->out);
+        }
+        if (event->result == MTNT_RESULT_UNTOUCHED && event->error != NULL && !report->held_said) {
+            report->held_said = true;
+            mtnt__work_note(report->work, "%s", event->error->message);
         }
         mtnt__report_progress(report, &report->counts, false);
         break;
@@ -115,7 +120,10 @@ static void put_sums(FILE *out, const mtnt__report *report)
             counts->migrated, report->backward ? "taken back" : "migrated", counts->current,
             report->backward ? "with nothing to take back" : "already current");
     put_failed(out, counts);
-    fprintf(out, ", %" PRId64 " untouched   in %s", counts->untouched, duration);
+    fprintf(out, ", %" PRId64 " untouched", counts->untouched);
+    if (counts->held > 0)
+        fprintf(out, " (%" PRId64 " %s for another lane)", counts->held, counts->held == 1 ? "waits" : "wait");
+    fprintf(out, "   in %s", duration);
 }
 
 /* One line for a pipe; on a terminal that is too narrow for it, broken behind a comma. */

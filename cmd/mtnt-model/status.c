@@ -6,6 +6,7 @@
 
 #include "excerpt.h"
 #include "encode.h"
+#include "lanes.h"
 #include "quote.h"
 #include "survey.h"
 #include "tally.h"
@@ -41,7 +42,7 @@ static const char *next_step(const char *state)
 }
 
 /* The step for a tenant, with its id quoted for a shell. The caller's to free; NULL = none, or out of memory. */
-static char *step_for(const char *state, const char *tenant)
+static char *step_for(const mtnt__work *work, const char *state, const char *tenant)
 {
     const char *step = next_step(state), *mark;
     char *id = mtnt__quote_word(tenant), *text = NULL;
@@ -50,7 +51,8 @@ static char *step_for(const char *state, const char *tenant)
 
     if (out != NULL) {
         for (; (mark = strstr(step, "{tenant}")) != NULL; step = mark + strlen("{tenant}"))
-            fprintf(out, "%.*s%s", (int)(mark - step), step, id);
+            fprintf(out, "%.*s%s%s%s", (int)(mark - step), step, id, work->lane == NULL ? "" : " --lane ",
+                    work->lane == NULL ? "" : work->lane);
         fputs(step, out);
         if (fclose(out) != 0) {
             free(text);
@@ -74,7 +76,7 @@ static int show_tenant(void *data, const mtnt_tenant_info *info, const mtnt_mode
         mtnt__tally_group_add(&all->waiting, info->tenant, info->state, NULL, info->state) != 0)
         return mtnt__work_fail(all->work, MTNT__EXIT_FATAL, "out of memory");
     if (all->work->settings.format != MTNT__FORMAT_TEXT) {
-        char *next = step_for(info->state, info->tenant);
+        char *next = step_for(all->work, info->state, info->tenant);
 
         mtnt__encode_list_item(
             &all->json, json_pack("{so so sI sI so so so so sb so so}", "id", mtnt__encode_text(info->tenant), "state",
@@ -182,7 +184,7 @@ static void put_failure(const status *all, const mtnt__tally_group *failure)
 static void put_waiting(const status *all, const mtnt__tally_group *group)
 {
     FILE *out = all->work->screen.out;
-    char *next = group->examples[0] == NULL ? NULL : step_for(group->state, group->examples[0]);
+    char *next = group->examples[0] == NULL ? NULL : step_for(all->work, group->state, group->examples[0]);
 
     fprintf(out, "%s %" PRId64 "     ", group->state, group->tenants);
     put_examples(out, group);
@@ -220,7 +222,7 @@ static void put_text(const status *all)
     mtnt_entry_info last;
 
     fputs("chain ", out);
-    mtnt__screen_put(screen, out, MTNT__STYLE_STRONG, mtnt_chain_name(all->work->chain));
+    mtnt__lanes_put_chain(all->work);
     fprintf(out, ", %zu operation%s", operations, operations == 1 ? "" : "s");
     if (newest(all->work->chain, &last)) {
         fprintf(out, ", newest %" PRId64 " ", last.order);

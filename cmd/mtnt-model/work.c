@@ -116,6 +116,9 @@ int mtnt__work_load_chain(mtnt__work *work)
         return fail_chain(work, &err);
     if (settings->plugin != NULL && mtnt_chain_load_plugin(work->chain, settings->plugin, &err) != 0)
         return fail_chain(work, &err);
+    if (settings->environments.count > 0 &&
+        mtnt_chain_select_environments(work->chain, settings->environments.items, &err) != 0)
+        return mtnt__work_fail(work, MTNT__EXIT_USAGE, "--environment: %s", err.message);
     for (size_t i = 0; mtnt_chain_warning(work->chain, i) != NULL; i++)
         mtnt__work_note(work, "%s", mtnt_chain_warning(work->chain, i));
     work->chain_loaded = true;

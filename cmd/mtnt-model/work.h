@@ -11,6 +11,8 @@ typedef struct mtnt__work {
     bool project_loaded;
     mtnt_chain *chain; /* from the caller of mtnt_command_main, or made here */
     bool chain_loaded;
+    const char *lane;            /* while work->chain is one of several lanes; NULL = it is all there is */
+    bool bounded;                /* … and how far it goes back was said for the whole chain */
     mtnt_controller *controller; /* NULL until opened, or when it does not exist yet (read-only) */
     char *tenants_text;          /* standard input, once read */
     mtnt_tenant_source listed;   /* loaded already, for the next who asks; next NULL = none */

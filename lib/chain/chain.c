@@ -58,12 +58,14 @@ static void entry_release(mtnt__chain_entry *entry)
     free(entry->file);
     free(entry->model_up);
     free(entry->controller_up);
+    free(entry->environment);
 }
 
 void mtnt_chain_free(mtnt_chain *chain)
 {
     if (!chain)
         return;
+    mtnt__lanes_free(chain);
     for (size_t i = 0; i < chain->count; i++)
         entry_release(&chain->entries[i]);
     free(chain->entries);
@@ -73,6 +75,9 @@ void mtnt_chain_free(mtnt_chain *chain)
     for (size_t i = 0; i < chain->warning_count; i++)
         free(chain->warnings[i]);
     free(chain->warnings);
+    for (size_t i = 0; i < chain->environment_count; i++)
+        free(chain->environments[i]);
+    free(chain->environments);
     free(chain->name);
     free(chain);
 }
@@ -115,6 +120,11 @@ int mtnt_chain_set_name(mtnt_chain *chain, const char *name, mtnt_error *err)
     copy = strdup(name);
     if (!copy)
         return out_of_memory(err);
+    rc = mtnt__lanes_rename(chain, name, err);
+    if (rc) {
+        free(copy);
+        return rc;
+    }
     free(chain->name);
     chain->name = copy;
     return 0;
@@ -169,6 +179,10 @@ static int check_creation(const mtnt_chain *chain, const mtnt__chain_entry *adde
     const mtnt__chain_entry *first = chain->count > 0 ? &chain->entries[0] : NULL;
     char where[560];
 
+    if ((added->flags & MTNT_OPERATION_CREATES_MODEL) && added->lane > 0)
+        return mtnt_error_set(err, MTNT_E_CONFIG,
+                              "operation `%s` creates the model and must be in the chain's first lane, `%s`",
+                              added->name, chain->lanes[0]->lane.name);
     if (!first)
         return 0;
     if ((added->flags & MTNT_OPERATION_CREATES_MODEL) && first->order < added->order)
@@ -194,6 +208,10 @@ static int check_deletion(const mtnt_chain *chain, const mtnt__chain_entry *adde
 
     if ((added->flags & MTNT_OPERATION_DELETES_MODEL) && (added->flags & MTNT_OPERATION_CREATES_MODEL))
         return mtnt_error_set(err, MTNT_E_CONFIG, "operation `%s` both creates and deletes the model: make two of it",
+                              added->name);
+    if ((added->flags & MTNT_OPERATION_DELETES_MODEL) && chain->lane_count > 1)
+        return mtnt_error_set(err, MTNT_E_CONFIG,
+                              "operation `%s` deletes the model, and its chain has lanes: make it a chain of its own",
                               added->name);
     if (!last)
         return 0;
@@ -275,41 +293,65 @@ static int entry_fill(mtnt__chain_entry *filled, const mtnt_operation_class *cla
     if ((rc = copy_text(&filled->name, entry->name ? entry->name : class->name, err)) ||
         (rc = copy_text(&filled->file, entry->file, err)) ||
         (rc = copy_text(&filled->model_up, entry->model_up, err)) ||
-        (rc = copy_text(&filled->controller_up, entry->controller_up, err)))
+        (rc = copy_text(&filled->controller_up, entry->controller_up, err)) ||
+        (rc = copy_text(&filled->environment, entry->environment, err)))
         return rc;
     return mtnt__checksum(filled->checksum, parts, err);
 }
 
-static int insert_by_order(mtnt_chain *chain, const mtnt__chain_entry *added, mtnt_error *err)
+int mtnt__entries_reserve(mtnt_chain *chain, mtnt_error *err)
+{
+    size_t size = chain->size ? chain->size * 2 : 16;
+    mtnt__chain_entry *entries;
+
+    if (chain->count < chain->size)
+        return 0;
+    entries = reallocarray(chain->entries, size, sizeof(*entries));
+    if (!entries)
+        return out_of_memory(err);
+    chain->entries = entries;
+    chain->size = size;
+    return 0;
+}
+
+void mtnt__entries_insert(mtnt_chain *chain, const mtnt__chain_entry *entry)
 {
     size_t place = chain->count;
 
-    if (chain->count == chain->size) {
-        size_t size = chain->size ? chain->size * 2 : 16;
-        mtnt__chain_entry *entries = reallocarray(chain->entries, size, sizeof(*entries));
-
-        if (!entries)
-            return out_of_memory(err);
-        chain->entries = entries;
-        chain->size = size;
-    }
-    while (place > 0 && chain->entries[place - 1].order > added->order)
+    while (place > 0 && chain->entries[place - 1].order > entry->order)
         place--;
-    memmove(&chain->entries[place + 1], &chain->entries[place], (chain->count - place) * sizeof(*added));
-    chain->entries[place] = *added;
+    memmove(&chain->entries[place + 1], &chain->entries[place], (chain->count - place) * sizeof(*entry));
+    chain->entries[place] = *entry;
     chain->count++;
+}
+
+/* Into the chain, and into its lane. */
+static int insert_by_order(mtnt_chain *chain, const mtnt__chain_entry *added, mtnt_error *err)
+{
+    mtnt_chain *lane = added->lane < chain->lane_count ? chain->lanes[added->lane] : NULL;
+    int rc = mtnt__entries_reserve(chain, err);
+
+    if (rc == 0 && lane)
+        rc = mtnt__entries_reserve(lane, err);
+    if (rc)
+        return rc;
+    mtnt__entries_insert(chain, added);
+    if (lane)
+        mtnt__entries_insert(lane, added);
     return 0;
 }
 
 static int add_entry(mtnt_chain *chain, const mtnt_operation_class *class, const mtnt_entry *entry, mtnt_error *err)
 {
+    const char *name = entry->name ? entry->name : class->name;
     mtnt__chain_entry filled = {0};
     int rc = check_class(class, entry, err);
 
     if (rc)
         return rc;
-    if ((rc = choose_order(chain, entry, entry->name ? entry->name : class->name, &filled.order, err)) ||
-        (rc = entry_fill(&filled, class, entry, err)) || (rc = check_unique(chain, &filled, err)))
+    if ((rc = mtnt__lanes_choose(chain, entry->lane, name, &filled.lane, err)) ||
+        (rc = choose_order(chain, entry, name, &filled.order, err)) || (rc = entry_fill(&filled, class, entry, err)) ||
+        (rc = check_unique(chain, &filled, err)))
         goto out;
     filled.config = entry->config;
     filled.config_free = entry->config_free;
@@ -363,6 +405,7 @@ size_t mtnt_chain_len(const mtnt_chain *chain)
 
 bool mtnt_chain_get(const mtnt_chain *chain, size_t index, mtnt_entry_info *ret_info)
 {
+    const mtnt_chain *whole = chain->whole ? chain->whole : chain;
     const mtnt__chain_entry *entry;
 
     if (index >= chain->count)
@@ -381,6 +424,8 @@ bool mtnt_chain_get(const mtnt_chain *chain, size_t index, mtnt_entry_info *ret_
         .line = entry->line,
         .model_up = entry->model_up,
         .controller_up = entry->controller_up,
+        .lane = entry->lane < whole->lane_count ? whole->lanes[entry->lane]->lane.name : mtnt__chain_lane_name(chain),
+        .environment = entry->environment,
     };
     return true;
 }

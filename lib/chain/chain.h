@@ -24,16 +24,24 @@ typedef struct mtnt__chain_entry {
     char *file;
     uint32_t line;
     char *model_up, *controller_up;
+    char *environment; /* NULL = none */
+    size_t lane;       /* of the whole chain's */
 } mtnt__chain_entry;
 
 struct mtnt_chain {
     char *name;
-    mtnt__chain_entry *entries; /* by order */
+    mtnt__chain_entry *entries; /* by order; a lane's are copies that borrow everything */
     size_t count, size;
-    void **plugins; /* dlopen handles, closed after the entries are freed */
+    struct mtnt_chain **lanes; /* views of this chain, in their order, once any were declared */
+    size_t lane_count;         /* 0 = it has one, which is itself */
+    struct mtnt_chain *whole;  /* of a lane; NULL = it is none */
+    mtnt_lane lane;            /* of a lane: what was declared; its name is owned */
+    void **plugins;            /* dlopen handles, closed after the entries are freed */
     size_t plugin_count;
     char **warnings;
     size_t warning_count;
+    char **environments; /* that have no operations, perhaps */
+    size_t environment_count;
 };
 
 /* One entry at work in one migration. */
@@ -57,6 +65,28 @@ struct mtnt_model {
 
 /* The enabled entry that deletes the model, the last of its chain; NULL = there is none. */
 const mtnt__chain_entry *mtnt__chain_deleter(const mtnt_chain *chain);
+
+/* What an attempt goes by: the first lane of a chain that has lanes, else the chain itself. */
+const mtnt_chain *mtnt__chain_first_lane(const mtnt_chain *chain);
+/* The name by which the records of all lanes begin: that of the chain, also for a lane. */
+const char *mtnt__chain_base(const mtnt_chain *chain);
+/* "fast" where no lane was declared. */
+const char *mtnt__chain_lane_name(const mtnt_chain *chain);
+/* The lane that has the operation of that name, seen from any lane or from the whole; NULL = none. */
+const mtnt_chain *mtnt__chain_lane_of(const mtnt_chain *chain, const char *operation);
+/* What a lane's key in the records, "crm" or "crm/slow", calls it in a chain as it is now: the lane's name, or the key's own end. */
+const char *mtnt__chain_lane_by_key(const mtnt_chain *chain, const char *key);
+
+/* For who adds entries. CONFIG: there is no such lane. name NULL = the first. */
+int mtnt__lanes_choose(mtnt_chain *chain, const char *name, const char *operation, size_t *ret_lane, mtnt_error *err);
+/* Room for one entry more; then it can be put in without failing. */
+int mtnt__entries_reserve(mtnt_chain *chain, mtnt_error *err);
+void mtnt__entries_insert(mtnt_chain *chain, const mtnt__chain_entry *entry);
+int mtnt__lanes_rename(mtnt_chain *chain, const char *name, mtnt_error *err);
+void mtnt__lanes_free(mtnt_chain *chain);
+
+/* There is an environment of this name, even if nothing is in it. */
+int mtnt__chain_note_environment(mtnt_chain *chain, const char *name, mtnt_error *err);
 
 /* Something that whoever loaded the chain should be told. NOMEM. */
 int mtnt__chain_warn(mtnt_chain *chain, mtnt_error *err, const char *format, ...) MTNT_PRINTF(3, 4);

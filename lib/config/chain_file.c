@@ -1,4 +1,5 @@
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +8,7 @@
 #include "chain/address.h"
 #include "chain/chain.h"
 #include "chain/names.h"
+#include "config/chain_lanes.h"
 #include "config/formats.h"
 #include "config/formats/chain_folders.h"
 #include "mtnt/operations.h"
@@ -74,6 +76,7 @@ typedef struct operation {
 typedef struct chain_file {
     mtnt__yaml_place at;
     mtnt__yaml_text chain;
+    mtnt__chain_lanes lanes;
     MTNT__YAML_LIST(operation) operations;
     MTNT__YAML_LIST(mtnt__chain_folder) migrations;
 } chain_file;
@@ -155,6 +158,8 @@ static const cyaml_schema_value_t operation_schema = MTNT__YAML_ENTRY(operation,
 
 static const cyaml_schema_field_t chain_table[] = {
     MTNT__YAML_TEXT_FIELD("chain", REQUIRED, chain_file, chain, 1),
+    MTNT__YAML_LIST_FIELD("lanes", OPTIONAL, chain_file, lanes, sizeof(mtnt__chain_lane_said), &mtnt__chain_lane_schema,
+                          1),
     MTNT__YAML_LIST_FIELD("operations", OPTIONAL, chain_file, operations, sizeof(operation), &operation_schema, 0),
     MTNT__YAML_LIST_FIELD("migrations", OPTIONAL, chain_file, migrations, sizeof(mtnt__chain_folder),
                           &mtnt__chain_folder_schema, 1),
@@ -165,6 +170,7 @@ static const cyaml_schema_value_t chain_schema = MTNT__YAML_TOP(chain_file, chai
 static const mtnt__yaml_kind chain_kinds[] = {
     {chain_table, NULL, NULL, NULL},
     {operation_table, "operation", "name", NULL},
+    {mtnt__chain_lane_table, "lane", "name", NULL},
     {0},
 };
 const mtnt__yaml_format mtnt__chain_format = {"chain file", &chain_schema, chain_kinds};
@@ -435,15 +441,20 @@ static int check_choices(const loader *l)
     static const char *const modes[] = {"auto", "saga", NULL};
     static const char *const transactions[] = {"none", NULL};
     const operation *o = l->operation;
-    int rc;
+    int rc = mtnt__yaml_check_choice(l->path, "mode", &o->mode, modes, l->err);
 
-    if ((rc = mtnt__yaml_check_choice(l->path, "mode", &o->mode, modes, l->err)) ||
-        (rc = mtnt__yaml_check_choice(l->path, "transaction", &o->transaction, transactions, l->err)))
-        return rc;
-    if (o->lane.text && strcmp(o->lane.text, "fast") != 0)
-        return refuse(l, o->lane.at, "lane `%.80s` is not for this version, which has the lane `fast` only",
-                      o->lane.text);
-    return 0;
+    return rc ? rc : mtnt__yaml_check_choice(l->path, "transaction", &o->transaction, transactions, l->err);
+}
+
+static int check_lane(const loader *l)
+{
+    char name[MTNT__NAME_SHOWN_SIZE], what[MTNT__NAME_SHOWN_SIZE + 16];
+
+    if (!l->operation->lane.text)
+        return 0;
+    mtnt__name_shown(l->operation->name.text, name);
+    snprintf(what, sizeof(what), "operation `%s`", name);
+    return mtnt__chain_lanes_check(l->chain, l->path, what, &l->operation->lane, l->err);
 }
 
 static uint32_t flags_of(const operation *o)
@@ -469,6 +480,7 @@ static int fill_entry(loader *l, size_t index)
     l->entry.order = o->order.at.line ? o->order.value : (int64_t)index + 1;
     l->entry.disabled = o->disabled.value;
     l->entry.flags = flags_of(o);
+    l->entry.lane = o->lane.text;
     l->entry.file = l->path;
     l->entry.line = o->at.line;
     return 0;
@@ -485,7 +497,7 @@ static int load_operation(mtnt_chain *chain, const char *path, const char *folde
                 .err = err};
     int rc;
 
-    if ((rc = check_choices(&l)) || (rc = fill_entry(&l, index)))
+    if ((rc = check_choices(&l)) || (rc = check_lane(&l)) || (rc = fill_entry(&l, index)))
         return rc;
     rc = add_kind(&l);
     for (size_t i = 0; i < l.owned_count; i++)
@@ -505,6 +517,7 @@ static int load_chain(mtnt_chain *chain, const char *path, const char *folder, c
     }
     if (!said->operations.at.line && !said->migrations.at.line)
         return mtnt__yaml_refuse(err, path, said->at, "the chain has neither `operations` nor `migrations`");
+    rc = mtnt__chain_lanes_load(chain, path, &said->lanes, err);
     for (size_t i = 0; rc == 0 && i < said->operations.count; i++)
         rc = load_operation(chain, path, folder, said, i, err);
     if (rc == 0)

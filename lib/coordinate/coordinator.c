@@ -3,6 +3,8 @@
 
 #include "base/text.h"
 #include "coordinate/bookkeeping.h"
+#include "coordinate/deadlines.h"
+#include "coordinate/lane_order.h"
 
 #define STORE_TRIES 5
 
@@ -31,6 +33,7 @@ int mtnt_coordinator_new(mtnt_coordinator **ret_coordinator, mtnt_controller *co
 
     if (controller == NULL || model == NULL || chain == NULL)
         return mtnt_error_set(err, MTNT_E_INVALID, "a coordinator needs a controller, a model and a chain");
+    chain = mtnt__chain_first_lane(chain);
     rc = mtnt__job_init(&job, controller, chain, false, options, err);
     mtnt__job_release(&job);
     if (rc != 0)
@@ -52,6 +55,7 @@ int mtnt_coordinator_new(mtnt_coordinator **ret_coordinator, mtnt_controller *co
     coordinator->model = mtnt__model_ref((mtnt_model *)(uintptr_t)model);
     coordinator->chain = chain;
     coordinator->options = options == NULL ? defaults : *options;
+    mtnt__lane_deadlines(&coordinator->options, chain);
     coordinator->link = (mtnt__link){.controller = controller, .gate = &coordinator->gate};
     *ret_coordinator = coordinator;
     return 0;
@@ -225,6 +229,20 @@ static void set_active(mtnt_coordinator *coordinator, mtnt__task *task)
     pthread_mutex_unlock(&coordinator->mutex);
 }
 
+/* Other lanes may have to come first. */
+static int heed_lanes(mtnt_coordinator *coordinator, bool backward, const mtnt__known *known, mtnt_error *err)
+{
+    const mtnt_model *model = coordinator->model;
+    mtnt__lane_debt debt;
+    int rc;
+
+    if (mtnt__job_current(&coordinator->job, model, known))
+        return 0;
+    rc = mtnt__lane_order(coordinator->controller, coordinator->chain, mtnt__job_floor(&coordinator->job), &model, 1,
+                          &debt, err);
+    return rc == 0 ? mtnt__lane_order_check(coordinator->chain, &debt, backward, mtnt_model_id(model), err) : rc;
+}
+
 static int go(mtnt_coordinator *coordinator, bool backward, mtnt_error *err)
 {
     const mtnt__bookkeeping calls = {ensured, lock_database, ensure,  unlock_database, abandon_database,
@@ -244,6 +262,8 @@ static int go(mtnt_coordinator *coordinator, bool backward, mtnt_error *err)
         rc = recover(coordinator, &known, err);
     if (rc == 0)
         rc = forget(coordinator, &known, err);
+    if (rc == 0)
+        rc = heed_lanes(coordinator, backward, &known, err);
     /* Then there is no model to ask. */
     if (rc == 0 && known.gone && mtnt__job_current(&coordinator->job, coordinator->model, &known))
         return backward ? 0 : remove_due(coordinator, err);

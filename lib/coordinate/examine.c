@@ -229,6 +229,15 @@ static int examine(mtnt_controller *controller, const mtnt_model *model, mtnt__m
     return rc;
 }
 
+/* Another lane of the chain makes the model, and comes first. */
+static bool made_by_another_lane(const mtnt_chain *chain)
+{
+    const mtnt_chain *first = chain->whole == NULL ? NULL : chain->whole->lanes[0];
+
+    return first != NULL && first != chain && first->count > 0 && !first->entries[0].disabled &&
+           (first->entries[0].flags & MTNT_OPERATION_CREATES_MODEL) != 0;
+}
+
 int mtnt_coordinator_examine_operations(mtnt_controller *controller, const mtnt_model *model, const mtnt_chain *chain,
                                         const size_t *indices, size_t count, mtnt_mode mode,
                                         mtnt_examination *ret_examination, mtnt_error *err)
@@ -244,12 +253,12 @@ int mtnt_coordinator_examine_operations(mtnt_controller *controller, const mtnt_
         rc = mtnt__db_exists(mtnt__model_dsn(model), &options, &ret_examination->model_exists, err);
     if (rc == 0 && !ret_examination->model_exists && controller->tables)
         rc = mtnt__remove_explain(controller->db, model, "", err);
-    if (rc == 0 && !ret_examination->model_exists && !all.creates)
+    if (rc == 0 && !ret_examination->model_exists && !all.creates && !made_by_another_lane(chain))
         rc = mtnt_error_set(err, MTNT_E_NOT_FOUND, "its model %s does not exist, and the chain does not create it",
                             model->shown);
     if (rc != 0)
         return rc;
-    chosen = choose(controller, model, &all, ret_examination->model_exists);
+    chosen = choose(controller, model, &all, ret_examination->model_exists || made_by_another_lane(chain));
     ret_examination->mode = mtnt__mode_name(chosen);
     ret_examination->guarantee = mtnt__mode_guarantee(chosen);
     ret_examination->decider = mtnt__mode_decider(chosen, controller->backend, model->backend);

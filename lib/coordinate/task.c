@@ -51,6 +51,7 @@ int mtnt__job_init(mtnt__job *job, const mtnt_controller *controller, const mtnt
                        .last = -1,
                        .backward = backward};
     rc = check_options(&job->options, err);
+    mtnt__lane_deadlines(&job->options, chain);
     if (rc == 0 && job->options.to != NULL && (job->last = mtnt_chain_find(chain, job->options.to)) < 0)
         rc = mtnt_error_set(err, MTNT_E_NOT_FOUND, "the chain %s has no operation `%s`", chain->name, job->options.to);
     if (rc == 0 && job->options.run != NULL && !mtnt__parse_int(job->options.run, 1, INT64_MAX, &job->only_run))
@@ -85,6 +86,17 @@ bool mtnt__job_current(const mtnt__job *job, const mtnt_model *model, const mtnt
     return job->ladder.entries[rung] >= job->last ||
            ((size_t)rung + 1 < job->ladder.count && job->ladder.entries[rung + 1] > job->last) ||
            (size_t)rung == job->ladder.count - 1;
+}
+
+int64_t mtnt__job_floor(const mtnt__job *job)
+{
+    const mtnt_chain *chain = job->chain;
+    /* How far a number of steps reaches depends on the tenant: they may reach the beginning. */
+    size_t first = job->last >= 0 && job->options.steps == 0 && job->only_run == 0 ? (size_t)job->last + 1 : 0;
+
+    if (!job->backward)
+        return 0;
+    return first < chain->count ? chain->entries[first].order : INT64_MAX;
 }
 
 bool mtnt__job_forgets(const mtnt__job *job, const mtnt__known *known)

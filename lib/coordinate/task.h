@@ -6,6 +6,7 @@
 
 #include "coordinate/attempt.h"
 #include "coordinate/heartbeat.h"
+#include "coordinate/lane_order.h"
 
 /* What all tasks of a run share; read-only while they run. */
 typedef struct mtnt__job {
@@ -27,6 +28,9 @@ bool mtnt__job_current(const mtnt__job *job, const mtnt_model *model, const mtnt
 
 /* A stranger by now: its model was removed for good, and the chain does not end with that. */
 bool mtnt__job_forgets(const mtnt__job *job, const mtnt__known *known);
+
+/* Backward, the lowest order that may be taken back, of any tenant; forward 0. */
+int64_t mtnt__job_floor(const mtnt__job *job);
 
 typedef enum mtnt__task_phase { MTNT__TASK_RUN = 0, MTNT__TASK_BACK, MTNT__TASK_DONE } mtnt__task_phase;
 
@@ -59,9 +63,10 @@ typedef struct mtnt__task {
 
     /* for its end */
     bool end_due;
-    bool announced;   /* the dispatcher's: its start has been reported */
-    mtnt__end end;    /* of the attempt at hand, for the store; borrowed texts are the task's */
-    mtnt_error error; /* the first failure with all that followed it */
+    mtnt__lane_debt debt; /* the dispatcher's: what stands against it once it is settled */
+    bool announced;       /* the dispatcher's: its start has been reported */
+    mtnt__end end;        /* of the attempt at hand, for the store; borrowed texts are the task's */
+    mtnt_error error;     /* the first failure with all that followed it */
     mtnt_outcome outcome;
     int result_code;       /* 0, or error.code */
     mtnt__verdict verdict; /* of the task: COMMITTED, NOTHING, FAILED, IN_DOUBT, BLOCKED */

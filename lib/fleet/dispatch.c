@@ -61,7 +61,11 @@ static void take_recovered(mtnt__dispatch *d, mtnt__task *task)
     }
     mtnt__tally_recovered(&d->tally, task->recovered == MTNT__STATE_COMMITTED);
     if (!mtnt__job_current(&d->job, task->model, &task->known)) {
-        d->wanting.items[d->wanting.count++] = task;
+        if (!mtnt__intake_held(d, task->model, &task->known, &task->debt)) {
+            d->wanting.items[d->wanting.count++] = task;
+            return;
+        }
+        mtnt__dispatch_free_task(d, task);
         return;
     }
     mtnt__tally_current(&d->tally, task->model);

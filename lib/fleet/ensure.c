@@ -181,7 +181,7 @@ int mtnt_ensure_new(mtnt_ensure **ret_ensure, const char *controller_dsn, const 
     ensure = calloc(1, sizeof(*ensure));
     if (ensure == NULL)
         return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
-    ensure->chain = chain;
+    ensure->chain = mtnt__chain_first_lane(chain);
     ensure->system = mtnt__system_default();
     atomic_init(&ensure->cancelled, false);
     fill_options(ensure, options);

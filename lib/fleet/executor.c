@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "coordinate/deadlines.h"
 #include "fleet/intake.h"
 #include "fleet/leftovers.h"
 
@@ -88,6 +89,7 @@ int mtnt_executor_new(mtnt_executor **ret_executor, mtnt_controller *controller,
 
     if (controller == NULL || chain == NULL)
         return mtnt_error_set(err, MTNT_E_INVALID, "an executor needs a controller and a chain");
+    chain = mtnt__chain_first_lane(chain);
     if (options == NULL)
         options = &defaults;
     if (options->version != MTNT_EXECUTOR_OPTIONS_VERSION)
@@ -108,7 +110,10 @@ int mtnt_executor_new(mtnt_executor **ret_executor, mtnt_controller *controller,
     executor->controller = controller;
     executor->chain = chain;
     executor->options = *options;
-    executor->workers = options->workers > 0 ? (size_t)options->workers : default_workers();
+    mtnt__lane_deadlines(&executor->options.migration, chain);
+    executor->workers = options->workers > 0      ? (size_t)options->workers
+                        : chain->lane.workers > 0 ? (size_t)chain->lane.workers
+                                                  : default_workers();
     executor->window = executor->workers * 2 + 4 * MTNT__BATCH;
     atomic_init(&executor->cancel, 0);
     *ret_executor = executor;

@@ -2,6 +2,7 @@
 #include "fleet/intake.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "fleet/leftovers.h"
 
@@ -42,7 +43,7 @@ static size_t pull(mtnt__dispatch *d, size_t room)
     return count;
 }
 
-static void add_task(mtnt__dispatch *d, mtnt_model *model, const mtnt__known *known)
+static void add_task(mtnt__dispatch *d, mtnt_model *model, const mtnt__known *known, const mtnt__lane_debt *debt)
 {
     mtnt_error error = MTNT_ERROR_INIT;
     mtnt__task *task = calloc(1, sizeof(*task));
@@ -57,6 +58,7 @@ static void add_task(mtnt__dispatch *d, mtnt_model *model, const mtnt__known *kn
     d->in_flight++;
     /* An interrupted migration is settled by a worker: it may take long, and nobody else is to wait for it. */
     task->recovering = !mtnt__known_idle(known);
+    task->debt = *debt;
     if (task->recovering)
         mtnt__pool_push(d->pool, task);
     else
@@ -78,7 +80,21 @@ static int forget_gone(mtnt__dispatch *d, const mtnt_model *model, mtnt__known *
     return rc;
 }
 
-static void sort_in(mtnt__dispatch *d, mtnt_model *model, mtnt__known *known)
+bool mtnt__intake_held(mtnt__dispatch *d, mtnt_model *model, const mtnt__known *known, const mtnt__lane_debt *debt)
+{
+    mtnt_error error = MTNT_ERROR_INIT;
+    int rc = mtnt__lane_order_check(d->executor->chain, debt, d->job.backward, mtnt_model_id(model), &error);
+
+    if (rc == 0 || !mtnt__known_idle(known))
+        return false;
+    if (rc == MTNT_E_REFUSED)
+        mtnt__tally_held(&d->tally, model, &error);
+    else
+        mtnt__tally_failed(&d->tally, model, &error);
+    return true;
+}
+
+static void sort_in(mtnt__dispatch *d, mtnt_model *model, mtnt__known *known, const mtnt__lane_debt *debt)
 {
     mtnt_error error = MTNT_ERROR_INIT;
 
@@ -88,13 +104,29 @@ static void sort_in(mtnt__dispatch *d, mtnt_model *model, mtnt__known *known)
         mtnt__tally_failed(&d->tally, model, &error);
     else if (mtnt__job_current(&d->job, model, known))
         mtnt__tally_current(&d->tally, model);
-    else
-        add_task(d, model, known);
+    else if (!mtnt__intake_held(d, model, known, debt))
+        add_task(d, model, known, debt);
+}
+
+/* Not asked for tenants that are current. */
+static int look_at_lanes(mtnt__dispatch *d, size_t count, mtnt__lane_debt *ret_debts, mtnt_error *err)
+{
+    const mtnt_chain *chain = d->executor->chain;
+    size_t i = 0;
+
+    memset(ret_debts, 0, count * sizeof(*ret_debts));
+    while (i < count && mtnt__job_current(&d->job, d->batch[i], d->known + i))
+        i++;
+    if (i == count)
+        return 0;
+    return mtnt__lane_order(d->executor->controller, chain, mtnt__job_floor(&d->job),
+                            (const mtnt_model *const *)d->batch, count, ret_debts, err);
 }
 
 void mtnt__intake(mtnt__dispatch *d)
 {
     size_t room = d->executor->window - d->in_flight, count;
+    mtnt__lane_debt debts[MTNT__BATCH];
     mtnt_error error = MTNT_ERROR_INIT;
     int rc = 0;
 
@@ -107,12 +139,14 @@ void mtnt__intake(mtnt__dispatch *d)
     mtnt__gate_enter(&d->gate);
     rc = mtnt__store_select(d->executor->controller, mtnt_chain_name(d->executor->chain),
                             (const mtnt_model *const *)d->batch, count, d->known, &error);
+    if (rc == 0)
+        rc = look_at_lanes(d, count, debts, &error);
     mtnt__gate_leave(&d->gate);
     if (rc != 0)
         mtnt__dispatch_lose_controller(d, &error);
     for (size_t i = 0; i < count; i++) {
         if (rc == 0)
-            sort_in(d, d->batch[i], d->known + i);
+            sort_in(d, d->batch[i], d->known + i, debts + i);
         else
             mtnt__tally_untouched(&d->tally, d->batch[i]);
         mtnt_model_free(d->batch[i]);

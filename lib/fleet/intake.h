@@ -9,4 +9,7 @@ void mtnt__intake(mtnt__dispatch *d);
 /* After the loop: what was never asked for counts too, so that the sums add up. */
 void mtnt__intake_count_rest(mtnt__dispatch *d);
 
+/* Whether another lane has to come first; it is counted then. What was interrupted is settled all the same: false. */
+bool mtnt__intake_held(mtnt__dispatch *d, mtnt_model *model, const mtnt__known *known, const mtnt__lane_debt *debt);
+
 #endif

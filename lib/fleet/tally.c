@@ -73,6 +73,17 @@ void mtnt__tally_untouched(mtnt__tally *tally, const mtnt_model *model)
                                  .counts = &tally->counts});
 }
 
+void mtnt__tally_held(mtnt__tally *tally, const mtnt_model *model, const mtnt_error *error)
+{
+    tally->counts.untouched++;
+    tally->counts.held++;
+    emit(tally, (mtnt_event){.type = MTNT_EVENT_TENANT_FINISHED,
+                             .tenant = model,
+                             .result = MTNT_RESULT_UNTOUCHED,
+                             .error = error,
+                             .counts = &tally->counts});
+}
+
 static void operations(mtnt__tally *tally, const mtnt__task *task)
 {
     for (size_t i = 0; i < task->history_count; i++) {

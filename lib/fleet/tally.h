@@ -22,6 +22,8 @@ void mtnt__tally_recovered(mtnt__tally *tally, bool committed);
 void mtnt__tally_finished(mtnt__tally *tally, const mtnt__task *task);
 void mtnt__tally_failed(mtnt__tally *tally, const mtnt_model *model, const mtnt_error *error);
 void mtnt__tally_untouched(mtnt__tally *tally, const mtnt_model *model);
+/* Untouched, because another lane has to come first; the error says which. */
+void mtnt__tally_held(mtnt__tally *tally, const mtnt_model *model, const mtnt_error *error);
 void mtnt__tally_progress(mtnt__tally *tally, size_t running);
 void mtnt__tally_warning(mtnt__tally *tally, const mtnt_error *error);
 void mtnt__tally_run_finished(mtnt__tally *tally, const mtnt_error *error);

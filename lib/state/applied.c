@@ -14,6 +14,9 @@ void mtnt__applied_release(mtnt__applied *applied)
     for (size_t i = 0; i < applied->count; i++)
         free(applied->records[i].name);
     free(applied->records);
+    if (applied->elsewhere != NULL)
+        free(applied->elsewhere->name);
+    free(applied->elsewhere);
     *applied = (mtnt__applied){0};
 }
 
@@ -50,6 +53,26 @@ int mtnt__applied_add(mtnt__applied *applied, const mtnt__record *record, mtnt_e
     return 0;
 }
 
+int mtnt__applied_note_elsewhere(mtnt__applied *applied, const mtnt__record *record, const char *key, mtnt_error *err)
+{
+    mtnt__record *copy;
+
+    if (applied->elsewhere != NULL)
+        return 0;
+    copy = malloc(sizeof(*copy));
+    if (copy == NULL)
+        return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    *copy = *record;
+    copy->name = strdup(record->name);
+    if (copy->name == NULL) {
+        free(copy);
+        return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    }
+    applied->elsewhere = copy;
+    mtnt__text_copy(applied->elsewhere_key, sizeof(applied->elsewhere_key), key);
+    return 0;
+}
+
 const mtnt__record *mtnt__applied_find(const mtnt__applied *applied, const char *name)
 {
     for (size_t i = 0; i < applied->count; i++)
@@ -66,12 +89,27 @@ static const mtnt__chain_entry *entry_at(const mtnt_chain *chain, int64_t order)
     return NULL;
 }
 
+int mtnt__applied_moved(const char *operation, int64_t order, const char *from, const char *to, const mtnt_chain *chain,
+                        const char *tenant, mtnt_error *err)
+{
+    return mtnt_error_set(err, MTNT_E_HISTORY,
+                          "tenant %s: operation %" PRId64
+                          " `%s` of chain %s was applied in lane `%s`, and the chain now has it in lane `%s`. What is "
+                          "applied stays in its lane: put it back, or take it back there before it is moved. Nothing "
+                          "was changed",
+                          tenant, order, operation, mtnt__chain_base(chain), from, to);
+}
+
 static int unknown_operation(const mtnt__applied *applied, const mtnt__record *record, const mtnt_chain *chain,
                              const char *tenant, mtnt_error *err)
 {
     const mtnt__chain_entry *other = entry_at(chain, record->position);
+    const mtnt_chain *lane = mtnt__chain_lane_of(chain, record->name);
     const char *keep = NULL;
 
+    if (lane != NULL)
+        return mtnt__applied_moved(record->name, record->position, mtnt__chain_lane_name(chain),
+                                   mtnt__chain_lane_name(lane), chain, tenant, err);
     if (other != NULL && mtnt__applied_find(applied, other->name) == NULL)
         return mtnt_error_set(err, MTNT_E_HISTORY,
                               "tenant %s: operation %" PRId64
@@ -156,6 +194,10 @@ int mtnt__applied_check(const mtnt__applied *applied, const mtnt_chain *chain, c
 {
     int rc = 0;
 
+    if (applied->elsewhere != NULL)
+        return mtnt__applied_moved(applied->elsewhere->name, applied->elsewhere->position,
+                                   mtnt__chain_lane_by_key(chain, applied->elsewhere_key), mtnt__chain_lane_name(chain),
+                                   chain, tenant, err);
     for (size_t i = 0; i < applied->count && rc == 0; i++)
         rc = check_record(applied, applied->records + i, chain, tenant, err);
     if (rc == 0 && !allow_out_of_order)

@@ -15,10 +15,14 @@ typedef struct mtnt__record {
     bool in_controller;              /* recorded there alone: nothing but the controller was written */
 } mtnt__record;
 
+#define MTNT__LANE_KEY_SIZE 104 /* "crm/slow", as the records have it, + NUL */
+
 /* The applied set of one tenant, by position. */
 typedef struct mtnt__applied {
     mtnt__record *records;
     size_t count, size;
+    mtnt__record *elsewhere; /* an operation of this lane that is applied in another lane of the chain; NULL = none */
+    char elsewhere_key[MTNT__LANE_KEY_SIZE];
 } mtnt__applied;
 
 void mtnt__applied_release(mtnt__applied *applied);
@@ -26,7 +30,14 @@ void mtnt__applied_release(mtnt__applied *applied);
 int mtnt__applied_add(mtnt__applied *applied, const mtnt__record *record, mtnt_error *err);
 const mtnt__record *mtnt__applied_find(const mtnt__applied *applied, const char *name);
 
-/* HISTORY with a text that says what to do: an unknown, renamed, moved or changed operation, and (unless allowed) operations that come
+/* Keeps the first that it is told of. */
+int mtnt__applied_note_elsewhere(mtnt__applied *applied, const mtnt__record *record, const char *key, mtnt_error *err);
+
+/* HISTORY: an operation that is applied in lane `from` is now in lane `to`, which are names. */
+int mtnt__applied_moved(const char *operation, int64_t order, const char *from, const char *to, const mtnt_chain *chain,
+                        const char *tenant, mtnt_error *err);
+
+/* HISTORY with a text that says what to do: one that is applied in another lane, an unknown, renamed, moved or changed operation, and (unless allowed) operations that come
  * before an applied one. */
 int mtnt__applied_check(const mtnt__applied *applied, const mtnt_chain *chain, const char *tenant,
                         bool allow_out_of_order, mtnt_error *err);

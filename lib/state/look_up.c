@@ -73,10 +73,11 @@ static int look_up_strangers(struct looking *looking, size_t count, mtnt_error *
 int mtnt_controller_tenants(mtnt_controller *controller, const mtnt_chain *chain, mtnt_tenant_info_fn each, void *data,
                             mtnt_error *err)
 {
-    const mtnt_value values[] = {mtnt_value_text(mtnt_chain_name(chain)), mtnt_value_end()};
+    const mtnt_chain *lane = mtnt__chain_first_lane(chain);
+    const mtnt_value values[] = {mtnt_value_text(mtnt_chain_name(lane)), mtnt_value_end()};
     mtnt__ladder ladder = {0};
-    struct looking looking = {chain, &ladder, NULL, 0, each, data};
-    int rc = mtnt__ladder_new(&ladder, chain, err);
+    struct looking looking = {lane, &ladder, NULL, 0, each, data};
+    int rc = mtnt__ladder_new(&ladder, lane, err);
 
     if (rc == 0 && controller->tables)
         rc = mtnt__db_run(controller->db, show_tenant, &looking, err, MTNT__QUERY_FOR(controller->db, tenant_all),
@@ -88,15 +89,16 @@ int mtnt_controller_tenants(mtnt_controller *controller, const mtnt_chain *chain
 int mtnt_controller_look_up(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *const *models,
                             size_t count, mtnt_tenant_info_fn each, void *data, mtnt_error *err)
 {
-    const mtnt_value values[] = {mtnt_value_text(mtnt_chain_name(chain)), mtnt_value_end()};
+    const mtnt_chain *lane = mtnt__chain_first_lane(chain);
+    const mtnt_value values[] = {mtnt_value_text(mtnt_chain_name(lane)), mtnt_value_end()};
     mtnt__ladder ladder = {0};
-    struct looking looking = {chain, &ladder, models, 0, each, data};
+    struct looking looking = {lane, &ladder, models, 0, each, data};
     const char **ids = calloc(count + 1, sizeof(*ids));
     int rc;
 
     if (ids == NULL)
         return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
-    rc = mtnt__ladder_new(&ladder, chain, err);
+    rc = mtnt__ladder_new(&ladder, lane, err);
     for (size_t i = 0; i < count && rc == 0; i++)
         ids[i] = mtnt_model_id(models[i]);
     if (rc == 0 && !controller->tables)
@@ -174,8 +176,9 @@ static int show_record(void *data, const mtnt_row *row, mtnt_error *err)
 int mtnt_controller_operations(mtnt_controller *controller, const mtnt_chain *chain, const char *tenant,
                                mtnt_operation_info_fn each, void *data, mtnt_error *err)
 {
-    const mtnt_value values[] = {mtnt_value_text(mtnt_chain_name(chain)), mtnt_value_int(0), mtnt_value_end()};
-    struct listing listing = {chain, calloc(chain->count + 1, sizeof(bool)), 0, each, data};
+    const mtnt_chain *lane = mtnt__chain_first_lane(chain);
+    const mtnt_value values[] = {mtnt_value_text(mtnt_chain_name(lane)), mtnt_value_int(0), mtnt_value_end()};
+    struct listing listing = {lane, calloc(lane->count + 1, sizeof(bool)), 0, each, data};
     int rc = 0;
 
     if (listing.shown == NULL)

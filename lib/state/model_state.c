@@ -8,16 +8,18 @@
 #include "state/rows.h"
 #include "state/tables.h"
 
-/* One round trip for identity and applied set. */
+/* One round trip for identity and applied set, of this chain (1) and of the other lanes of the whole (2). */
 static const char read_all[] =
     "SELECT 0, key, value, 0, '', '', 0, 0, 0 FROM {schema}.mtnt_meta UNION ALL "
-    "SELECT 1, name, '', position, checksum, migration, coalesce(run, 0), started_ms, finished_ms "
+    "SELECT CASE WHEN chain = $1 THEN 1 ELSE 2 END, name, chain, position, checksum, migration, coalesce(run, 0), "
+    "started_ms, finished_ms "
     "FROM {schema}.mtnt_applied "
-    "WHERE chain = $1";
+    "WHERE chain = $1 OR chain = $2 OR substr(chain, 1, length($2) + 1) = $2 || '/'";
 
 struct reading {
     mtnt__identity identity;
     char tenant[256];
+    const mtnt_chain *chain;
     mtnt__applied *applied;
 };
 
@@ -46,6 +48,10 @@ static int read_row(void *data, const mtnt_row *row, mtnt_error *err)
     mtnt__text_copy(record.migration, sizeof(record.migration), mtnt_row_text(row, 5));
     /* The name is copied by _add before the row goes away. */
     record.name = (char *)(uintptr_t)key;
+    if (mtnt_row_int(row, 0) == 2)
+        return mtnt_chain_find(reading->chain, key) < 0
+                   ? 0
+                   : mtnt__applied_note_elsewhere(reading->applied, &record, value == NULL ? "" : value, err);
     return mtnt__applied_add(reading->applied, &record, err);
 }
 
@@ -73,9 +79,11 @@ static int check_identity(const struct reading *reading, const mtnt__expected *e
 
 static int read_tables(mtnt_db *db, const mtnt_chain *chain, struct reading *reading, mtnt_error *err)
 {
-    const mtnt_value values[] = {mtnt_value_text(chain->name), mtnt_value_end()};
+    const mtnt_value values[] = {mtnt_value_text(chain->name), mtnt_value_text(mtnt__chain_base(chain)),
+                                 mtnt_value_end()};
 
     reading->identity.known = true;
+    reading->chain = chain;
     return mtnt__db_run(db, read_row, reading, err, read_all, values);
 }
 

@@ -391,14 +391,49 @@ static void ladder_of_nothing(void **state)
     mtnt_chain_free(chain);
 }
 
+/* In lane fast: `a`; in slow: `b`. */
+static void what_is_applied_stays_in_its_lane(void **state)
+{
+    mtnt_entry entry = MTNT_ENTRY_INIT;
+    mtnt__record record = {.name = (char *)(uintptr_t) "b", .position = 2};
+    mtnt_error err = MTNT_ERROR_INIT;
+    mtnt__applied applied = {0};
+    mtnt_chain *chain = chain_of("a");
+    const mtnt_chain *fast, *slow;
+
+    (void)state;
+    entry.name = "b";
+    entry.lane = "slow";
+    assert_int_equal(mtnt_chain_add_entry(chain, &step, &entry, NULL), 0);
+    fast = mtnt_chain_lane(chain, "fast");
+    slow = mtnt_chain_lane(chain, "slow");
+    /* `b` among what fast has applied: it was moved to slow since. */
+    apply(&applied, slow, 0, 1);
+    assert_int_equal(mtnt__applied_check(&applied, fast, "acme", false, &err), MTNT_E_HISTORY);
+    says(&err, "operation 2 `b` of chain shop was applied in lane `fast`, and the chain now has it in lane `slow`");
+    mtnt__applied_release(&applied);
+    /* Lane slow has not applied it, and finds it among another lane's. */
+    assert_int_equal(mtnt__applied_note_elsewhere(&applied, &record, "shop/later", NULL), 0);
+    assert_int_equal(mtnt__applied_note_elsewhere(&applied, &record, "shop", NULL), 0);
+    mtnt_error_clear(&err);
+    assert_int_equal(mtnt__applied_check(&applied, slow, "acme", true, &err), MTNT_E_HISTORY);
+    says(&err, "was applied in lane `later`, and the chain now has it in lane `slow`");
+    mtnt__applied_release(&applied);
+    assert_null(applied.elsewhere);
+    mtnt_chain_free(chain);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(check_equal),     cmocka_unit_test(c4_unknown),    cmocka_unit_test(c4_renamed),
-        cmocka_unit_test(check_moved),     cmocka_unit_test(check_changed), cmocka_unit_test(b7_out_of_order),
-        cmocka_unit_test(b11_disabled),    cmocka_unit_test(plans_forward), cmocka_unit_test(plans_backward),
-        cmocka_unit_test(plan_of_one_run), cmocka_unit_test(positions),     cmocka_unit_test(records_stay_in_order),
-        cmocka_unit_test(many_records),    cmocka_unit_test(ladder),        cmocka_unit_test(ladder_of_nothing),
+        cmocka_unit_test(check_equal),       cmocka_unit_test(c4_unknown),
+        cmocka_unit_test(c4_renamed),        cmocka_unit_test(check_moved),
+        cmocka_unit_test(check_changed),     cmocka_unit_test(b7_out_of_order),
+        cmocka_unit_test(b11_disabled),      cmocka_unit_test(plans_forward),
+        cmocka_unit_test(plans_backward),    cmocka_unit_test(plan_of_one_run),
+        cmocka_unit_test(positions),         cmocka_unit_test(records_stay_in_order),
+        cmocka_unit_test(many_records),      cmocka_unit_test(ladder),
+        cmocka_unit_test(ladder_of_nothing), cmocka_unit_test(what_is_applied_stays_in_its_lane),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -333,12 +333,98 @@ static void deleting_gives_time_to_think(void **state)
     }
 }
 
+static void lanes_are_loaded(void **state)
+{
+    mtnt_chain *chain = loaded(state, "chain: crm\n"
+                                      "lanes:\n"
+                                      "  - {name: now, deadline: 30s, operation_timeout: 0}\n"
+                                      "  - {name: later, workers: 2, deadline: 2h}\n"
+                                      "  - {name: aside, beside: true}\n"
+                                      "operations:\n"
+                                      "  - {name: a, sql: {model: {up: SELECT 1}}}\n"
+                                      "  - {name: b, lane: later, sql: {model: {up: SELECT 2}}}\n"
+                                      "  - {name: c, lane: aside, sql: {model: {up: SELECT 3}}}\n"
+                                      "  - {name: d, lane: now, sql: {model: {up: SELECT 4}}}\n");
+    mtnt_lane lane;
+
+    assert_int_equal(mtnt_chain_lanes(chain), 3);
+    assert_true(mtnt_chain_lane_at(chain, 0, &lane));
+    assert_string_equal(lane.name, "now");
+    assert_int_equal(lane.deadline_ms, 30000);
+    assert_int_equal(lane.operation_timeout_ms, -1);
+    assert_false(lane.beside);
+    assert_true(mtnt_chain_lane_at(chain, 1, &lane));
+    assert_int_equal(lane.workers, 2);
+    assert_int_equal(lane.deadline_ms, 7200000);
+    assert_true(mtnt_chain_lane_at(chain, 2, &lane));
+    assert_true(lane.beside);
+    assert_int_equal(mtnt_chain_len(mtnt_chain_lane(chain, "now")), 2);
+    assert_string_equal(info_at(mtnt_chain_lane(chain, "later"), 0).name, "b");
+    assert_string_equal(mtnt_chain_name(mtnt_chain_lane(chain, "aside")), "crm/aside");
+    mtnt_chain_free(chain);
+}
+
+/* Without `lanes` there are fast and slow; an operation keeps its place in the whole chain. */
+static void the_usual_lanes_need_no_declaration(void **state)
+{
+    mtnt_chain *chain = loaded(state, "chain: crm\n"
+                                      "operations:\n"
+                                      "  - {name: a, lane: slow, sql: {model: {up: SELECT 1}}}\n"
+                                      "  - {name: b, sql: {model: {up: SELECT 2}}}\n");
+
+    assert_int_equal(mtnt_chain_lanes(chain), 2);
+    assert_int_equal(info_at(mtnt_chain_lane(chain, "slow"), 0).order, 1);
+    assert_int_equal(info_at(mtnt_chain_lane(chain, "fast"), 0).order, 2);
+    mtnt_chain_free(chain);
+}
+
+static void a_folder_is_in_a_lane_and_an_environment(void **state)
+{
+    static const char *const test[] = {"test", NULL}, *const gone[] = {"gone", NULL};
+    mtnt_chain *chain;
+
+    scratch_write(*state, "m/0003_c/model.up.sql", "SELECT 3");
+    scratch_write(*state, "m/0004_d/model.up.sql", "SELECT 4");
+    chain = loaded(state, "chain: crm\n"
+                          "operations:\n"
+                          "  - {name: a, sql: {model: {up: SELECT 1}}}\n"
+                          "migrations:\n"
+                          "  - {dir: m, format: native, environment: test, lane: slow}\n"
+                          "  - {dir: none, format: native, environment: gone}\n");
+    assert_int_equal(mtnt_chain_len(mtnt_chain_lane(chain, "slow")), 2);
+    assert_int_equal(mtnt_chain_len(mtnt_chain_lane(chain, "fast")), 1);
+    assert_string_equal(info_at(chain, 1).environment, "test");
+    assert_null(info_at(chain, 0).environment);
+    assert_int_equal(mtnt_chain_select_environments(chain, test, NULL), 0);
+    assert_false(info_at(chain, 1).disabled);
+    /* That its folder is not there does not make the environment unknown. */
+    assert_int_equal(mtnt_chain_select_environments(chain, gone, NULL), 0);
+    assert_true(info_at(chain, 1).disabled);
+    assert_false(info_at(chain, 0).disabled);
+    mtnt_chain_free(chain);
+}
+
+static void bad_lanes_are_refused_at_their_line(void **state)
+{
+#define LANES(text) "chain: crm\nlanes:\n" text "operations: [{name: a, sql: {model: {up: SELECT 1}}}]\n"
+    assert_refused(state, HEAD "  - name: a\n    lane: slwo\n    sql: {model: {up: SELECT 1}}\n", 4, 11,
+                   "operation `a`: there is no lane `slwo`: without `lanes` there are `fast` and `slow`");
+    assert_refused(state,
+                   "chain: crm\nlanes: [{name: now}, {name: later}]\noperations:\n  - {name: a, lane: slow, sql: {}}\n",
+                   4, 21, "operation `a`: there is no lane `slow` under `lanes`: there are `now`, `later`");
+    assert_refused(state, LANES("  - {name: a}\n  - {name: a}\n"), 3, 3, "there are two lanes `a`");
+    assert_refused(state, LANES("  - {name: a/b}\n"), 3, 3, "the name of the lane, `a/b`, may consist of");
+    assert_refused(state, LANES("  - {name: a, deadline: soon}\n"), 3, 25, "`deadline` must be a time such as");
+    assert_refused(state, LANES("  - {name: a, workers: 0}\n"), 3, 24, "`workers` must be 1 to 1024, not 0");
+    assert_refused(state, LANES("  - {name: a, beside: true}\n"), 3, 23, "lane `a` is the first");
+    assert_refused(state, LANES("  - {name: a, limit: 3}\n"), 3, 15, "unknown key `limit` in lane `a`");
+#undef LANES
+}
+
 static void what_later_versions_will_do_is_refused(void **state)
 {
     assert_refused(state, "chain: crm\nmigrations:\n  - {dir: migrations, format: swan}\noperations: []\n", 3, 31,
                    "`format` must be `native`, `goose`, `dbmate`, ");
-    assert_refused(state, HEAD "  - name: a\n    lane: slow\n    sql: {model: {up: SELECT 1}}\n", 4, 11,
-                   "operation `a`: lane `slow` is not for this version, which has the lane `fast` only");
     assert_refused(state, HEAD "  - name: a\n    mode: sage\n", 4, 11, "`mode` must be `auto` or `saga`, not `sage`");
     assert_refused(state, HEAD "  - name: a\n    transaction: no\n", 4, 18, "`transaction` must be `none`, not `no`");
 }
@@ -398,6 +484,10 @@ int main(void)
         CASE(sql_is_here_or_in_a_file),
         CASE(A11_names_and_orders_are_unique),
         CASE(deleting_gives_time_to_think),
+        CASE(lanes_are_loaded),
+        CASE(the_usual_lanes_need_no_declaration),
+        CASE(a_folder_is_in_a_lane_and_an_environment),
+        CASE(bad_lanes_are_refused_at_their_line),
         CASE(what_later_versions_will_do_is_refused),
         CASE(sql_here_is_refused_at_its_line_and_column),
         CASE(sql_in_a_file_is_refused_in_that_file),

@@ -5,6 +5,7 @@
 
 #include "chain/address.h"
 #include "chain/chain.h"
+#include "config/chain_lanes.h"
 #include "config/formats/reader.h"
 
 #define OPTIONAL MTNT__YAML_OPTIONAL
@@ -13,6 +14,7 @@ static const cyaml_schema_field_t table[] = {
     MTNT__YAML_TEXT_FIELD("dir", REQUIRED, mtnt__chain_folder, dir, 1),
     MTNT__YAML_TEXT_FIELD("format", REQUIRED, mtnt__chain_folder, format, 1),
     MTNT__YAML_TEXT_FIELD("environment", OPTIONAL, mtnt__chain_folder, environment, 1),
+    MTNT__YAML_TEXT_FIELD("lane", OPTIONAL, mtnt__chain_folder, lane, 1),
     MTNT__YAML_INT_FIELD("order", OPTIONAL, mtnt__chain_folder, order),
     MTNT__YAML_TEXTS_FIELD("env", OPTIONAL, mtnt__chain_folder, env, 1),
     CYAML_FIELD_END,
@@ -48,7 +50,7 @@ static int check_entry(const loader *l, const mtnt__chain_folder *said)
                                  (long long)said->order.value);
     if (said->env.at.line && reader != &mtnt__reader_goose)
         return mtnt__yaml_refuse(l->err, l->path, said->env.at, "`env` is for format goose, whose files have ENVSUB");
-    return 0;
+    return said->lane.text ? mtnt__chain_lanes_check(l->chain, l->path, "`migrations`", &said->lane, l->err) : 0;
 }
 
 static int warn_of_missing(const loader *l, const mtnt__chain_folder *said)
@@ -66,6 +68,7 @@ static int read_folder(const loader *l, const mtnt__chain_folder *said, mtnt__fo
     mtnt__folder_options options = {0};
     const char **env = NULL;
     bool missing = false;
+    size_t before = found->count;
     int rc = dir ? 0 : mtnt_error_set(l->err, MTNT_E_NOMEM, "out of memory");
 
     if (rc == 0)
@@ -76,6 +79,12 @@ static int read_folder(const loader *l, const mtnt__chain_folder *said, mtnt__fo
         rc = mtnt__folder_read(found, dir, &missing);
     if (rc != 0 && rc != MTNT_E_NOMEM && l->err && l->err->file[0] == '\0')
         mtnt_error_at(l->err, l->path, said->dir.at.line, said->dir.at.column);
+    for (size_t i = before; rc == 0 && i < found->count; i++) {
+        found->items[i].lane = said->lane.text;
+        found->items[i].environment = said->environment.text;
+    }
+    if (rc == 0 && said->environment.text)
+        rc = mtnt__chain_note_environment(l->chain, said->environment.text, l->err);
     if (rc == 0 && missing)
         rc = warn_of_missing(l, said);
     found->options = NULL;

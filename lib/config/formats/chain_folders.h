@@ -7,7 +7,7 @@
 
 typedef struct mtnt__chain_folder {
     mtnt__yaml_place at;
-    mtnt__yaml_text dir, format, environment;
+    mtnt__yaml_text dir, format, environment, lane;
     mtnt__yaml_int order;
     mtnt__yaml_texts env;
 } mtnt__chain_folder;

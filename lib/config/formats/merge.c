@@ -186,6 +186,8 @@ static int add(mtnt__folder *folder, mtnt__migration *m, int64_t order, bool *on
 
     entry.name = m->name;
     entry.file = m->file;
+    entry.lane = m->lane;
+    entry.environment = m->environment;
     entry.order = m->order ? m->order : order;
     entry.flags = flags_of(m, one_way_before);
     if (!m->order)

@@ -27,11 +27,12 @@ typedef struct mtnt__found_sql {
 
 /* What becomes an operation. */
 typedef struct mtnt__migration {
-    char *version; /* as its tool writes it: never a number, some have more digits than fit */
-    char *name;    /* of the operation: version and description, as the file has them */
-    char *file;    /* the first that it was found in, for errors */
-    int64_t order; /* its own; 0 = its place among the others */
-    char *cannot;  /* why it cannot be run here; NULL = it can */
+    char *version;                  /* as its tool writes it: never a number, some have more digits than fit */
+    char *name;                     /* of the operation: version and description, as the file has them */
+    char *file;                     /* the first that it was found in, for errors */
+    int64_t order;                  /* its own; 0 = its place among the others */
+    const char *lane, *environment; /* borrowed; NULL = none was said */
+    char *cannot;                   /* why it cannot be run here; NULL = it can */
     mtnt__found_sql sql[MTNT__FOUND_SIDES][MTNT__FOUND_BACKENDS][MTNT__FOUND_DIRECTIONS];
 } mtnt__migration;
 

@@ -37,11 +37,13 @@ typedef struct mtnt_entry {
     uint32_t line;
     const char *model_up; /* SQL that it runs, for `plan`; NULL = none or in C */
     const char *controller_up;
+    const char *lane;        /* NULL = the chain's first */
+    const char *environment; /* NULL = none: it is in every selection of environments */
 } mtnt_entry;
 #define MTNT_ENTRY_VERSION 1
-#define MTNT_ENTRY_INIT                                                                        \
-    {                                                                                          \
-        MTNT_ENTRY_VERSION, NULL, 0, NULL, NULL, NULL, false, 0, false, 0, NULL, 0, NULL, NULL \
+#define MTNT_ENTRY_INIT                                                                                    \
+    {                                                                                                      \
+        MTNT_ENTRY_VERSION, NULL, 0, NULL, NULL, NULL, false, 0, false, 0, NULL, 0, NULL, NULL, NULL, NULL \
     }
 MTNT_API int mtnt_chain_add_entry(mtnt_chain *chain, const mtnt_operation_class *operation_class,
                                   const mtnt_entry *entry, mtnt_error *err);
@@ -60,10 +62,54 @@ typedef struct mtnt_entry_info {
     const char *file;
     uint32_t line;
     const char *model_up, *controller_up;
+    const char *lane;        /* "fast" where no lanes were declared */
+    const char *environment; /* NULL = none */
 } mtnt_entry_info;
 MTNT_API bool mtnt_chain_get(const mtnt_chain *chain, size_t index, mtnt_entry_info *ret_info);
 /* Index of the entry by name, or -1. */
 MTNT_API ptrdiff_t mtnt_chain_find(const mtnt_chain *chain, const char *name);
+
+/* ---- lanes ---- */
+
+/* A lane is a part of a chain with an applied set and timeouts of its own: `fast` for what an application's start waits for, `slow` for what may
+ * be done behind its back. Orders and names of operations are unique over all lanes. A tenant's lane runs once all lanes before it are
+ * complete for that tenant, and is taken back before them, unless it is `beside`. An operation that creates the model belongs to the first lane; a chain with
+ * an operation that deletes it has no lanes. An operation that is applied stays in its lane: HISTORY otherwise, before anything is changed.
+ * Zero it first, or use the _INIT. Times in ms; 0 = the default given here, negative = none. What mtnt_migration_options say comes first. */
+typedef struct mtnt_lane {
+    uint32_t version;             /* MTNT_LANE_VERSION */
+    const char *name;             /* [A-Za-z0-9._-], 1 to 40 bytes */
+    int64_t deadline_ms;          /* one tenant's whole attempt: 5 min in the first lane, none in the others */
+    int64_t operation_timeout_ms; /* one operation: 1 min in the first lane, none in the others */
+    int workers;                  /* 1 to 1024; 0 = the executor's */
+    bool beside;                  /* it does not depend on the lanes before it, and may run at the same time */
+} mtnt_lane;
+#define MTNT_LANE_VERSION 1
+#define MTNT_LANE_INIT                          \
+    {                                           \
+        MTNT_LANE_VERSION, NULL, 0, 0, 0, false \
+    }
+
+/* Declares all lanes, in their order; copies what is given. The first one keeps the chain's name in the records of controller and models, the others
+ * have "NAME/LANE" there: which lane is the first, and what they are called, cannot change once something is applied. Operations that have
+ * been added are in the first. Where nothing is declared an operation of lane `slow` declares `fast` and `slow`. CONFIG: bad or duplicate names, a
+ * name too long together with the chain's, lanes declared before, an operation that deletes the model; INVALID; NOMEM. */
+MTNT_API int mtnt_chain_set_lanes(mtnt_chain *chain, const mtnt_lane *lanes, size_t count, mtnt_error *err);
+/* How many there are: 1 where none was declared. */
+MTNT_API size_t mtnt_chain_lanes(const mtnt_chain *chain);
+/* What was declared of each, 0 … lanes-1, defaults filled in (`fast` with nothing said where none was declared). Borrowed. */
+MTNT_API bool mtnt_chain_lane_at(const mtnt_chain *chain, size_t index, mtnt_lane *ret_lane);
+/* The lane of that name as a chain of its own, for coordinators, executors and whatever else takes a chain; NULL = there is none. Borrowed: valid as long
+ * as the chain, and not to be changed or freed. Whoever is given a chain that has lanes, instead of one of them, takes its first lane. */
+MTNT_API const mtnt_chain *mtnt_chain_lane(const mtnt_chain *chain, const char *name);
+
+/* ---- environments ---- */
+
+/* Switches off (as `disabled`: known, never run) every operation of an environment that is not named; operations of no environment stay. After everything
+ * was added. names: NULL-terminated. NOT_FOUND: the chain has no environment of that name. */
+MTNT_API int mtnt_chain_select_environments(mtnt_chain *chain, const char *const *names, mtnt_error *err);
+
+/* ---- files ---- */
 
 /* Adds the operations of a chain file (its format: README); takes its name unless the chain has operations already. SQL files
  * are read beside it. CONFIG with file and line, NOT_FOUND, IO, NOMEM. Blocks on the file system. */

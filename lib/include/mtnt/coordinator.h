@@ -26,8 +26,8 @@ typedef struct mtnt_migration_options {
     int64_t steps;   /* at most so many operations; 0 = no limit. `do` and `undo` are 1 */
     const char *run; /* rewind: only operations that this run (its number) applied; NULL = any */
     bool allow_out_of_order;      /* run operations that come before one that is applied */
-    int64_t deadline_ms;          /* one tenant's whole attempt: 1 h */
-    int64_t operation_timeout_ms; /* one operation: none */
+    int64_t deadline_ms;          /* one tenant's whole attempt: 1 h, or what the chain's lane says */
+    int64_t operation_timeout_ms; /* one operation: none, or what the chain's lane says */
     int64_t unlock_deadline_ms;   /* rollback and bookkeeping after a failure: 2 min, always a fresh one */
     int64_t heartbeat_ms;         /* how often leases are renewed: 10 s */
     int heartbeat_retries;        /* so many failed renewals in a row are borne, at most 1000: 1; negative = none */

@@ -34,6 +34,7 @@ typedef struct mtnt_counts {
     int64_t running;                                /* now */
     int64_t operations;                             /* executed, and kept */
     int64_t elapsed_ms;
+    int64_t held; /* of the untouched ones: another lane has to come first; error of the tenant's event says which */
 } mtnt_counts;
 
 typedef struct mtnt_event {

@@ -1,0 +1,296 @@
+# shellcheck shell=sh
+# Lanes: parts of a chain with applied sets and timeouts of their own. E1, E4, E5.
+. "${MTNT_TEST_SOURCE_DIR:?}/tests/support/cli.sh"
+
+# lanes OPERATIONS…: chain.yaml with the lanes fast and slow; "name" or "name/slow". Each makes the table of its name.
+lanes() {
+    {
+        echo "chain: numbers"
+        echo "operations:"
+        for word in "$@"; do
+            echo "  - name: ${word%/*}"
+            [ "${word%/*}" = "$word" ] || echo "    lane: ${word#*/}"
+            echo "    tables: {create: [\"t_${word%/*}(x INTEGER)\"]}"
+        done
+    } >chain.yaml
+}
+
+applied() {
+    sql "models/$1.db" "SELECT group_concat(chain || ':' || name, ' ') FROM (SELECT chain, name FROM mtnt_applied ORDER BY chain, name)"
+}
+
+# The fast lane of all tenants comes first, whatever the order of the operations in the file.
+test_in_their_order() {
+    project
+    tenants a b
+    lanes one/slow two three/slow
+    ok migrate
+    says '^numbers · lane fast · 1 operation · 2 tenants' '^numbers · lane slow · 2 operations · 2 tenants'
+    same "$(sql controller.db 'SELECT group_concat(chain) FROM mtnt_run ORDER BY run')" "numbers,numbers/slow"
+    same "$(applied a)" "numbers:two numbers/slow:one numbers/slow:three"
+    same "$(applied b)" "$(applied a)"
+    ok migrate
+    says '2 tenants: 0 migrated, 2 already current'
+    same "$(sql controller.db 'SELECT count(*) FROM mtnt_run')" 2
+    # A new operation in one lane is no matter of the other.
+    lanes one/slow two three/slow four
+    ok pending
+    says '^ +4  four' '^lane slow' '^No migrations pending'
+    ok migrate --lane fast
+    says_not 'lane slow'
+    same "$(applied a)" "numbers:four numbers:two numbers/slow:one numbers/slow:three"
+}
+
+test_separate_sets() {
+    project
+    tenants a
+    lanes one two/slow
+    ok migrate --lane fast
+    same "$(applied a)" "numbers:one"
+    exits 3 status --exit-code
+    says 'chain numbers · lane fast, 1 operation, newest 1 one' '1 tenant: 1 current' \
+        'chain numbers · lane slow, 1 operation, newest 2 two' '1 tenant: 0 current, 1 pending'
+    ok status --exit-code --lane fast
+    exits 3 status --exit-code --lane slow
+    ok executed
+    says 'lane fast' '1  one' 'lane slow' 'No migrations were executed'
+    # A late operation is out of order within its own lane only.
+    ok migrate
+    lanes one two/slow
+    cat >>chain.yaml <<'END'
+  - {name: late, order: 5, tables: {create: ["t_late(x INTEGER)"]}}
+  - {name: six, order: 6, lane: slow, tables: {create: ["t_six(x INTEGER)"]}}
+END
+    ok migrate
+    sed -i 's/order: 5/order: 3, lane: slow/' chain.yaml
+    exits 1 migrate
+    says 'late. of chain numbers was applied in lane .fast., and the chain now has it in lane .slow.'
+}
+
+# What fails in slow leaves what fast has done; it is said, and the next run goes on there.
+test_one_fails() {
+    project
+    tenants a b
+    lanes one two/slow
+    sql models/a.db 'CREATE TABLE t_two(other TEXT)'
+    exits 1 migrate
+    says '2 tenants: 2 migrated, 0 already current, 0 failed' '2 tenants: 1 migrated, 0 already current, 1 failed \(1 rolled back\)' \
+        'table t_two already exists'
+    same "$(applied a)" "numbers:one"
+    same "$(applied b)" "numbers:one numbers/slow:two"
+    ok status --lane fast --exit-code
+    exits 3 status --lane slow --exit-code
+    says '1 failed' 't_two already exists'
+    sql models/a.db 'DROP TABLE t_two'
+    ok migrate
+    says '2 tenants: 0 migrated, 2 already current' '2 tenants: 1 migrated, 1 already current'
+    same "$(applied a)" "$(applied b)"
+}
+
+# A tenant's slow lane waits for its fast one, other tenants' do not.
+test_held_back() {
+    project
+    tenants a b
+    lanes one two/slow
+    sql models/a.db 'CREATE TABLE t_one(other TEXT)'
+    exits 1 migrate
+    says '1 failed \(1 rolled back\), 0 untouched' '2 tenants: 1 migrated, 0 already current, 0 failed, 1 untouched \(1 waits for another lane\)'
+    complains 'tenant a: lane `slow` runs when lane `fast` is complete, and it is not: +mtnt-model migrate --lane fast --tenant a'
+    same "$(applied b)" "numbers:one numbers/slow:two"
+    # --on-error stop ends it before the next lane.
+    exits 1 migrate --on-error stop --tenant a
+    says_not 'lane slow'
+    sql models/a.db 'DROP TABLE t_one'
+    exits 1 migrate --lane slow
+    says '1 untouched \(1 waits for another lane\)'
+    ok migrate
+    same "$(applied a)" "$(applied b)"
+    # Back it goes the other way round.
+    exits 1 rewind --lane fast --yes
+    complains 'tenant a: lane `slow` is taken back before lane `fast`'
+    says '2 untouched \(2 wait for another lane\)'
+    same "$(applied a)" "numbers:one numbers/slow:two"
+    ok rewind --yes
+    same "$(applied a)" ""
+    same "$(tables_of b)" ""
+    # Beside: it does not depend on what is before it.
+    printf 'lanes: [{name: fast}, {name: slow, beside: true}]\n' >>chain.yaml
+    ok migrate --lane slow
+    same "$(applied a)" "numbers/slow:two"
+    ok migrate
+    ok rewind --lane fast --yes
+    same "$(applied a)" "numbers/slow:two"
+}
+
+# What is applied stays in its lane: no operation runs twice because the file says another lane.
+test_moved() {
+    project
+    tenants a b
+    lanes one two/slow
+    cat >>chain.yaml <<'END'
+  - name: said
+    lane: slow
+    sql: {controller: {up: "INSERT INTO said VALUES(:'tenant')", down: "DELETE FROM said WHERE id = :'tenant'"}}
+END
+    ok status
+    sql controller.db 'CREATE TABLE said(id TEXT)'
+    ok migrate --tenant a --lane fast
+    ok migrate --tenant a --lane slow
+    before=$(fingerprint models/a.db)
+    lanes one two
+    exits 1 migrate --tenant a
+    says 'tenant a: operation 2 `two` of chain numbers was applied in lane `slow`, and the chain now has it in lane `fast`'
+    lanes one/slow two/slow
+    exits 1 migrate --tenant a
+    says 'operation 1 `one` of chain numbers was applied in lane `fast`, and the chain now has it in lane `slow`'
+    # A lane that was renamed is another one.
+    lanes one two/later
+    printf 'lanes: [{name: fast}, {name: later}]\n' >>chain.yaml
+    exits 1 migrate --tenant a
+    says 'operation 2 `two` of chain numbers was applied in lane `slow`, and the chain now has it in lane `later`'
+    # One that only the controller records.
+    lanes one two/slow
+    cat >>chain.yaml <<'END'
+  - name: said
+    sql: {controller: {up: "INSERT INTO said VALUES(:'tenant')", down: "DELETE FROM said WHERE id = :'tenant'"}}
+END
+    exits 1 migrate --tenant a --lane fast
+    says 'operation 3 `said` of chain numbers was applied in lane `slow`, and the chain now has it in lane `fast`'
+    same "$(sql controller.db 'SELECT count(*) FROM said')" 1
+    same "$(fingerprint models/a.db)" "$before"
+    # Where nothing is applied yet it may be anywhere.
+    ok migrate --tenant b --lane fast
+    same "$(applied b)" "numbers:one numbers:said"
+}
+
+test_to_and_back() {
+    project
+    tenants a
+    lanes one two three/slow four five/slow
+    ok migrate --to two
+    says_not 'lane slow'
+    same "$(applied a)" "numbers:one numbers:two"
+    ok migrate --to three
+    same "$(applied a)" "numbers:four numbers:one numbers:two numbers/slow:three"
+    ok migrate
+    # What comes after it by order goes, in every lane, and nothing else.
+    ok rewind --to four
+    same "$(applied a)" "numbers:four numbers:one numbers:two numbers/slow:three"
+    ok rewind --to two
+    same "$(applied a)" "numbers:one numbers:two"
+    ok migrate
+    exits 64 rewind --steps 1
+    complains 'the chain numbers has lanes: say with --lane which of them is meant \(slow, fast\)'
+    ok rewind --steps 1 --lane slow
+    ok undo --lane slow
+    same "$(applied a)" "numbers:four numbers:one numbers:two"
+    ok --lane slow 'do'
+    same "$(applied a)" "numbers:four numbers:one numbers:two numbers/slow:three"
+    ok reset --yes
+    same "$(applied a)" "numbers:four numbers:one numbers:two numbers/slow:five numbers/slow:three"
+}
+
+# E4: each lane has its own times, 0 switches off, and what a caller says comes first.
+test_timeouts() {
+    project
+    tenants a
+    cat >chain.yaml <<'END'
+chain: numbers
+lanes:
+  - {name: fast, operation_timeout: 300ms}
+  - {name: slow}
+operations:
+  - name: one
+    exec: {command: [sleep, "1"], undo: ["true"]}
+  - name: two
+    lane: slow
+    exec: {command: [sleep, "1"], undo: ["true"]}
+END
+    exits 1 migrate --lane fast
+    says '✗ a +failed at 1 one'
+    ok migrate --operation-timeout 0
+    # The slow one has no such limit of its own, and gets the caller's.
+    ok rewind --yes --lane slow
+    exits 1 migrate --operation-timeout 300ms
+    says 'failed at 2 two'
+    ok migrate
+    # The lane's own deadline, and none.
+    sed -i 's/operation_timeout: 300ms/operation_timeout: 0, deadline: 300ms/' chain.yaml
+    ok rewind --yes
+    exits 1 migrate --lane fast
+    ok migrate --lane fast --deadline 0
+}
+
+# E1: environments merge by number; only those that are asked for run, and the others stay known.
+test_environments() {
+    project
+    tenants a
+    for at in base/1_one trial/2_two base/3_three; do
+        mkdir -p "$at"
+        echo "CREATE TABLE t_${at#*_}(x INTEGER);" >"$at/model.up.sql"
+        echo "DROP TABLE t_${at#*_};" >"$at/model.down.sql"
+    done
+    cat >chain.yaml <<'END'
+chain: numbers
+migrations:
+  - {dir: base, format: native, environment: base}
+  - {dir: trial, format: native, environment: trial, lane: slow}
+  - {dir: gone, format: native, environment: gone}
+END
+    exits 64 migrate --environment prod
+    complains '--environment: the chain numbers has no environment .prod.'
+    ok migrate --environment base
+    same "$(tables_of a)" "t_one t_three"
+    ok status --exit-code --environment base
+    exits 3 status --exit-code
+    MTNT_ENVIRONMENT=base,trial ok migrate
+    same "$(tables_of a)" "t_one t_three t_two"
+    # The others are known, and not run.
+    mkdir base/4_four
+    echo "CREATE TABLE t_four(x INTEGER);" >base/4_four/model.up.sql
+    ok migrate --environment base
+    ok migrate --environment gone
+    says '0 migrated, 1 already current'
+    same "$(tables_of a)" "t_four t_one t_three t_two"
+}
+
+test_json() {
+    project
+    tenants a b
+    lanes one two/slow
+    ok migrate --format json
+    json '.exit == 0 and (.lanes | keys == ["fast", "slow"]) and .lanes.fast.migrated == 2 and .lanes.slow.lane == "slow"'
+    ok status --format json
+    json '.lanes.slow.summary.current == 2 and .lanes.fast.tenants[0].version == 1 and .exit == 0'
+    ok pending --format jsonl
+    json -s 'map(.event) == ["lane", "tenant", "tenant", "summary", "lane", "tenant", "tenant", "summary"]'
+    ok reset --yes --format json
+    json '.exit == 0 and .rewind.lanes.slow.migrated == 2 and .migrate.lanes.fast.migrated == 2'
+    sql models/a.db 'DROP TABLE t_one'
+    exits 1 rewind --yes --format json --tenant a
+    json '.exit == 1 and .lanes.slow.migrated == 1 and .lanes.fast.failed == 1'
+    exits 64 rewind --format json
+    [ "$out" = "" ] || json '.exit == 64'
+}
+
+test_usage() {
+    project
+    tenants a
+    lanes one two/slow
+    exits 64 migrate --lane slwo
+    complains '--lane: the chain numbers has no lane slwo; did you mean slow\?'
+    exits 64 migrate --lane fast --to two
+    complains '--to: operation two is in lane slow, which --lane does not name'
+    exits 64 resolve --tenant a --as retry
+    complains 'say with --lane which of them is meant'
+    exits 64 migrate --steps 1
+    exits 64 validate --lane fast
+    complains 'validate does not take --lane'
+    # A chain without lanes has one.
+    chain 1
+    ok migrate --lane fast
+    exits 64 migrate --lane slow
+    complains 'the chain numbers has no lane slow'
+}
+
+cli_main "$@"
