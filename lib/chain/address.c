@@ -63,7 +63,8 @@ static int absolute_sqlite(const char *path, const char *folder, char **ret_dsn,
     char *absolute = mtnt__address_path(folder, path), *text;
     mtnt__buffer dsn = {0};
 
-    mtnt__buffer_add_format(&dsn, "sqlite:%s", absolute ? absolute : "");
+    mtnt__buffer_add_text(&dsn, "sqlite:");
+    mtnt__buffer_add_text(&dsn, absolute ? absolute : "");
     text = absolute ? mtnt__buffer_take(&dsn) : NULL;
     mtnt__buffer_release(&dsn);
     free(absolute);

@@ -11,6 +11,12 @@
 
 /* SHA-256 of the parts, each preceded by its length, so that no two lists of parts hash alike. Parts end with NULL. */
 int mtnt__checksum(char ret_hex[MTNT__CHECKSUM_SIZE], const char *const *parts, mtnt_error *err);
+/* The same many times, for one thread: to find SHA-256 takes libcrypto as long as to work it out. NOMEM. */
+typedef struct mtnt__hasher mtnt__hasher;
+int mtnt__hasher_new(mtnt__hasher **ret_hasher, mtnt_error *err);
+void mtnt__hasher_free(mtnt__hasher *hasher);
+int mtnt__hasher_sum(mtnt__hasher *hasher, char ret_hex[MTNT__CHECKSUM_SIZE], const char *const *parts,
+                     mtnt_error *err);
 
 typedef struct mtnt__chain_entry {
     char *name;

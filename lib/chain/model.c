@@ -162,7 +162,7 @@ static bool model_fill(mtnt_model *model, const mtnt_model_options *options)
 }
 
 /* `shown` is cut at its size: the server and database of a long URI come from the URI itself. */
-static int postgres_key(mtnt_model *model, mtnt_error *err)
+static int postgres_key(mtnt_model *model, mtnt__hasher *hasher, mtnt_error *err)
 {
     bool cut = strlen(model->shown) + 8 > sizeof(model->shown);
     char *server = cut ? mtnt__dsn_server(model->dsn) : NULL;
@@ -175,39 +175,51 @@ static int postgres_key(mtnt_model *model, mtnt_error *err)
     if (cut && (!server || !database))
         rc = out_of_memory(err);
     else
-        rc = mtnt__checksum(model->key, parts, err);
+        rc = mtnt__hasher_sum(hasher, model->key, parts, err);
     free(server);
     free(database);
     return rc;
 }
 
-static int model_key(mtnt_model *model, mtnt_error *err)
+static int model_key(mtnt_model *model, mtnt__hasher *hasher, mtnt_error *err)
 {
     const char *parts[] = {"sqlite", model->dsn, NULL};
 
-    return model->backend == MTNT_SQLITE ? mtnt__checksum(model->key, parts, err) : postgres_key(model, err);
+    return model->backend == MTNT_SQLITE ? mtnt__hasher_sum(hasher, model->key, parts, err)
+                                         : postgres_key(model, hasher, err);
 }
 
-int mtnt_model_new(mtnt_model **ret_model, const mtnt_model_options *options, mtnt_error *err)
+static mtnt_backend backend_of(const char *dsn)
 {
-    mtnt_backend backend;
-    mtnt_model *model;
-    int rc = mtnt__model_check(options, &backend, err);
+    return strncmp(dsn, "sqlite:", sizeof("sqlite:") - 1) == 0 ? MTNT_SQLITE : MTNT_POSTGRES;
+}
 
-    if (rc)
-        return rc;
-    model = calloc(1, sizeof(*model));
+int mtnt__model_make(mtnt_model **ret_model, const mtnt_model_options *options, mtnt__hasher *hasher, mtnt_error *err)
+{
+    mtnt_model *model = calloc(1, sizeof(*model));
+    int rc;
+
     if (!model)
         return out_of_memory(err);
-    model->backend = backend;
-    if (!model_fill(model, options))
-        rc = out_of_memory(err);
-    if (rc == 0)
-        rc = model_key(model, err);
+    model->backend = backend_of(options->dsn);
+    rc = model_fill(model, options) ? model_key(model, hasher, err) : out_of_memory(err);
     if (rc == 0)
         *ret_model = model;
     else
         mtnt_model_free(model);
+    return rc;
+}
+
+int mtnt_model_new(mtnt_model **ret_model, const mtnt_model_options *options, mtnt_error *err)
+{
+    mtnt__hasher *hasher = NULL;
+    int rc = mtnt__model_check(options, NULL, err);
+
+    if (rc == 0)
+        rc = mtnt__hasher_new(&hasher, err);
+    if (rc == 0)
+        rc = mtnt__model_make(ret_model, options, hasher, err);
+    mtnt__hasher_free(hasher);
     return rc;
 }
 

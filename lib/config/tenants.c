@@ -1,12 +1,12 @@
+#include "mtnt/tenants.h"
+
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
-#include "chain/address.h"
-#include "chain/id_set.h"
-#include "chain/model.h"
-#include "chain/names.h"
+#include "base/files.h"
 #include "config/formats.h"
-#include "mtnt/tenants.h"
+#include "config/tenants_list.h"
 
 /* ---- the format ---- */
 
@@ -70,195 +70,6 @@ static const mtnt__yaml_kind tenants_kinds[] = {
 };
 const mtnt__yaml_format mtnt__tenants_format = {"tenants file", &tenants_schema, tenants_kinds};
 
-/* ---- the list ---- */
-
-typedef struct list {
-    tenants_file *file;
-    const mtnt__yaml_text *default_model; /* NULL = none */
-    char *path, *folder;                  /* of the tenants file; the folder is absolute */
-    uint32_t next;
-} list;
-
-/* A tenant as mtnt_model_new takes it. Zero it before use. */
-typedef struct description {
-    mtnt_model_options options;
-    char *dsn, *description;
-    const char **labels, **vars;
-} description;
-
-static int out_of_memory(mtnt_error *err)
-{
-    return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
-}
-
-static void description_release(description *described)
-{
-    free(described->dsn);
-    free(described->description);
-    free(described->labels);
-    free(described->vars);
-}
-
-static int describe_address(const list *l, const tenant *said, description *described, mtnt_error *err)
-{
-    const mtnt__yaml_text *address = said->model.text ? &said->model : l->default_model;
-    int rc;
-
-    if (!address)
-        return mtnt__yaml_refuse(err, l->path, said->id.at,
-                                 "tenant `%s` has no `model`, and there is no `model` under `defaults`", said->id.text);
-    if ((rc = mtnt__address_check_template(address->text, err)) ||
-        (rc = mtnt__address_expand(address->text, said->id.text, l->folder, &described->dsn, err))) {
-        mtnt_error_wrap(err, "tenant `%s`", said->id.text);
-        address = said->model.text ? address : &said->id;
-        mtnt_error_at(err, l->path, address->at.line, address->at.column);
-    }
-    return rc;
-}
-
-static int describe(const list *l, const tenant *said, description *described, mtnt_error *err)
-{
-    int rc;
-
-    if ((rc = describe_address(l, said, described, err)) ||
-        (rc = mtnt__yaml_texts_list(&said->labels, &described->labels, err)) ||
-        (rc = mtnt__yaml_texts_list(&said->vars, &described->vars, err)))
-        return rc;
-    if (said->description.text && !(described->description = mtnt__address_path(l->folder, said->description.text)))
-        return out_of_memory(err);
-    described->options = (mtnt_model_options){
-        .version = MTNT_MODEL_OPTIONS_VERSION,
-        .id = said->id.text,
-        .dsn = described->dsn,
-        .schema = said->schema.text,
-        .description = described->description,
-        .labels = described->labels,
-        .vars = described->vars,
-        .file = l->path,
-        .line = said->at.line,
-    };
-    return 0;
-}
-
-static int same_id(void *data, uint32_t where, const char *id, bool *ret_same, mtnt_error *err)
-{
-    const list *l = data;
-
-    (void)err;
-    *ret_same = strcmp(l->file->tenants.items[where].id.text, id) == 0;
-    return 0;
-}
-
-static int check_tenant(const list *l, mtnt__id_set *ids, uint32_t index, mtnt_error *err)
-{
-    const tenant *said = &l->file->tenants.items[index];
-    description described = {0};
-    uint32_t first = 0;
-    int rc = mtnt__name_check("tenant id", said->id.text, MTNT__NAME_MAXIMUM, err);
-
-    if (rc) {
-        mtnt_error_at(err, l->path, said->id.at.line, said->id.at.column);
-        return rc;
-    }
-    rc = mtnt__id_set_add(ids, said->id.text, index, &first, err);
-    if (rc == MTNT_E_EXISTS)
-        rc = mtnt__yaml_refuse(err, l->path, said->id.at, "tenant `%s` is listed twice; the first is in line %u",
-                               said->id.text, l->file->tenants.items[first].at.line);
-    if (rc == 0)
-        rc = describe(l, said, &described, err);
-    if (rc == 0)
-        rc = mtnt__model_check(&described.options, NULL, err);
-    description_release(&described);
-    return rc;
-}
-
-/* The default address by itself, so that a mistake in it is told at its own line and not at the first
- * tenant's. */
-static int check_default(const list *l, mtnt_error *err)
-{
-    char *dsn = NULL;
-    int rc;
-
-    if (!l->default_model)
-        return 0;
-    if ((rc = mtnt__address_check_template(l->default_model->text, err)) ||
-        (rc = mtnt__address_expand(l->default_model->text, "id", l->folder, &dsn, err))) {
-        mtnt_error_wrap(err, "the `model` under `defaults`");
-        mtnt_error_at(err, l->path, l->default_model->at.line, l->default_model->at.column);
-    }
-    free(dsn);
-    return rc;
-}
-
-static int check_list(list *l, mtnt_error *err)
-{
-    mtnt__id_set ids = {.same = same_id, .data = l};
-    int rc = check_default(l, err);
-
-    for (uint32_t i = 0; rc == 0 && i < l->file->tenants.count; i++)
-        rc = check_tenant(l, &ids, i, err);
-    mtnt__id_set_release(&ids);
-    return rc;
-}
-
-static int list_next(void *data, mtnt_model **ret_model, mtnt_error *err)
-{
-    description described = {0};
-    list *l = data;
-    int rc;
-
-    if (l->next >= l->file->tenants.count) {
-        *ret_model = NULL;
-        return 0;
-    }
-    rc = describe(l, &l->file->tenants.items[l->next], &described, err);
-    if (rc == 0)
-        rc = mtnt_model_new(ret_model, &described.options, err);
-    if (rc == 0)
-        l->next++;
-    description_release(&described);
-    return rc;
-}
-
-static int64_t list_total(void *data)
-{
-    const list *l = data;
-
-    return l->file->tenants.count;
-}
-
-static void list_close(void *data)
-{
-    list *l = data;
-
-    mtnt__yaml_free(&mtnt__tenants_format, l->file);
-    free(l->path);
-    free(l->folder);
-    free(l);
-}
-
-/* Takes *file over (NULL afterwards) when it succeeds. */
-static int make_list(mtnt_tenant_source *ret_source, tenants_file **file, const char *path, mtnt_error *err)
-{
-    list *l = calloc(1, sizeof(*l));
-    int rc;
-
-    if (!l || !(l->path = strdup(path))) {
-        free(l);
-        return out_of_memory(err);
-    }
-    l->file = *file;
-    l->default_model = l->file->defaults && l->file->defaults->model.text ? &l->file->defaults->model : NULL;
-    if ((rc = mtnt__address_folder(path, &l->folder, err)) || (rc = check_list(l, err))) {
-        l->file = NULL;
-        list_close(l);
-        return rc;
-    }
-    *file = NULL;
-    *ret_source = (mtnt_tenant_source){list_next, list_total, list_close, l};
-    return 0;
-}
-
 /* ---- the file ---- */
 
 static int make_source(mtnt_tenant_source *ret_source, const tenants_file *file, const char *path,
@@ -295,27 +106,54 @@ static int make_source(mtnt_tenant_source *ret_source, const tenants_file *file,
     return rc;
 }
 
-int mtnt_tenants_load(mtnt_tenant_source *ret_source, const char *path, const char *text, mtnt_controller *controller,
-                      mtnt_error *err)
+/* A file without a list, or with a list and more. */
+static int load_source(mtnt_tenant_source *ret_source, const char *path, const char *text, mtnt_controller *controller,
+                       mtnt_error *err)
 {
     const mtnt__yaml_format *format = &mtnt__tenants_format;
-    tenants_file *file;
+    const tenants_file *file;
     void *said = NULL;
-    int rc;
+    int rc = text ? mtnt__yaml_load(format, path, text, strlen(text), &said, err)
+                  : mtnt__yaml_load_file(format, path, &said, err);
 
-    if (!text && strcmp(path, "-") == 0)
-        return mtnt_error_set(err, MTNT_E_INVALID, "standard input is the caller's: its text was not passed");
-    rc = text ? mtnt__yaml_load(format, path, text, strlen(text), &said, err)
-              : mtnt__yaml_load_file(format, path, &said, err);
     if (rc)
         return rc;
     file = said;
     if (file->source)
         rc = make_source(ret_source, file, path, controller, err);
-    else if (file->tenants.at.line)
-        rc = make_list(ret_source, &file, path, err);
     else
         rc = mtnt__yaml_refuse(err, path, file->at, "there are neither `tenants` nor a `source` of them");
-    mtnt__yaml_free(format, file);
+    mtnt__yaml_free(format, said);
+    return rc;
+}
+
+/* What cannot be read a second time, a pipe: its text. Otherwise, and where nothing is there, NULL. */
+static int read_once(const char *path, char **ret_text, mtnt_error *err)
+{
+    struct stat status;
+    size_t length = 0;
+
+    if (stat(path, &status) != 0 || S_ISREG(status.st_mode))
+        return 0;
+    return mtnt__file_read(path, ret_text, &length, err);
+}
+
+int mtnt_tenants_load(mtnt_tenant_source *ret_source, const char *path, const char *text, mtnt_controller *controller,
+                      mtnt_error *err)
+{
+    char *read_text = NULL;
+    bool list = false;
+    int rc;
+
+    if (!text && strcmp(path, "-") == 0)
+        return mtnt_error_set(err, MTNT_E_INVALID, "standard input is the caller's: its text was not passed");
+    rc = text ? 0 : read_once(path, &read_text, err);
+    if (read_text)
+        text = read_text;
+    if (rc == 0)
+        rc = mtnt__tenants_list(ret_source, &list, path, text, err);
+    if (rc == 0 && !list)
+        rc = load_source(ret_source, path, text, controller, err);
+    free(read_text);
     return rc;
 }

@@ -273,7 +273,7 @@ static int check_scalar(const checker *c, const cyaml_schema_value_t *schema, ui
 
 static int check_list(checker *c, const cyaml_schema_value_t *schema, uint32_t node, step *value)
 {
-    size_t entry = 0;
+    size_t entry = node > 0 && node == c->nodes->list ? c->nodes->given : 0;
     int rc;
 
     for (uint32_t at = node + 1; at < node_at(c, node)->next; at = node_at(c, at)->next) {

@@ -1,8 +1,10 @@
 #include "config/yaml_nodes.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <yaml.h>
 
 /* Where a line begins in the text; lines are asked for in rising order. */
@@ -26,6 +28,8 @@ typedef struct reader {
     anchor *anchors; /* of nodes that have ended, in that order: an alias means the latest of its name */
     size_t anchor_count, anchor_size;
     size_t documents;
+    mtnt__yaml_stream *stream; /* NULL = all of it is kept */
+    size_t list_texts;         /* bytes of texts that came before the streamed list's entries */
 } reader;
 
 static int out_of_memory(mtnt_error *err)
@@ -148,7 +152,7 @@ static int read_scalar(reader *r, const yaml_event_t *event, mtnt_error *err)
         place_block_scalar(r, event, node);
     else if (!node->plain)
         node->column++;
-    node->cut = length > MTNT__YAML_KEPT;
+    node->cut = !r->nodes->whole && length > MTNT__YAML_KEPT;
     node->text = (uint32_t)r->nodes->texts.length;
     mtnt__buffer_add(&r->nodes->texts, value, node->cut ? MTNT__YAML_KEPT : length);
     mtnt__buffer_add(&r->nodes->texts, "", 1);
@@ -266,6 +270,73 @@ static int refuse_unreadable(const yaml_parser_t *parser, const char *text, size
     return MTNT_E_CONFIG;
 }
 
+/* ---- a list entry by entry ---- */
+
+/* The list that begins with `node` is the value of that key at the top. */
+static bool is_streamed(const mtnt__yaml_nodes *nodes, uint32_t node, const char *name)
+{
+    for (uint32_t key = 1; key + 1 <= node; key = nodes->nodes[nodes->nodes[key].next].next) {
+        if (nodes->nodes[key].next == node)
+            return nodes->nodes[key].kind == MTNT__YAML_SCALAR && strcmp(mtnt__yaml_node_text(nodes, key), name) == 0;
+    }
+    return false;
+}
+
+static int give_entry(reader *r, mtnt_error *err)
+{
+    mtnt__yaml_nodes *nodes = r->nodes;
+    uint32_t entry = nodes->list + 1;
+    int rc;
+
+    nodes->nodes[0].next = nodes->nodes[nodes->list].next = nodes->count;
+    rc = r->stream->each(r->stream->data, nodes, entry, err);
+    nodes->count = entry;
+    nodes->texts.length = r->list_texts;
+    nodes->given++;
+    return rc;
+}
+
+/* After each event. */
+static int stream_event(reader *r, const yaml_event_t *event, mtnt_error *err)
+{
+    mtnt__yaml_nodes *nodes = r->nodes;
+
+    if (event->type == YAML_SEQUENCE_START_EVENT && r->depth == 2 && nodes->nodes[0].kind == MTNT__YAML_MAPPING &&
+        is_streamed(nodes, r->open[1], r->stream->list)) {
+        nodes->list = r->open[1];
+        nodes->given = 0;
+        r->list_texts = nodes->texts.length;
+        return 0;
+    }
+    if (r->depth == 2 && nodes->list > 0 && r->open[1] == nodes->list && nodes->count > nodes->list + 1)
+        return give_entry(r, err);
+    return 0;
+}
+
+static bool has_anchor(const yaml_event_t *event)
+{
+    switch (event->type) {
+    case YAML_SCALAR_EVENT: return event->data.scalar.anchor != NULL;
+    case YAML_MAPPING_START_EVENT: return event->data.mapping_start.anchor != NULL;
+    case YAML_SEQUENCE_START_EVENT: return event->data.sequence_start.anchor != NULL;
+    default: return false;
+    }
+}
+
+/* ---- the document ---- */
+
+static int take_event(reader *r, const yaml_event_t *event, mtnt_error *err)
+{
+    int rc;
+
+    if (r->stream && has_anchor(event)) {
+        r->stream->needs_whole = true;
+        return 0;
+    }
+    rc = read_event(r, event, err);
+    return rc == 0 && r->stream ? stream_event(r, event, err) : rc;
+}
+
 static int read_events(reader *r, yaml_parser_t *parser, mtnt_error *err)
 {
     bool ended = false;
@@ -274,10 +345,14 @@ static int read_events(reader *r, yaml_parser_t *parser, mtnt_error *err)
     while (rc == 0 && !ended) {
         yaml_event_t event;
 
-        if (!yaml_parser_parse(parser, &event))
-            return refuse_unreadable(parser, r->lines.text, r->lines.length, err);
-        rc = read_event(r, &event, err);
-        ended = event.type == YAML_STREAM_END_EVENT;
+        if (!yaml_parser_parse(parser, &event)) {
+            if (!r->stream || r->stream->text)
+                return refuse_unreadable(parser, r->lines.text, r->lines.length, err);
+            r->stream->needs_whole = true;
+            return 0;
+        }
+        rc = take_event(r, &event, err);
+        ended = event.type == YAML_STREAM_END_EVENT || (r->stream && r->stream->needs_whole);
         yaml_event_delete(&event);
     }
     return rc;
@@ -292,22 +367,57 @@ static void reader_release(reader *r)
         free(r->open_anchors[i]);
 }
 
+static int read_document(reader *r, yaml_parser_t *parser, mtnt_error *err)
+{
+    const mtnt__yaml_nodes *nodes = r->nodes;
+    int rc;
+
+    yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING);
+    rc = read_events(r, parser, err);
+    if (rc == 0 && !(r->stream && r->stream->needs_whole) && (nodes->count == 0 || mtnt__yaml_node_is_null(nodes, 0)))
+        rc = mtnt_error_set(err, MTNT_E_CONFIG, "the file is empty");
+    reader_release(r);
+    yaml_parser_delete(parser);
+    return rc;
+}
+
 int mtnt__yaml_nodes_parse(mtnt__yaml_nodes *nodes, const char *text, size_t length, mtnt_error *err)
 {
     reader r = {.nodes = nodes, .lines = {text, length, 0, 0}};
     yaml_parser_t parser;
-    int rc;
 
     if (!yaml_parser_initialize(&parser))
         return out_of_memory(err);
-    yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);
-    rc = read_events(&r, &parser, err);
-    if (rc == 0 && (nodes->count == 0 || mtnt__yaml_node_is_null(nodes, 0)))
-        rc = mtnt_error_set(err, MTNT_E_CONFIG, "the file is empty");
-    reader_release(&r);
-    yaml_parser_delete(&parser);
-    return rc;
+    return read_document(&r, &parser, err);
+}
+
+/* libyaml's way to ask for more: 0 = it could not be read. */
+static int read_file(void *data, unsigned char *bytes, size_t size, size_t *ret_got)
+{
+    const mtnt__yaml_stream *stream = data;
+    ssize_t got;
+
+    do
+        got = read(stream->file, bytes, size);
+    while (got < 0 && errno == EINTR);
+    *ret_got = got > 0 ? (size_t)got : 0;
+    return got >= 0;
+}
+
+int mtnt__yaml_nodes_stream(mtnt__yaml_nodes *nodes, mtnt__yaml_stream *stream, mtnt_error *err)
+{
+    reader r = {.nodes = nodes, .lines = {stream->text ? stream->text : "", stream->length, 0, 0}, .stream = stream};
+    yaml_parser_t parser;
+
+    if (!yaml_parser_initialize(&parser))
+        return out_of_memory(err);
+    nodes->whole = true;
+    if (stream->text)
+        yaml_parser_set_input_string(&parser, (const unsigned char *)stream->text, stream->length);
+    else
+        yaml_parser_set_input(&parser, read_file, stream);
+    return read_document(&r, &parser, err);
 }
 
 void mtnt__yaml_nodes_release(mtnt__yaml_nodes *nodes)

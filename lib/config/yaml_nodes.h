@@ -28,7 +28,10 @@ typedef struct mtnt__yaml_node {
 typedef struct mtnt__yaml_nodes {
     mtnt__yaml_node *nodes; /* the first is the document's value */
     uint32_t count, size;
-    mtnt__buffer texts; /* of scalars, each with a NUL, cut to MTNT__YAML_KEPT bytes */
+    mtnt__buffer texts; /* of scalars, each with a NUL, cut to MTNT__YAML_KEPT bytes unless they are kept whole */
+    bool whole;
+    uint32_t list; /* whose entries are given one at a time, as mtnt__yaml_nodes_stream does; 0 = none */
+    size_t given;  /* entries of it that were there before */
 } mtnt__yaml_nodes;
 
 #define MTNT__YAML_KEPT 80
@@ -38,6 +41,22 @@ typedef struct mtnt__yaml_nodes {
  * documents, is nested too deeply, or has aliases to nothing; NOMEM. Release it in any case. */
 int mtnt__yaml_nodes_parse(mtnt__yaml_nodes *nodes, const char *text, size_t length, mtnt_error *err);
 void mtnt__yaml_nodes_release(mtnt__yaml_nodes *nodes);
+
+/* Of a document of which one list is long: its entries are forgotten as soon as they have been looked at. */
+typedef struct mtnt__yaml_stream {
+    const char *list; /* the key at the top */
+    /* The document as far as it has come, with one entry (*entry is its node) in the list. */
+    int (*each)(void *data, const mtnt__yaml_nodes *nodes, uint32_t entry, mtnt_error *err);
+    void *data;
+    const char *text; /* NULL: from `file`, a descriptor that stands at the beginning */
+    size_t length;
+    int file;
+    /* Set where it stopped: it has anchors, whose values are needed later, or (`file` only) is no YAML, and to say so well takes the whole text. */
+    bool needs_whole;
+} mtnt__yaml_stream;
+/* As mtnt__yaml_nodes_parse, a byte order mark apart; texts are kept whole, and what is left of the list in the end is its place. Also what `each`
+ * returns, and IO. 0 with needs_whole: nothing is to be used, what `each` was given included. */
+int mtnt__yaml_nodes_stream(mtnt__yaml_nodes *nodes, mtnt__yaml_stream *stream, mtnt_error *err);
 
 /* The node that an alias stands for; any other is itself. */
 uint32_t mtnt__yaml_node_real(const mtnt__yaml_nodes *nodes, uint32_t index);

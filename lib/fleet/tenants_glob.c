@@ -1,34 +1,23 @@
+#include <dirent.h>
 #include <errno.h>
+#include <fnmatch.h>
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/sorter.h"
 #include "base/text.h"
 #include "chain/address.h"
-#include "chain/id_set.h"
 #include "chain/model.h"
-#include "mtnt/tenants.h"
+#include "fleet/tenants.h"
 
-typedef struct files {
-    glob_t found;
-    char **paths; /* of the models among them, sorted; they belong to `found` */
-    size_t count, next;
-} files;
+/* The folders are few and are held; the files in them are sorted and written down as they are found. */
 
 static int out_of_memory(mtnt_error *err)
 {
     return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
-}
-
-static void files_close(void *data)
-{
-    files *f = data;
-
-    globfree(&f->found);
-    free(f->paths);
-    free(f);
 }
 
 static bool ends_with(const char *text, const char *end)
@@ -39,12 +28,14 @@ static bool ends_with(const char *text, const char *end)
 }
 
 /* Folders, what SQLite keeps beside a database, and models under a provisional name are no models. */
-static bool is_model(const char *path)
+static bool is_model(const char *path, unsigned char type)
 {
     struct stat status;
 
-    return !ends_with(path, "-wal") && !ends_with(path, "-shm") && !ends_with(path, "-journal") &&
-           !strstr(path, ".mtnt-new-") && !(stat(path, &status) == 0 && S_ISDIR(status.st_mode));
+    if (ends_with(path, "-wal") || ends_with(path, "-shm") || ends_with(path, "-journal") ||
+        strstr(path, ".mtnt-new-") || type == DT_DIR)
+        return false;
+    return (type != DT_LNK && type != DT_UNKNOWN) || !(stat(path, &status) == 0 && S_ISDIR(status.st_mode));
 }
 
 /* "acme" for "…/acme.db": *ret_id to be freed. */
@@ -106,141 +97,133 @@ static int refuse_search(const char *pattern, int number, mtnt_error *err)
                                strerror_r(number, reason, sizeof(reason)));
 }
 
-static int search(files *f, const char *pattern, mtnt_error *err)
+/* The next entry of the folder; *ret_entry = NULL at the end. */
+static int read_entry(DIR *folder, const char *path, struct dirent **ret_entry, mtnt_error *err)
 {
-    switch (glob(pattern, GLOB_ERR | GLOB_NOSORT, NULL, &f->found)) {
-    case 0: return 0;
-    case GLOB_NOMATCH: return check_folder(pattern, err);
-    case GLOB_NOSPACE: return out_of_memory(err);
-    default: return refuse_search(pattern, errno, err);
-    }
+    errno = 0;
+    *ret_entry = readdir(folder);
+    return *ret_entry || errno == 0 ? 0 : refuse_search(path, errno, err);
 }
 
-static int by_name(const void *a, const void *b)
+static int add_file(mtnt__sorter *paths, mtnt__buffer *path, size_t folder_length, const struct dirent *entry,
+                    mtnt_error *err)
 {
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static int choose_models(files *f, mtnt_error *err)
-{
-    f->paths = calloc(f->found.gl_pathc + 1, sizeof(*f->paths));
-    if (!f->paths)
+    path->length = folder_length;
+    mtnt__buffer_add_text(path, "/");
+    mtnt__buffer_add_text(path, entry->d_name);
+    if (path->failed)
         return out_of_memory(err);
-    for (size_t i = 0; i < f->found.gl_pathc; i++) {
-        if (is_model(f->found.gl_pathv[i]))
-            f->paths[f->count++] = f->found.gl_pathv[i];
+    return is_model(path->bytes, entry->d_type) ? mtnt__sorter_add(paths, path->bytes, path->length + 1, err) : 0;
+}
+
+static int search_folder(mtnt__sorter *paths, const char *folder, const char *names, mtnt_error *err)
+{
+    DIR *opened = opendir(folder);
+    struct dirent *entry = NULL;
+    mtnt__buffer path = {0};
+    size_t length;
+    int rc = 0;
+
+    if (!opened)
+        return errno == ENOTDIR ? 0 : refuse_search(folder, errno, err);
+    mtnt__buffer_add_text(&path, strcmp(folder, "/") == 0 ? "" : folder);
+    length = path.length;
+    while (rc == 0 && (rc = read_entry(opened, folder, &entry, err)) == 0 && entry) {
+        if (fnmatch(names, entry->d_name, FNM_PERIOD) == 0)
+            rc = add_file(paths, &path, length, entry, err);
     }
-    qsort(f->paths, f->count, sizeof(*f->paths), by_name);
-    return 0;
+    mtnt__buffer_release(&path);
+    closedir(opened);
+    return rc;
+}
+
+/* `pattern` is absolute; it is cut at its last slash. */
+static int search(mtnt__sorter *paths, char *pattern, mtnt_error *err)
+{
+    char *names = strrchr(pattern, '/');
+    glob_t folders = {0};
+    int rc = 0;
+
+    *names++ = '\0';
+    switch (glob(*pattern ? pattern : "/", GLOB_ERR | GLOB_NOSORT | GLOB_ONLYDIR, NULL, &folders)) {
+    case 0: break;
+    case GLOB_NOMATCH:
+        names[-1] = '/';
+        rc = check_folder(pattern, err);
+        break;
+    case GLOB_NOSPACE: rc = out_of_memory(err); break;
+    default: rc = refuse_search(pattern, errno, err);
+    }
+    for (size_t i = 0; rc == 0 && i < folders.gl_pathc; i++)
+        rc = search_folder(paths, folders.gl_pathv[i], names, err);
+    globfree(&folders);
+    return rc;
 }
 
 /* ---- the source ---- */
 
-/* Makes the model, or only checks it when ret_model is NULL. */
-static int make_model(const char *path, const char *id, mtnt_model **ret_model, mtnt_error *err)
+static int add_tenant(mtnt__spool *spool, const char *path, mtnt_error *err)
 {
-    mtnt_model_options tenant = MTNT_MODEL_OPTIONS_INIT;
-    char *dsn = NULL;
-    int rc;
+    mtnt__spooled tenant = {.options = MTNT_MODEL_OPTIONS_INIT};
+    mtnt__buffer dsn = {0};
+    char *id = NULL;
+    int rc = id_of(path, &id, err);
 
-    mtnt__buffer text = {0};
-    mtnt__buffer_add_format(&text, "sqlite:%s", path);
-    dsn = mtnt__buffer_take(&text);
-    if (!dsn)
-        return out_of_memory(err);
-    tenant.id = id;
-    tenant.dsn = dsn;
-    rc = ret_model ? mtnt_model_new(ret_model, &tenant, err) : mtnt__model_check(&tenant, NULL, err);
     if (rc)
+        return rc;
+    mtnt__buffer_add_format(&dsn, "sqlite:%s", path);
+    tenant.options.id = id;
+    tenant.options.dsn = mtnt__buffer_text(&dsn);
+    rc = dsn.failed ? out_of_memory(err) : mtnt__model_check(&tenant.options, NULL, err);
+    if (rc && !dsn.failed)
         mtnt_error_wrap(err, "%s", path);
-    free(dsn);
-    return rc;
-}
-
-static int same_id(void *data, uint32_t where, const char *id, bool *ret_same, mtnt_error *err)
-{
-    const files *f = data;
-    char *other = NULL;
-    int rc = id_of(f->paths[where], &other, err);
-
     if (rc == 0)
-        *ret_same = strcmp(other, id) == 0;
-    free(other);
-    return rc;
-}
-
-static int check_model(files *f, mtnt__id_set *ids, uint32_t index, mtnt_error *err)
-{
-    uint32_t first = 0;
-    char *id = NULL;
-    int rc = id_of(f->paths[index], &id, err);
-
-    if (rc == 0)
-        rc = make_model(f->paths[index], id, NULL, err);
-    if (rc == 0)
-        rc = mtnt__id_set_add(ids, id, index, &first, err);
-    if (rc == MTNT_E_EXISTS)
-        rc = mtnt_error_set(err, MTNT_E_CONFIG,
-                            "%s and %s are both tenant `%s`, which is what their names have before the extension",
-                            f->paths[first], f->paths[index], id);
+        rc = mtnt__spool_add(spool, &tenant, err);
+    mtnt__buffer_release(&dsn);
     free(id);
     return rc;
 }
 
-static int check_models(files *f, mtnt_error *err)
+/* In the order of their paths. */
+static int add_tenants(mtnt__spool *spool, mtnt__sorter *paths, mtnt_error *err)
 {
-    mtnt__id_set ids = {.same = same_id, .data = f};
-    int rc = 0;
+    const void *path = NULL;
+    size_t length;
+    int rc = mtnt__sorter_sort(paths, err);
 
-    for (uint32_t i = 0; rc == 0 && i < f->count; i++)
-        rc = check_model(f, &ids, i, err);
-    mtnt__id_set_release(&ids);
+    while (rc == 0 && (rc = mtnt__sorter_next(paths, &path, &length, err)) == 0 && path)
+        rc = add_tenant(spool, path, err);
     return rc;
 }
 
-static int files_next(void *data, mtnt_model **ret_model, mtnt_error *err)
+static int tell_twice(void *data, const mtnt__spooled *first, const mtnt__spooled *second, mtnt_error *err)
 {
-    files *f = data;
-    char *id = NULL;
-    int rc;
+    const size_t scheme = sizeof("sqlite:") - 1;
 
-    if (f->next == f->count) {
-        *ret_model = NULL;
-        return 0;
-    }
-    rc = id_of(f->paths[f->next], &id, err);
-    if (rc == 0)
-        rc = make_model(f->paths[f->next], id, ret_model, err);
-    if (rc == 0)
-        f->next++;
-    free(id);
-    return rc;
-}
-
-static int64_t files_total(void *data)
-{
-    const files *f = data;
-
-    return (int64_t)f->count;
+    (void)data;
+    return mtnt_error_set(err, MTNT_E_CONFIG,
+                          "%s and %s are both tenant `%s`, which is what their names have before the extension",
+                          first->options.dsn + scheme, second->options.dsn + scheme, second->options.id);
 }
 
 int mtnt_tenants_glob(mtnt_tenant_source *ret_source, const char *pattern, const char *base_file, mtnt_error *err)
 {
     char *folder = NULL, *absolute = NULL;
-    files *f = calloc(1, sizeof(*f));
+    mtnt__sorter *paths = NULL;
+    mtnt__spool *spool = NULL;
     int rc;
 
-    if (!f)
-        return out_of_memory(err);
     if ((rc = mtnt__address_folder(base_file, &folder, err)) ||
-        (rc = absolute_pattern(pattern, folder, &absolute, err)) || (rc = search(f, absolute, err)) ||
-        (rc = choose_models(f, err)) || (rc = check_models(f, err)))
+        (rc = absolute_pattern(pattern, folder, &absolute, err)) ||
+        (rc = mtnt__sorter_new(&paths, "the tenants", err)) || (rc = mtnt__spool_new(&spool, err)) ||
+        (rc = search(paths, absolute, err)) || (rc = add_tenants(spool, paths, err)) ||
+        (rc = mtnt__spool_check(spool, NULL, tell_twice, NULL, err)))
         goto out;
-    *ret_source = (mtnt_tenant_source){files_next, files_total, files_close, f};
-    f = NULL;
+    mtnt__tenants_spooled(ret_source, spool);
+    spool = NULL;
 out:
-    if (f)
-        files_close(f);
+    mtnt__spool_free(spool);
+    mtnt__sorter_free(paths);
     free(folder);
     free(absolute);
     return rc;

@@ -1,4 +1,7 @@
 /* The tenants file: lists, and which source another one names. */
+#include <pthread.h>
+#include <sys/stat.h>
+
 #include "scratch.h"
 
 #include "base/text.h"
@@ -253,6 +256,107 @@ static void a_query_is_asked_of_the_controller(void **state)
     mtnt_controller_close(controller);
 }
 
+/* What makes a list be read as a document: the values of anchors are needed later. */
+static void anchors_stand_for_what_they_mark(void **state)
+{
+    mtnt_tenant_source source = opened(state, "tenants:\n"
+                                              "  - &first {id: acme, model: &place \"sqlite:t/{id}.db\"}\n"
+                                              "  - id: globex\n"
+                                              "    model: *place\n"
+                                              "    labels: &gold [tier=gold]\n"
+                                              "  - {id: initech, model: *place, labels: *gold}\n");
+    mtnt_model *model;
+
+    mtnt_model_free(expect_next(state, &source, "acme", "t/acme.db"));
+    mtnt_model_free(expect_next(state, &source, "globex", "t/globex.db"));
+    model = expect_next(state, &source, "initech", "t/initech.db");
+    assert_string_equal(mtnt_model_label(model, "tier"), "gold");
+    mtnt_model_free(model);
+    expect_next(state, &source, NULL, NULL);
+    assert_int_equal(source.total(source.data), 3);
+    mtnt_tenant_source_close(&source);
+    assert_refused(state, "tenants:\n  - &a {id: acme, model: sqlite:a.db}\n  - *a\n", 2, 13,
+                   "tenant `acme` is listed twice; the first is in line 2");
+    assert_refused(state, "tenants:\n  - id: *x\n", 2, 9,
+                   "nothing before this place is marked `&x`, so that `*x` stands for nothing");
+}
+
+static void defaults_may_stand_behind_the_list(void **state)
+{
+    mtnt_tenant_source source = opened(state, "\xef\xbb\xbftenants:\n  - id: acme\n  - id: globex\n    model: |\n"
+                                              "      postgresql:///globex\ndefaults:\n  model: sqlite:t/{id}.db\n");
+    mtnt_model *model;
+
+    mtnt_model_free(expect_next(state, &source, "acme", "t/acme.db"));
+    assert_int_equal(source.next(source.data, &model, NULL), 0);
+    assert_string_equal(mtnt_model_id(model), "globex");
+    mtnt_model_free(model);
+    expect_next(state, &source, NULL, NULL);
+    mtnt_tenant_source_close(&source);
+    assert_refused(state, "tenants:\n  - id: acme\ndefaults:\n  modle: sqlite:t/{id}.db\n", 4, 3,
+                   "unknown key `modle` in `defaults`; did you mean `model`?");
+    assert_refused(state, "tenants:\n  - {id: a, model: sqlite:a}\ntenants:\n  - {id: b, model: sqlite:b}\n", 3, 1,
+                   "key `tenants` is given twice; the first is in line 1");
+    assert_refused(state, "tenants:\n  - {id: a, model: sqlite:a}\nsource: {glob: \"*.db\"}\n", 3, 9,
+                   "there are both `tenants` (line 2) and `source`: one of them has to go");
+}
+
+/* Entries are forgotten as they are read: what is said of a late one is not of the first. */
+static void mistakes_far_down_are_told_at_their_line(void **state)
+{
+    static const struct mistake {
+        const char *last;
+        uint32_t line, column;
+        const char *message;
+    } mistakes[] = {
+        {"  - id: tenant-00007\n", 20003, 9, "tenant `tenant-00007` is listed twice; the first is in line 10"},
+        {"  - acme\n", 20003, 5, "entry 20001 of `tenants` must be a mapping (keys with values), not `acme`"},
+        {"  - model: sqlite:x.db\n", 20003, 5, "key `id` is missing in tenant 20001"},
+        {"  - id: x\n    modle: y\n", 20004, 5, "unknown key `modle` in tenant `x`; did you mean `model`?"},
+        {"  - id: x\n    model: 'sqlite:'\n", 20004, 13, "tenant `x`: sqlite: needs the path of a file"},
+        {"  - id: x\n\tmodel: y\n", 20004, 1,
+         "not YAML: found a tab character that violates indentation (while scanning a plain scalar that began at line "
+         "20003); there is a tab, and YAML is indented by blanks only"},
+    };
+    mtnt__buffer text = {0};
+    size_t length;
+
+    mtnt__buffer_add_text(&text, "defaults: {model: \"sqlite:t/{id}.db\"}\ntenants:\n");
+    for (int i = 0; i < 20000; i++)
+        mtnt__buffer_add_format(&text, "  - id: tenant-%05d\n", i);
+    length = text.length;
+    for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
+        text.length = length;
+        mtnt__buffer_add_text(&text, mistakes[i].last);
+        assert_refused(state, mtnt__buffer_text(&text), mistakes[i].line, mistakes[i].column, mistakes[i].message);
+    }
+    mtnt__buffer_release(&text);
+}
+
+static void *write_list(void *path)
+{
+    FILE *pipe = fopen(path, "we");
+
+    fputs("tenants: [{id: acme, model: \"postgresql:///acme\"}]\n", pipe);
+    fclose(pipe);
+    return NULL;
+}
+
+static void a_pipe_is_read_once(void **state)
+{
+    mtnt_tenant_source source = {0};
+    mtnt_error err = MTNT_ERROR_INIT;
+    pthread_t writer;
+
+    assert_int_equal(mkfifo(scratch_path(*state, "pipe"), 0600), 0);
+    assert_int_equal(pthread_create(&writer, NULL, write_list, (void *)(uintptr_t)scratch_path(*state, "pipe")), 0);
+    if (mtnt_tenants_load(&source, scratch_path(*state, "pipe"), NULL, NULL, &err))
+        fail_msg("%s", err.message);
+    pthread_join(writer, NULL);
+    mtnt_model_free(expect_next(state, &source, "acme", "postgresql:///acme"));
+    mtnt_tenant_source_close(&source);
+}
+
 static void a_hundred_thousand_tenants_are_read_in_order(void **state)
 {
     mtnt__buffer text = {0};
@@ -291,6 +395,10 @@ int main(void)
         CASE(a_source_is_one_thing),
         CASE(a_glob_gives_the_files),
         CASE(a_query_is_asked_of_the_controller),
+        CASE(anchors_stand_for_what_they_mark),
+        CASE(defaults_may_stand_behind_the_list),
+        CASE(mistakes_far_down_are_told_at_their_line),
+        CASE(a_pipe_is_read_once),
         CASE(a_hundred_thousand_tenants_are_read_in_order),
     };
 

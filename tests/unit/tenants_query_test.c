@@ -212,8 +212,14 @@ static void without_room_for_the_rows_it_fails(void **state)
     if (before)
         snprintf(kept, sizeof(kept), "%s", before);
     setenv("TMPDIR", scratch_path(*state, "none"), 1);
-    assert_int_equal(query(*state, &source, "SELECT 'a' AS id", "sqlite:{id}.db", &err), MTNT_E_IO);
+    assert_int_equal(query(*state, &source,
+                           "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) "
+                           "SELECT 'tenant-' || i AS id FROM n",
+                           "sqlite:{id}.db", &err),
+                     MTNT_E_IO);
     assert_non_null(strstr(err.message, "the temporary file of the tenants: "));
+    assert_int_equal(query(*state, &source, "SELECT 'a' AS id", "sqlite:{id}.db", &err), 0); /* few need none */
+    mtnt_tenant_source_close(&source);
     if (before)
         setenv("TMPDIR", kept, 1);
     else

@@ -1,5 +1,5 @@
-/* Tenant sources: where the fleet comes from. Streamed: memory does not grow with the number of tenants (a YAML list is
- * a document, and is held). */
+/* Tenant sources: where the fleet comes from. Streamed: memory does not grow with the number of tenants. Those made here write down what they find
+ * before they give the first: in memory while it is little, then in a file without a name below TMPDIR (or /tmp), about 100 bytes a tenant. */
 #ifndef MTNT_TENANTS_H
 #define MTNT_TENANTS_H
 
@@ -22,7 +22,8 @@ MTNT_API void mtnt_tenant_source_close(mtnt_tenant_source *source);
 
 /* Whether the tenants file names a query or a glob instead of a list decides what is made. `path` "-": standard input is not read by
  * the library; pass its text as `text` with path as its name for errors. controller is used by `source: {query: …}` only (its connection reads the query when
- * the source is made); NULL refuses queries. Errors: CONFIG with file:line, NOT_FOUND, IO, DATABASE (query), NOMEM. Everything
+ * the source is made); NULL refuses queries. `text` is not needed afterwards. A list in a file is read a block at a time; one that has anchors, or is no YAML, and
+ * what is not a file (a pipe) is held while it is read. Errors: CONFIG with file:line, NOT_FOUND, IO, DATABASE (query), NOMEM. Everything
  * in a list is checked here, before any tenant is given. */
 MTNT_API int mtnt_tenants_load(mtnt_tenant_source *ret_source, const char *path, const char *text,
                                mtnt_controller *controller, mtnt_error *err);
