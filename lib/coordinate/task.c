@@ -99,6 +99,11 @@ int64_t mtnt__job_floor(const mtnt__job *job)
     return first < chain->count ? chain->entries[first].order : INT64_MAX;
 }
 
+const char *mtnt__job_goal(const mtnt__job *job)
+{
+    return job->ladder.rungs[job->backward ? 0 : job->ladder.count - 1].digest;
+}
+
 bool mtnt__job_forgets(const mtnt__job *job, const mtnt__known *known)
 {
     if (!known->gone || known->removed_ms == 0 || job->backward || !mtnt__known_idle(known))

@@ -23,6 +23,8 @@ typedef struct mtnt__job {
 int mtnt__job_init(mtnt__job *job, const mtnt_controller *controller, const mtnt_chain *chain, bool backward,
                    const mtnt_migration_options *options, mtnt_error *err);
 void mtnt__job_release(mtnt__job *job);
+/* What a tenant has applied for whom nothing is to be done, whatever else holds. Lives as long as the job. */
+const char *mtnt__job_goal(const mtnt__job *job);
 /* Answered by the controller alone: there is nothing to do for this tenant. */
 bool mtnt__job_current(const mtnt__job *job, const mtnt_model *model, const mtnt__known *known);
 

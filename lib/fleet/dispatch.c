@@ -150,8 +150,12 @@ int mtnt__dispatch_make_room(mtnt__dispatch *d, mtnt_error *err)
     d->claims = calloc(window + MTNT__BATCH, sizeof(mtnt__claim *));
     d->batch = calloc(MTNT__BATCH, sizeof(mtnt_model *));
     d->known = calloc(MTNT__BATCH, sizeof(*d->known));
+    d->ahead.models = calloc(MTNT__BATCH_AHEAD, sizeof(mtnt_model *));
+    d->ahead.current = calloc(MTNT__BATCH_AHEAD, sizeof(bool));
+    d->ahead.batch = MTNT__BATCH;
     if (d->wanting.items == NULL || d->ended.items == NULL || d->news.started == NULL || d->news.done == NULL ||
-        d->ends == NULL || d->claims == NULL || d->batch == NULL || d->known == NULL)
+        d->ends == NULL || d->claims == NULL || d->batch == NULL || d->known == NULL || d->ahead.models == NULL ||
+        d->ahead.current == NULL)
         return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
     return 0;
 }
@@ -166,4 +170,6 @@ void mtnt__dispatch_free_room(mtnt__dispatch *d)
     free(d->claims);
     free(d->batch);
     free(d->known);
+    free(d->ahead.models);
+    free(d->ahead.current);
 }

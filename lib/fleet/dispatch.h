@@ -7,7 +7,8 @@
 #include "fleet/pool.h"
 #include "fleet/tally.h"
 
-#define MTNT__BATCH 128 /* tenants that one question to the controller is about */
+#define MTNT__BATCH 128        /* tenants that one question to the controller is about, */
+#define MTNT__BATCH_AHEAD 1024 /* or this many while all of them turn out to be current */
 /* Claimed tenants that wait, so that no worker waits for a claim: so many for each worker, doubled when one did, because a claim's commit may take
  * as long as many small tenants. */
 #define MTNT__DEPTH_FIRST 8
@@ -44,6 +45,12 @@ typedef struct mtnt__dispatch {
     mtnt__tasks ended;   /* ends to be written */
     mtnt__end *ends;
     mtnt__claim **claims;
+    struct {
+        mtnt_model **models; /* read from the source, and not current: at … count - 1 have not been pulled */
+        bool *current;
+        size_t at, count, batch;
+        bool ended; /* the source has */
+    } ahead;
     mtnt_model **batch;
     mtnt__known *known;
     mtnt_model **graves; /* of tenants whose model was put away, and may be removed for good when the run is over */

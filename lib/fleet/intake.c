@@ -23,25 +23,79 @@ static void announce(mtnt__dispatch *d, const mtnt_model *model)
     d->announced = true;
 }
 
-static size_t pull(mtnt__dispatch *d, size_t room)
+/* ---- looking ahead ---- */
+
+static void read_ahead(mtnt__dispatch *d)
 {
     mtnt_error error = MTNT_ERROR_INIT;
-    size_t count = 0;
 
-    while (count < room && !d->source_ended) {
+    d->ahead.at = d->ahead.count = 0;
+    while (d->ahead.count < d->ahead.batch && !d->ahead.ended) {
         mtnt_model *model = NULL;
 
         if (d->source->next(d->source->data, &model, &error) != 0) {
-            d->source_ended = true;
+            d->ahead.ended = true;
             mtnt__dispatch_note_error(d, &error);
         } else if (model == NULL) {
-            d->source_ended = true;
+            d->ahead.ended = true;
         } else {
-            d->batch[count++] = model;
+            d->ahead.models[d->ahead.count++] = model;
         }
     }
+    d->source_ended = d->ahead.ended && d->ahead.count == 0;
+}
+
+static void drop_current(mtnt__dispatch *d)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < d->ahead.count; i++) {
+        if (!d->ahead.current[i]) {
+            d->ahead.models[kept++] = d->ahead.models[i];
+            continue;
+        }
+        mtnt__tally_current(&d->tally, d->ahead.models[i]);
+        mtnt_model_free(d->ahead.models[i]);
+    }
+    d->ahead.count = kept;
+    d->ahead.batch = kept > 0 ? MTNT__BATCH : MTNT__BATCH_AHEAD;
+    d->source_ended = d->ahead.ended && kept == 0;
+}
+
+/* Those that are plainly current cost one short question for many; the others are asked for again, and more. */
+static void look_ahead(mtnt__dispatch *d)
+{
+    mtnt_executor *executor = d->executor;
+    mtnt_error error = MTNT_ERROR_INIT;
+    int rc;
+
+    read_ahead(d);
+    announce(d, d->ahead.count == 0 ? NULL : d->ahead.models[0]);
+    if (d->ahead.count == 0)
+        return;
+    mtnt__gate_enter(&d->gate);
+    rc = mtnt__store_current(executor->controller, mtnt_chain_name(executor->chain), mtnt__job_goal(&d->job),
+                             (const mtnt_model *const *)d->ahead.models, d->ahead.count, d->ahead.current, &error);
+    mtnt__gate_leave(&d->gate);
+    if (rc != 0)
+        mtnt__dispatch_lose_controller(d, &error);
+    else
+        drop_current(d);
+}
+
+/* Up to `room` tenants that were read and are not current. */
+static size_t pull(mtnt__dispatch *d, size_t room)
+{
+    size_t left = d->ahead.count - d->ahead.at, count = left < room ? left : room;
+
+    if (count > 0)
+        memcpy(d->batch, d->ahead.models + d->ahead.at, count * sizeof(mtnt_model *));
+    d->ahead.at += count;
+    d->source_ended = d->ahead.ended && d->ahead.at == d->ahead.count;
     return count;
 }
+
+/* ---- taking in ---- */
 
 static void add_task(mtnt__dispatch *d, mtnt_model *model, const mtnt__known *known, const mtnt__lane_debt *debt)
 {
@@ -132,8 +186,9 @@ void mtnt__intake(mtnt__dispatch *d)
 
     if (d->source_ended || mtnt__dispatch_draining(d) || room < MTNT__BATCH)
         return;
-    count = pull(d, room < MTNT__BATCH ? room : MTNT__BATCH);
-    announce(d, count == 0 ? NULL : d->batch[0]);
+    if (d->ahead.at == d->ahead.count)
+        look_ahead(d);
+    count = d->lost ? 0 : pull(d, room < MTNT__BATCH ? room : MTNT__BATCH);
     if (count == 0)
         return;
     mtnt__gate_enter(&d->gate);
@@ -158,12 +213,11 @@ void mtnt__intake_count_rest(mtnt__dispatch *d)
 {
     announce(d, NULL);
     while (!d->source_ended) {
-        size_t count = pull(d, MTNT__BATCH);
-
-        for (size_t i = 0; i < count; i++) {
+        for (; d->ahead.at < d->ahead.count; d->ahead.at++) {
             mtnt__tally_untouched(&d->tally, NULL);
-            mtnt_model_free(d->batch[i]);
+            mtnt_model_free(d->ahead.models[d->ahead.at]);
         }
+        read_ahead(d);
     }
     /* The controller is lost: their ends stay in the register, and recovery reads them there. */
     for (size_t i = 0; i < d->ended.count; i++)

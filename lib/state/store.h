@@ -79,6 +79,11 @@ int mtnt__store_previous(mtnt_controller *controller, const char *chain, const m
 int mtnt__store_select(mtnt_controller *controller, const char *chain, const mtnt_model *const *models, size_t count,
                        mtnt__known *ret_known, mtnt_error *err);
 
+/* Reads only. ret_current[i]: models[i] is idle, has applied the set of that digest, is where it was then, and was not put away. Of the others more has
+ * to be known: mtnt__store_select. */
+int mtnt__store_current(mtnt_controller *controller, const char *chain, const char *digest,
+                        const mtnt_model *const *models, size_t count, bool *ret_current, mtnt_error *err);
+
 /* A claim on one tenant: everything that recovery must know is in it before any work. */
 typedef struct mtnt__claim {
     const mtnt_model *model;

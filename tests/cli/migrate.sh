@@ -523,6 +523,22 @@ test_current_is_not_opened() {
     exits 3 plan --exit-code
 }
 
+# One whose place has changed since is looked at there, and said to be current by its own tables.
+test_current_elsewhere_is_opened() {
+    fleet 2 a b
+    ok migrate
+    mv models elsewhere
+    ok migrate
+    tenant_places=$(sed 's/models/elsewhere/' tenants.yaml)
+    echo "$tenant_places" >tenants.yaml
+    mv elsewhere/b.db hidden
+    exits 1 migrate
+    says '0 migrated, 1 already current, 1 failed'
+    mv hidden elsewhere/b.db
+    ok migrate
+    says '0 migrated, 2 already current'
+}
+
 # An operation that writes both sides: they are in step whatever happens.
 test_both_sides() {
     project

@@ -1,0 +1,6 @@
+-- $1: JSON array of tenant ids; $2: chain; $3: digest. One row for each of them that is idle with that digest, and whose model has not been put away.
+SELECT j.key, t.placed
+FROM json_each($1) AS j CROSS JOIN {schema}.mtnt_tenant AS t
+WHERE t.chain = $2 AND t.tenant = j.value AND t.state = 'idle' AND t.digest = $3
+  AND NOT EXISTS (SELECT 1 FROM {schema}.mtnt_removal AS r
+                  WHERE r.tenant = t.tenant AND r.model_uuid = t.model_uuid AND r.restored_by IS NULL)
