@@ -155,6 +155,19 @@ const mtnt__command mtnt__commands[] = {
                     "mtnt-model plan --to plan --tenant acme\n",
     },
     {
+        .name = "wait",
+        .takes = FLEET | MTNT__TAKES_LANE | MTNT__TAKES_WAIT,
+        .run = mtnt__command_wait,
+        .summary = "until a lane is complete, or has failed",
+        .about = "For an application's start: waits until the lanes that --lane names, or all, are complete for "
+                 "the selected tenants (exit 0), or have failed (exit 1, with the failures), or --timeout is over "
+                 "(exit 3). Runs nothing: it asks the controller now and then. A failure counts when nothing is "
+                 "at work in its lane. Programs read the same from the controller's views mtnt_lane and "
+                 "mtnt_lane_tenant.\n",
+        .examples = "mtnt-model wait --lane fast --timeout 2m\n"
+                    "mtnt-model wait --lane slow --tenant acme\n",
+    },
+    {
         .name = "new",
         .argument = "NAME",
         .takes = PROJECT,
@@ -202,7 +215,7 @@ const mtnt__command mtnt__commands[] = {
 };
 
 /* Their names are taken: a script that uses them should hear why it fails. */
-static const char *const later[] = {"verify", "baseline", "adopt", "wait", "join", "history", "report", "serve", NULL};
+static const char *const later[] = {"verify", "baseline", "adopt", "join", "history", "report", "serve", NULL};
 
 const mtnt__command *mtnt__commands_find(const char *name)
 {

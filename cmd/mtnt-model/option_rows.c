@@ -81,6 +81,8 @@ const mtnt__option_row mtnt__option_rows[] = {
     {.name = "reason", KIND(TEXT), .value = "TEXT", SETTING(reason), TAKES(WORD),
      .help = "why, for the record"},
 
+    {.name = "timeout", ANY_DURATION, SETTING(timeout_ms), TAKES(WAIT),
+     .help = "wait: how long (default: 0, as long as it takes)"},
     {.name = "deadline", ANY_DURATION, SETTING(deadline_ms), PROJECT(deadline_ms), TAKES(RUN),
      .zero = NO_LIMIT_MS,
      .help = "for a tenant's whole migration (default: 1h; 5m in the first of several lanes, none in the others; "

@@ -31,6 +31,7 @@ typedef struct mtnt__settings {
     bool allow_out_of_order, yes;
     int64_t deadline_ms, operation_timeout_ms, unlock_deadline_ms, lock_timeout_ms, statement_timeout_ms;
     int64_t heartbeat_ms, heartbeat_retries;
+    int64_t timeout_ms;
     const char *format_name;
     mtnt__format format;
     bool quiet, verbose, exit_code, help, version;
@@ -58,6 +59,7 @@ enum {
     MTNT__TAKES_FORMAT = 1u << 11,
     MTNT__TAKES_WORD = 1u << 12, /* resolve */
     MTNT__TAKES_LANE = 1u << 13, /* whatever goes by lanes */
+    MTNT__TAKES_WAIT = 1u << 14, /* wait */
 };
 
 /* What a command line says by itself. 0, or an exit code after a message on `errors`. */

@@ -196,7 +196,7 @@ int mtnt_chain_set_lanes(mtnt_chain *chain, const mtnt_lane *lanes, size_t count
 
     if (rc)
         return rc;
-    views = calloc(count, sizeof(*views));
+    views = calloc(count, sizeof(mtnt_chain *));
     if (!views)
         return out_of_memory(err);
     for (size_t i = 0; rc == 0 && i < count; i++)
@@ -245,8 +245,8 @@ int mtnt__lanes_choose(mtnt_chain *chain, const char *name, const char *operatio
 
 int mtnt__lanes_rename(mtnt_chain *chain, const char *name, mtnt_error *err)
 {
-    char **keys = chain->lane_count > 0 ? calloc(chain->lane_count, sizeof(*keys)) : NULL;
-    int rc = chain->lane_count > 0 && !keys ? out_of_memory(err) : 0;
+    char **keys = calloc(chain->lane_count + 1, sizeof(char *));
+    int rc = keys ? 0 : out_of_memory(err);
 
     for (size_t i = 0; rc == 0 && i < chain->lane_count; i++)
         rc = make_key(name, chain->lanes[i]->lane.name, i == 0, &keys[i], err);

@@ -5,6 +5,7 @@
 #include "coordinate/bookkeeping.h"
 #include "coordinate/deadlines.h"
 #include "coordinate/lane_order.h"
+#include "state/lane_rows.h"
 
 #define STORE_TRIES 5
 
@@ -236,8 +237,11 @@ static int heed_lanes(mtnt_coordinator *coordinator, bool backward, const mtnt__
     mtnt__lane_debt debt;
     int rc;
 
-    if (mtnt__job_current(&coordinator->job, model, known))
+    if (coordinator->chain->whole == NULL || mtnt__job_current(&coordinator->job, model, known))
         return 0;
+    rc = mtnt__lane_rows_write(coordinator->controller, coordinator->chain, err);
+    if (rc != 0)
+        return rc;
     rc = mtnt__lane_order(coordinator->controller, coordinator->chain, mtnt__job_floor(&coordinator->job), &model, 1,
                           &debt, err);
     return rc == 0 ? mtnt__lane_order_check(coordinator->chain, &debt, backward, mtnt_model_id(model), err) : rc;

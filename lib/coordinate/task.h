@@ -56,6 +56,8 @@ typedef struct mtnt__task {
     mtnt__loss loss;  /* of the claim at hand */
     char loss_text[256];
 
+    mtnt__lane_debt debt; /* the dispatcher's: what stands against it once it is settled */
+
     void (*status)(void *data, const mtnt__step *step); /* as in the attempt */
     void *status_data;
 
@@ -65,10 +67,9 @@ typedef struct mtnt__task {
 
     /* for its end */
     bool end_due;
-    mtnt__lane_debt debt; /* the dispatcher's: what stands against it once it is settled */
-    bool announced;       /* the dispatcher's: its start has been reported */
-    mtnt__end end;        /* of the attempt at hand, for the store; borrowed texts are the task's */
-    mtnt_error error;     /* the first failure with all that followed it */
+    bool announced;   /* the dispatcher's: its start has been reported */
+    mtnt__end end;    /* of the attempt at hand, for the store; borrowed texts are the task's */
+    mtnt_error error; /* the first failure with all that followed it */
     mtnt_outcome outcome;
     int result_code;       /* 0, or error.code */
     mtnt__verdict verdict; /* of the task: COMMITTED, NOTHING, FAILED, IN_DOUBT, BLOCKED */

@@ -5,6 +5,7 @@
 #include "coordinate/deadlines.h"
 #include "fleet/intake.h"
 #include "fleet/leftovers.h"
+#include "state/lane_rows.h"
 
 #define MAX_WORKERS 1024
 
@@ -24,6 +25,20 @@ static void finish_run(mtnt__dispatch *d)
     if (d->job.run != 0 && !d->lost && mtnt__store_run_end(d->executor->controller, d->job.run, &totals, &error) != 0)
         mtnt__dispatch_note_error(d, &error);
     mtnt__tally_run_finished(&d->tally, d->error.code == MTNT_OK ? NULL : &d->error);
+}
+
+/* For those who ask what is complete. The run goes on without: what it does is in its own rows. */
+static void note_lanes(mtnt__dispatch *d)
+{
+    mtnt_error error = MTNT_ERROR_INIT;
+
+    mtnt__gate_enter(&d->gate);
+    if (mtnt__lane_rows_write(d->executor->controller, d->executor->chain, &error) != 0) {
+        mtnt_error_wrap(&error, "what the lanes of chain %s come to could not be written, and mtnt_lane may be behind",
+                        mtnt__chain_base(d->executor->chain));
+        mtnt__tally_warning(&d->tally, &error);
+    }
+    mtnt__gate_leave(&d->gate);
 }
 
 int mtnt_executor_migrate(mtnt_executor *executor, mtnt_tenant_source *source, mtnt_counts *ret_counts, mtnt_error *err)
@@ -51,6 +66,7 @@ int mtnt_executor_migrate(mtnt_executor *executor, mtnt_tenant_source *source, m
         rc = mtnt__pool_new(&d.pool, executor->controller, &d.gate, &d.slots, executor->workers,
                             executor->window + MTNT__BATCH, err);
     if (rc == 0) {
+        note_lanes(&d);
         show_pool(executor, d.pool);
         mtnt__dispatch_run(&d);
         show_pool(executor, NULL);

@@ -293,4 +293,101 @@ test_usage() {
     complains 'the chain numbers has no lane slow'
 }
 
+view() {
+    sql controller.db "SELECT lane, state, tenants, complete, running, failed, pending FROM mtnt_lane WHERE chain = 'numbers' ORDER BY place"
+}
+
+# An application in any language reads it from the controller.
+test_view() {
+    project
+    tenants a b
+    lanes one two/slow
+    sql models/b.db 'CREATE TABLE t_two(other TEXT)'
+    ok migrate --lane fast
+    same "$(view)" "fast|complete|2|2|0|0|0
+slow|pending|2|0|0|0|2"
+    exits 1 migrate
+    same "$(view)" "fast|complete|2|2|0|0|0
+slow|failed|2|1|0|1|0"
+    same "$(sql controller.db "SELECT tenant, state, version FROM mtnt_lane_tenant WHERE lane = 'slow' ORDER BY tenant")" "a|complete|2
+b|failed|0"
+    sql controller.db "SELECT error FROM mtnt_lane WHERE lane = 'slow'" | grep -q 't_two already exists' || fail 'the error is not in the view'
+    sql models/b.db 'DROP TABLE t_two'
+    ok migrate
+    same "$(view)" "fast|complete|2|2|0|0|0
+slow|complete|2|2|0|0|0"
+    # What is new in slow is pending as soon as fast has run with it.
+    lanes one two/slow three/slow
+    ok migrate --lane fast
+    same "$(view)" "fast|complete|2|2|0|0|0
+slow|pending|2|0|0|0|2"
+    # A slow lane that waits for a fast one that has failed has failed too.
+    lanes one two/slow three/slow four
+    sql models/a.db 'CREATE TABLE t_four(other TEXT)'
+    exits 1 migrate
+    same "$(view)" "fast|failed|2|1|0|1|0
+slow|failed|2|1|0|1|0"
+    same "$(sql controller.db "SELECT count(*) FROM mtnt_lane_tenant WHERE tenant = 'a' AND error LIKE '%t_four%'")" 2
+    # One at work is running, as long as its lease holds, then it is waited for.
+    sql controller.db "UPDATE mtnt_tenant SET state = 'executing', lease_until_ms = 4000000000000 WHERE chain = 'numbers' AND tenant = 'a'"
+    same "$(view)" "fast|running|2|1|1|0|0
+slow|pending|2|1|0|0|1"
+    sql controller.db "UPDATE mtnt_tenant SET lease_until_ms = 1 WHERE chain = 'numbers' AND tenant = 'a'"
+    same "$(view | head -n 1)" "fast|pending|2|1|0|0|1"
+    # The file is attached by other programs under other names.
+    same "$(sqlite3 -batch other.db "ATTACH 'controller.db' AS fleet; SELECT count(*) FROM fleet.mtnt_lane")" 2
+    sql controller.db "UPDATE mtnt_tenant SET state = 'idle' WHERE chain = 'numbers' AND tenant = 'a'"
+    # A lane that is gone is not shown.
+    lanes one
+    exits 1 migrate --tenant b
+    same "$(sql controller.db 'SELECT group_concat(lane) FROM mtnt_lane')" fast
+}
+
+test_wait() {
+    project
+    tenants a b
+    lanes one two/slow
+    exits 3 wait --timeout 1ms
+    says '^lane fast pending: 2 tenants, 0 complete, 0 running, 0 failed, 2 pending' '^lane slow pending'
+    ok migrate --lane fast
+    ok wait --lane fast
+    says '^lane fast complete: 2 tenants, 2 complete'
+    says_not 'slow'
+    exits 3 wait --lane slow --timeout 1ms
+    says '^lane slow pending: 2 tenants, 0 complete, 0 running, 0 failed, 2 pending'
+    # It ends when the lane does, in another process.
+    "$MTNT_BIN" wait --lane slow --timeout 1m --format json >waited.json 2>waited.err &
+    waiting=$!
+    ok migrate
+    wait "$waiting" || fail "wait has not ended well: $(cat waited.json waited.err)"
+    jq -e '.state == "complete" and .exit == 0 and .lanes.slow.complete == 2 and (.lanes | has("fast") | not)' waited.json >/dev/null ||
+        fail "$(cat waited.json)"
+    ok wait
+    # And it ends when the lane has failed, with the reason; other tenants are no matter of one's own.
+    lanes one two/slow three/slow
+    sql models/a.db 'CREATE TABLE t_three(other TEXT)'
+    "$MTNT_BIN" wait --lane slow --timeout 1m >waited.txt 2>&1 &
+    waiting=$!
+    exits 1 migrate
+    code=0
+    wait "$waiting" || code=$?
+    same "$code" 1 "$(cat waited.txt)"
+    grep -q '^lane slow failed: 2 tenants, .* 1 failed' waited.txt || fail "$(cat waited.txt)"
+    grep -q '1 x  table t_three already exists.*at three     a$' waited.txt || fail "$(cat waited.txt)"
+    ok wait --lane slow --tenant b
+    exits 1 wait --lane slow --tenant a --format json
+    json '.state == "failed" and .exit == 1 and .lanes.slow.failed == 1 and (.lanes.slow.error | test("t_three")) and .lanes.slow.error_operation == "three"'
+    # The lane before has failed: then this one will not be complete either.
+    sql models/a.db 'DROP TABLE t_three; CREATE TABLE t_four(other TEXT)'
+    lanes one two/slow three/slow four five/slow
+    exits 1 migrate --lane fast
+    sql controller.db "UPDATE mtnt_tenant SET error = NULL WHERE chain = 'numbers/slow'"
+    exits 1 wait --lane slow
+    says '^lane slow pending: 2 tenants' '^lane fast failed: 2 tenants, 1 complete' 't_four already exists'
+    exits 64 wait --lane slwo
+    complains 'did you mean slow'
+    exits 64 migrate --timeout 1s
+    complains 'migrate does not take --timeout'
+}
+
 cli_main "$@"

@@ -283,4 +283,48 @@ END
     says '1 ×  .*duplicate key value'
 }
 
+# Lanes on PostgreSQL: each has its own applied set, and psql reads from the controller where they stand.
+test_lanes() {
+    with_server
+    create_database control a b
+    cat >chain.yaml <<'END'
+chain: crm
+operations:
+  - name: contacts
+    sql: {model: {up: "CREATE TABLE contacts(id INTEGER PRIMARY KEY, name TEXT)", down: "DROP TABLE contacts"}}
+  - name: by_name
+    lane: slow
+    transaction: none
+    sql: {model: {up: "CREATE INDEX CONCURRENTLY by_name ON contacts(name)", down: "DROP INDEX CONCURRENTLY IF EXISTS by_name"}}
+END
+    printf 'tenants:\n  - {id: a, model: "%s"}\n  - {id: b, model: "%s"}\n' "$(uri a)" "$(uri b)" >tenants.yaml
+    printf 'controller: %s\nchain: chain.yaml\ntenants: tenants.yaml\n' "$(uri control)" >mtnt.yaml
+    lanes="SELECT lane, state, tenants, complete, failed, pending FROM mtnt_lane WHERE chain = 'crm' ORDER BY place"
+    ok migrate --lane fast
+    same "$(query "${base}_control" -c "$lanes")" "fast|complete|2|2|0|0
+slow|pending|2|0|0|2"
+    exits 3 wait --lane slow --timeout 1ms
+    # Something else has the name in b.
+    query "${base}_b" -c 'CREATE INDEX by_name ON contacts(id)'
+    exits 1 migrate
+    same "$(query "${base}_control" -c "$lanes")" "fast|complete|2|2|0|0
+slow|failed|2|1|1|0"
+    same "$(query "${base}_control" -c "SELECT tenant || state FROM mtnt_lane_tenant WHERE lane = 'slow' ORDER BY tenant")" "acomplete
+bfailed"
+    query "${base}_control" -c "SELECT error FROM mtnt_lane WHERE lane = 'slow'" | grep -q by_name || fail 'no error in the view'
+    exits 1 wait --lane slow
+    ok wait --lane slow --tenant a
+    query "${base}_b" -c 'DROP INDEX IF EXISTS by_name'
+    ok migrate
+    ok wait
+    same "$(query "${base}_control" -c "$lanes")" "fast|complete|2|2|0|0
+slow|complete|2|2|0|0"
+    same "$(query "${base}_a" -c "SELECT chain || ':' || name FROM mtnt_applied ORDER BY name DESC")" "crm:contacts
+crm/slow:by_name"
+    # Not run again because the file says another lane.
+    sed -i '/lane: slow/d' chain.yaml
+    exits 1 migrate --tenant a
+    says 'operation 2 .by_name. of chain crm was applied in lane .slow., and the chain now has it in lane .fast.'
+}
+
 cli_main "$@"
