@@ -109,9 +109,11 @@ static int pick_lanes(mtnt__work *work, mtnt__lanes_order order, pick *ret_pick)
 {
     size_t lanes = mtnt_chain_lanes(work->chain);
     pick all = {calloc(lanes, sizeof *all.items), 0};
-    int exit_code = all.items == NULL ? mtnt__work_fail(work, MTNT__EXIT_FATAL, "out of memory") : 0;
+    int exit_code;
 
-    for (size_t i = 0; exit_code == 0 && i < lanes; i++) {
+    if (all.items == NULL)
+        return mtnt__work_fail(work, MTNT__EXIT_FATAL, "out of memory");
+    for (size_t i = 0; i < lanes; i++) {
         picked at = {.to = work->settings.to};
 
         if (!mtnt_chain_lane_at(work->chain, order == MTNT__LANES_BACKWARD ? lanes - 1 - i : i, &at.lane) ||
@@ -120,8 +122,7 @@ static int pick_lanes(mtnt__work *work, mtnt__lanes_order order, pick *ret_pick)
         at.chain = mtnt_chain_lane(work->chain, at.lane.name);
         all.items[all.count++] = at;
     }
-    if (exit_code == 0)
-        exit_code = check_to(work, &all);
+    exit_code = check_to(work, &all);
     if (exit_code == 0 && all.count > 1 && (order == MTNT__LANES_ONE || work->settings.steps > 0))
         exit_code = mtnt__work_fail(
             work, MTNT__EXIT_USAGE, "the chain %s has lanes: say with --lane which of them is meant (%s, %s%s)",
