@@ -633,6 +633,8 @@ void mtnt__task_run(mtnt__task *task, mtnt__link *link)
         task->outcome.rolled_back += undone(attempt);
     steps_wanted = task->job->options.steps == 0 || task->steps_left > 0;
     move(task, steps_wanted, loss);
+    task->taken =
+        loss == MTNT__LOSS_TAKEN && attempt->verdict == MTNT__VERDICT_FAILED && task->phase == MTNT__TASK_DONE;
     make_end(task, &task->error);
     conclude(task);
 }

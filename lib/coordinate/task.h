@@ -72,6 +72,7 @@ typedef struct mtnt__task {
     mtnt_error error; /* the first failure with all that followed it */
     mtnt_outcome outcome;
     int result_code;       /* 0, or error.code */
+    bool taken;            /* it failed because another process has taken the tenant over, and sees to it */
     mtnt__verdict verdict; /* of the task: COMMITTED, NOTHING, FAILED, IN_DOUBT, BLOCKED */
     char failed_operation[256];
     char migration[MTNT__ID_SIZE];

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "fleet/exchange.h"
+#include "fleet/elsewhere.h"
 #include "fleet/intake.h"
 #include "fleet/leftovers.h"
 
@@ -54,6 +55,11 @@ void mtnt__dispatch_free_task(mtnt__dispatch *d, mtnt__task *task)
 static void take_recovered(mtnt__dispatch *d, mtnt__task *task)
 {
     task->recovering = false;
+    if (task->result_code == MTNT_E_BUSY && task->error.retryable) {
+        mtnt__elsewhere_add(d, task->model, "", &task->error);
+        mtnt__dispatch_free_task(d, task);
+        return;
+    }
     if (task->result_code != 0) {
         mtnt__tally_failed(&d->tally, task->model, &task->error);
         mtnt__dispatch_free_task(d, task);
@@ -95,7 +101,7 @@ static void collect(mtnt__dispatch *d, int64_t wait_ms)
             continue;
         }
         mtnt__leftovers_note_place(d, task);
-        if (task->phase == MTNT__TASK_DONE)
+        if (task->phase == MTNT__TASK_DONE && !task->taken)
             mtnt__tally_finished(&d->tally, task);
         if (task->phase == MTNT__TASK_DONE && task->known.gone && task->attempt.removes && task->attempt.grace_ms == 0)
             mtnt__leftovers_note_grave(d, task->model);
@@ -110,6 +116,7 @@ static void heed_cancel(mtnt__dispatch *d)
         return;
     mtnt__exchange_take_back(d);
     mtnt__exchange_drop_wanting(d);
+    mtnt__elsewhere_drop(d);
 }
 
 static void heed_interrupt(mtnt__dispatch *d)
@@ -120,9 +127,17 @@ static void heed_interrupt(mtnt__dispatch *d)
     }
 }
 
+/* Nothing is to be done before a worker has something to say, or another process's tenants may be looked at again. */
+static bool nothing_at_hand(const mtnt__dispatch *d)
+{
+    bool only_held = d->source_ended && d->elsewhere.count > 0 && d->elsewhere.round == 0;
+
+    return d->in_flight != d->ended.count + d->wanting.count || (d->in_flight == 0 && only_held);
+}
+
 static bool over(const mtnt__dispatch *d)
 {
-    if (d->news.waiting + d->news.running > 0 || d->wanting.count > 0)
+    if (d->news.waiting + d->news.running > 0 || d->wanting.count > 0 || d->elsewhere.count > 0)
         return false;
     return d->lost || (d->ended.count == 0 && (d->source_ended || mtnt__dispatch_draining(d)));
 }
@@ -131,8 +146,9 @@ void mtnt__dispatch_run(mtnt__dispatch *d)
 {
     do {
         mtnt__intake(d);
+        mtnt__elsewhere_look(d);
         mtnt__exchange(d);
-        collect(d, d->in_flight == d->ended.count + d->wanting.count ? 0 : WAIT_MS);
+        collect(d, nothing_at_hand(d) ? WAIT_MS : 0);
         heed_cancel(d);
         heed_interrupt(d);
     } while (!over(d));
@@ -172,4 +188,5 @@ void mtnt__dispatch_free_room(mtnt__dispatch *d)
     free(d->known);
     free(d->ahead.models);
     free(d->ahead.current);
+    mtnt__elsewhere_release(d);
 }

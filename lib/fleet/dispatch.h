@@ -31,6 +31,16 @@ typedef struct mtnt__tasks {
     size_t count;
 } mtnt__tasks;
 
+/* Tenants that others hold: see elsewhere.h. */
+typedef struct mtnt__elsewhere {
+    struct mtnt__elsewhere_tenant *items;
+    size_t count, size;
+    size_t round; /* from the first one on: still to be looked at in this round */
+    int64_t looked_ms, waiting_ms;
+    char owner[MTNT__OWNER_SIZE]; /* of one of them */
+    bool told;
+} mtnt__elsewhere;
+
 typedef struct mtnt__dispatch {
     mtnt_executor *executor;
     mtnt_tenant_source *source;
@@ -43,6 +53,7 @@ typedef struct mtnt__dispatch {
     mtnt__pool_news news;
     mtnt__tasks wanting; /* ask for a claim */
     mtnt__tasks ended;   /* ends to be written */
+    mtnt__elsewhere elsewhere;
     mtnt__end *ends;
     mtnt__claim **claims;
     struct {

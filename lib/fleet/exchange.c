@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "fleet/elsewhere.h"
+
 #define LAZY_MS 200    /* how long an end may wait for company */
 #define FULL_BATCH 128 /* ends that are worth a commit of their own */
 #define EXCHANGE_TRIES 6
@@ -75,10 +77,24 @@ static int prepare_claims(mtnt__dispatch *d)
     return 0;
 }
 
-static void give_out(mtnt__dispatch *d)
+/* Somebody else was quicker. Operations that are to be taken back between two claims of ours are another's affair by now. */
+static void put_aside(mtnt__dispatch *d, mtnt__task *task)
 {
     mtnt_error error = MTNT_ERROR_INIT;
 
+    if (task->phase == MTNT__TASK_BACK) {
+        mtnt_error_set(&error, MTNT_E_BUSY, "another process has taken it before its operations were taken back");
+        mtnt_error_keep(&task->error, &error);
+        mtnt__task_fail(task, &task->error);
+        mtnt__tally_finished(&d->tally, task);
+    } else {
+        mtnt__elsewhere_add(d, task->model, task->claim.migration, NULL);
+    }
+    mtnt__dispatch_free_task(d, task);
+}
+
+static void give_out(mtnt__dispatch *d)
+{
     for (size_t i = 0; i < d->wanting.count; i++) {
         mtnt__task *task = d->wanting.items[i];
 
@@ -87,10 +103,7 @@ static void give_out(mtnt__dispatch *d)
             mtnt__pool_push(d->pool, task);
             continue;
         }
-        mtnt_error_set(&error, MTNT_E_BUSY, "another process has taken it meanwhile");
-        mtnt__task_fail(task, &error);
-        mtnt__tally_finished(&d->tally, task);
-        mtnt__dispatch_free_task(d, task);
+        put_aside(d, task);
     }
     d->wanting.count = 0;
 }
@@ -147,10 +160,13 @@ static void close_ended(mtnt__dispatch *d)
         mtnt__task *task = d->ended.items[i];
 
         task->end_due = false;
-        if (task->phase != MTNT__TASK_DONE)
+        if (task->phase != MTNT__TASK_DONE) {
             d->wanting.items[d->wanting.count++] = task;
-        else
-            mtnt__dispatch_free_task(d, task);
+            continue;
+        }
+        if (task->taken)
+            mtnt__elsewhere_add(d, task->model, "", NULL);
+        mtnt__dispatch_free_task(d, task);
     }
     d->ended.count = 0;
 }

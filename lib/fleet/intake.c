@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fleet/elsewhere.h"
 #include "fleet/leftovers.h"
 
 static void announce(mtnt__dispatch *d, const mtnt_model *model)
@@ -148,7 +149,7 @@ bool mtnt__intake_held(mtnt__dispatch *d, mtnt_model *model, const mtnt__known *
     return true;
 }
 
-static void sort_in(mtnt__dispatch *d, mtnt_model *model, mtnt__known *known, const mtnt__lane_debt *debt)
+void mtnt__intake_sort(mtnt__dispatch *d, mtnt_model *model, mtnt__known *known, const mtnt__lane_debt *debt)
 {
     mtnt_error error = MTNT_ERROR_INIT;
 
@@ -158,6 +159,8 @@ static void sort_in(mtnt__dispatch *d, mtnt_model *model, mtnt__known *known, co
         mtnt__tally_failed(&d->tally, model, &error);
     else if (mtnt__job_current(&d->job, model, known))
         mtnt__tally_current(&d->tally, model);
+    else if (mtnt__elsewhere_has(d, known))
+        mtnt__elsewhere_add(d, model, "", NULL);
     else if (!mtnt__intake_held(d, model, known, debt))
         add_task(d, model, known, debt);
 }
@@ -177,6 +180,19 @@ static int look_at_lanes(mtnt__dispatch *d, size_t count, mtnt__lane_debt *ret_d
                             (const mtnt_model *const *)d->batch, count, ret_debts, err);
 }
 
+int mtnt__intake_select(mtnt__dispatch *d, size_t count, mtnt__lane_debt *ret_debts, mtnt_error *err)
+{
+    int rc;
+
+    mtnt__gate_enter(&d->gate);
+    rc = mtnt__store_select(d->executor->controller, mtnt_chain_name(d->executor->chain),
+                            (const mtnt_model *const *)d->batch, count, d->known, err);
+    if (rc == 0)
+        rc = look_at_lanes(d, count, ret_debts, err);
+    mtnt__gate_leave(&d->gate);
+    return rc;
+}
+
 void mtnt__intake(mtnt__dispatch *d)
 {
     size_t room = d->executor->window - d->in_flight, count;
@@ -191,17 +207,12 @@ void mtnt__intake(mtnt__dispatch *d)
     count = d->lost ? 0 : pull(d, room < MTNT__BATCH ? room : MTNT__BATCH);
     if (count == 0)
         return;
-    mtnt__gate_enter(&d->gate);
-    rc = mtnt__store_select(d->executor->controller, mtnt_chain_name(d->executor->chain),
-                            (const mtnt_model *const *)d->batch, count, d->known, &error);
-    if (rc == 0)
-        rc = look_at_lanes(d, count, debts, &error);
-    mtnt__gate_leave(&d->gate);
+    rc = mtnt__intake_select(d, count, debts, &error);
     if (rc != 0)
         mtnt__dispatch_lose_controller(d, &error);
     for (size_t i = 0; i < count; i++) {
         if (rc == 0)
-            sort_in(d, d->batch[i], d->known + i, debts + i);
+            mtnt__intake_sort(d, d->batch[i], d->known + i, debts + i);
         else
             mtnt__tally_untouched(&d->tally, d->batch[i]);
         mtnt_model_free(d->batch[i]);
