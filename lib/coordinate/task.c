@@ -523,6 +523,7 @@ static void note_success(mtnt__task *task)
     /* Its end is durable before the next one is claimed. */
     mtnt__text_copy(task->known.migration, sizeof(task->known.migration), task->claim.migration);
     task->looked = false;
+    task->looks = 0;
     task->known.gone = attempt->removes;
     task->known.gone_here = attempt->removes;
 }

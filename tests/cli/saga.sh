@@ -37,6 +37,22 @@ test_forward() {
     same "$(tables a)" "contacts made"
 }
 
+# Each operation by itself, however many there are before the one that makes a saga of it.
+test_by_operation() {
+    start a
+    list=
+    for name in one two three four five six; do
+        list="$list|{name: $name, tables: {create: [\"$name(x INTEGER)\"]}}"
+    done
+    saved=$IFS
+    IFS='|'
+    # shellcheck disable=SC2086 # a list of operations
+    operations ${list#|} "$compact"
+    IFS=$saved
+    ok migrate --atomicity operation
+    same "$(tables a)" "five four made one six three two"
+}
+
 test_failure() {
     start a b
         operations "$contacts" "$seats" "$broken"
