@@ -134,6 +134,18 @@ static bool way_back(const config *texts)
            !mtnt__operations_choice_empty(&texts->controller_down);
 }
 
+static void append_checksum(const config *texts, const char *said, mtnt__operations_text *checksum)
+{
+    if (said != NULL) {
+        mtnt__operations_append_part(checksum, "said", said);
+        return;
+    }
+    mtnt__operations_choice_append_checksum(&texts->model_up, checksum);
+    mtnt__operations_choice_append_checksum(&texts->model_down, checksum);
+    mtnt__operations_choice_append_checksum(&texts->controller_up, checksum);
+    mtnt__operations_choice_append_checksum(&texts->controller_down, checksum);
+}
+
 int mtnt_operation_add_sql(mtnt_chain *chain, const mtnt_sql_options *options, const mtnt_entry *entry, mtnt_error *err)
 {
     mtnt__operations_text checksum = {NULL, false}, model_up = {NULL, false}, controller_up = {NULL, false};
@@ -147,10 +159,7 @@ int mtnt_operation_add_sql(mtnt_chain *chain, const mtnt_sql_options *options, c
         goto out;
     }
     mtnt__operations_append(&checksum, "sql\n");
-    mtnt__operations_choice_append_checksum(&texts->model_up, &checksum);
-    mtnt__operations_choice_append_checksum(&texts->model_down, &checksum);
-    mtnt__operations_choice_append_checksum(&texts->controller_up, &checksum);
-    mtnt__operations_choice_append_checksum(&texts->controller_down, &checksum);
+    append_checksum(texts, entry != NULL ? entry->checksum : NULL, &checksum);
     mtnt__operations_choice_append_shown(&texts->model_up, &model_up);
     mtnt__operations_choice_append_shown(&texts->controller_up, &controller_up);
     if (checksum.failed || model_up.failed || controller_up.failed) {

@@ -142,7 +142,7 @@ static int plan_unit(mtnt__attempt *attempt, mtnt_error *err)
     for (size_t i = 0; i < attempt->count; i++) {
         attempt->plan[i] = attempt->unit.only[i];
         if (!attempt->claim->backward && !attempt->unit.unrecorded &&
-            mtnt__applied_find(&attempt->applied, attempt->chain->entries[attempt->plan[i]].name) != NULL)
+            mtnt__applied_has(&attempt->applied, attempt->chain->entries + attempt->plan[i]))
             return mtnt_error_set(err, MTNT_E_BUSY, "operation %s has been applied meanwhile, by somebody else",
                                   attempt->chain->entries[attempt->plan[i]].name);
     }
@@ -361,10 +361,15 @@ int mtnt__attempt_move_position(mtnt__attempt *attempt, mtnt_error *err)
             rc = mtnt__applied_add(&after, record, err);
     }
     for (size_t i = 0; i < attempt->count && rc == 0 && !attempt->claim->backward; i++) {
-        mtnt__record record = {.name = attempt->steps[i].entry->name, .position = attempt->steps[i].entry->order};
+        const mtnt__chain_entry *entry = attempt->steps[i].entry;
+        mtnt__record record = {.name = entry->name, .position = entry->order};
 
-        if (attempt->steps[i].status == MTNT_STATUS_COMPLETED)
-            rc = mtnt__applied_add(&after, &record, err);
+        if (attempt->steps[i].status != MTNT_STATUS_COMPLETED)
+            continue;
+        mtnt__text_copy(record.checksum, sizeof(record.checksum), entry->checksum);
+        if (entry->flags & MTNT_OPERATION_REPEATABLE)
+            mtnt__applied_drop(&after, entry->name);
+        rc = mtnt__applied_add(&after, &record, err);
     }
     if (rc == 0)
         rc = mtnt__position_of(&after, attempt->chain, &attempt->position, err);

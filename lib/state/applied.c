@@ -81,6 +81,26 @@ const mtnt__record *mtnt__applied_find(const mtnt__applied *applied, const char 
     return NULL;
 }
 
+bool mtnt__applied_has(const mtnt__applied *applied, const mtnt__chain_entry *entry)
+{
+    const mtnt__record *record = mtnt__applied_find(applied, entry->name);
+
+    return record != NULL &&
+           (!(entry->flags & MTNT_OPERATION_REPEATABLE) || strcmp(record->checksum, entry->checksum) == 0);
+}
+
+void mtnt__applied_drop(mtnt__applied *applied, const char *name)
+{
+    for (size_t i = 0; i < applied->count; i++) {
+        if (strcmp(applied->records[i].name, name) != 0)
+            continue;
+        free(applied->records[i].name);
+        applied->count--;
+        memmove(applied->records + i, applied->records + i + 1, (applied->count - i) * sizeof(*applied->records));
+        return;
+    }
+}
+
 static const mtnt__chain_entry *entry_at(const mtnt_chain *chain, int64_t order)
 {
     for (size_t i = 0; i < chain->count; i++)
@@ -136,6 +156,8 @@ static int check_record(const mtnt__applied *applied, const mtnt__record *record
     if (index < 0)
         return unknown_operation(applied, record, chain, tenant, err);
     entry = chain->entries + index;
+    if (entry->flags & MTNT_OPERATION_REPEATABLE)
+        return 0;
     if (entry->order != record->position && !(entry->flags & MTNT_OPERATION_BY_PLACE)) {
         mtnt_error_set(err, MTNT_E_HISTORY,
                        "tenant %s: operation `%s` was applied as number %" PRId64
@@ -159,7 +181,8 @@ static int check_record(const mtnt__applied *applied, const mtnt__record *record
 static const mtnt__chain_entry *last_applied(const mtnt__applied *applied, const mtnt_chain *chain)
 {
     for (size_t i = chain->count; i > 0; i--)
-        if (mtnt__applied_find(applied, chain->entries[i - 1].name) != NULL)
+        if (!(chain->entries[i - 1].flags & MTNT_OPERATION_REPEATABLE) &&
+            mtnt__applied_find(applied, chain->entries[i - 1].name) != NULL)
             return chain->entries + i - 1;
     return NULL;
 }
@@ -172,7 +195,8 @@ static int check_order(const mtnt__applied *applied, const mtnt_chain *chain, co
     int rc = 0;
 
     for (const mtnt__chain_entry *entry = chain->entries; last != NULL && entry < last; entry++) {
-        if (entry->disabled || mtnt__applied_find(applied, entry->name) != NULL)
+        if (entry->disabled || (entry->flags & MTNT_OPERATION_REPEATABLE) ||
+            mtnt__applied_find(applied, entry->name) != NULL)
             continue;
         if (count < MAX_LISTED)
             mtnt__buffer_add_format(&late, "%s%" PRId64 " `%s`", count == 0 ? "" : ", ", entry->order, entry->name);
@@ -220,11 +244,28 @@ int mtnt__plan_forward(const mtnt__applied *applied, const mtnt_chain *chain, pt
     if (new_plan(chain, &plan, err) != 0)
         return MTNT_E_NOMEM;
     for (size_t i = 0; i < end && (steps == 0 || count < (size_t)steps); i++)
-        if (!chain->entries[i].disabled && mtnt__applied_find(applied, chain->entries[i].name) == NULL)
+        if (!chain->entries[i].disabled && !mtnt__applied_has(applied, chain->entries + i))
             plan[count++] = i;
     *ret_plan = plan;
     *ret_count = count;
     return 0;
+}
+
+/* They depend on what comes before them, wherever they stand. */
+static size_t put_repeatable_first(const mtnt__applied *applied, const mtnt_chain *chain, size_t *plan, size_t count)
+{
+    size_t first = 0;
+
+    for (size_t i = chain->count; i > 0 && count > 0; i--) {
+        const mtnt__chain_entry *entry = chain->entries + i - 1;
+
+        if (!(entry->flags & MTNT_OPERATION_REPEATABLE) || mtnt__applied_find(applied, entry->name) == NULL)
+            continue;
+        memmove(plan + first + 1, plan + first, (count - first) * sizeof(*plan));
+        plan[first++] = i - 1;
+        count++;
+    }
+    return count;
 }
 
 int mtnt__plan_backward(const mtnt__applied *applied, const mtnt_chain *chain, ptrdiff_t last, int64_t steps,
@@ -235,13 +276,14 @@ int mtnt__plan_backward(const mtnt__applied *applied, const mtnt_chain *chain, p
     if (new_plan(chain, &plan, err) != 0)
         return MTNT_E_NOMEM;
     for (size_t i = chain->count; i > (last < 0 ? 0 : (size_t)last + 1) && (steps == 0 || count < (size_t)steps); i--) {
-        const mtnt__record *record = mtnt__applied_find(applied, chain->entries[i - 1].name);
+        const mtnt__chain_entry *entry = chain->entries + i - 1;
+        const mtnt__record *record = mtnt__applied_find(applied, entry->name);
 
-        if (record != NULL && (run == 0 || record->run == run))
+        if (record != NULL && (run == 0 || record->run == run) && !(entry->flags & MTNT_OPERATION_REPEATABLE))
             plan[count++] = i - 1;
     }
     *ret_plan = plan;
-    *ret_count = count;
+    *ret_count = put_repeatable_first(applied, chain, plan, count);
     return 0;
 }
 
@@ -259,15 +301,24 @@ static int next_digest(mtnt__position *position, const mtnt__chain_entry *entry,
     return mtnt__checksum(position->digest, parts, err);
 }
 
+/* What is repeated counts once all that comes before it is there: until then a tenant stands where it would without it. */
 int mtnt__position_of(const mtnt__applied *applied, const mtnt_chain *chain, mtnt__position *ret_position,
                       mtnt_error *err)
 {
     mtnt__position position = {0, ""};
+    bool gap = false;
     int rc = 0;
 
-    for (size_t i = 0; i < chain->count && rc == 0; i++)
-        if (!chain->entries[i].disabled && mtnt__applied_find(applied, chain->entries[i].name) != NULL)
-            rc = next_digest(&position, chain->entries + i, err);
+    for (size_t i = 0; i < chain->count && rc == 0; i++) {
+        const mtnt__chain_entry *entry = chain->entries + i;
+        bool has = mtnt__applied_has(applied, entry);
+
+        if (entry->disabled)
+            continue;
+        gap = gap || !has;
+        if (has && !(gap && (entry->flags & MTNT_OPERATION_REPEATABLE)))
+            rc = next_digest(&position, entry, err);
+    }
     if (rc == 0)
         *ret_position = position;
     return rc;

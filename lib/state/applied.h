@@ -29,6 +29,10 @@ void mtnt__applied_release(mtnt__applied *applied);
 /* Copies `record` in; keeps the order by position. */
 int mtnt__applied_add(mtnt__applied *applied, const mtnt__record *record, mtnt_error *err);
 const mtnt__record *mtnt__applied_find(const mtnt__applied *applied, const char *name);
+/* Whether there is nothing to do for the entry: it is applied and, if it is repeatable, as it is now. */
+bool mtnt__applied_has(const mtnt__applied *applied, const mtnt__chain_entry *entry);
+/* Forgets a record; one that is not there is fine. */
+void mtnt__applied_drop(mtnt__applied *applied, const char *name);
 
 /* Keeps the first that it is told of. */
 int mtnt__applied_note_elsewhere(mtnt__applied *applied, const mtnt__record *record, const char *key, mtnt_error *err);
@@ -44,7 +48,8 @@ int mtnt__applied_check(const mtnt__applied *applied, const mtnt_chain *chain, c
 
 /* Indexes of chain entries to run, in the order of running. At most `steps` (0 = all).
  * forward: enabled and not applied, up to and with entry `last` (-1 = the end). backward: applied, latest first, down to but without
- * entry `last` (-1 = all), only those of `run` (0 = any). *ret_plan is malloc'ed (NULL when empty). */
+ * entry `last` (-1 = all), only those of `run` (0 = any). Repeatable ones are no steps: they go back first when anything does. *ret_plan is malloc'ed
+ * (NULL when empty). */
 int mtnt__plan_forward(const mtnt__applied *applied, const mtnt_chain *chain, ptrdiff_t last, int64_t steps,
                        size_t **ret_plan, size_t *ret_count, mtnt_error *err);
 int mtnt__plan_backward(const mtnt__applied *applied, const mtnt_chain *chain, ptrdiff_t last, int64_t steps,

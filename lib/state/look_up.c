@@ -17,12 +17,15 @@ struct looking {
     void *data;
 };
 
-static size_t enabled_above(const mtnt__ladder *ladder, int64_t version)
+/* Of a tenant that stands on no rung: what is repeated may have changed since it was there. */
+static size_t enabled_above(const struct looking *looking, int64_t version)
 {
+    const mtnt__ladder *ladder = looking->ladder;
     size_t count = 0;
 
     for (size_t i = 1; i < ladder->count; i++)
-        if (ladder->rungs[i].version > version)
+        if (ladder->rungs[i].version > version ||
+            (looking->chain->entries[ladder->entries[i]].flags & MTNT_OPERATION_REPEATABLE) != 0)
             count++;
     return count;
 }
@@ -42,7 +45,7 @@ static int show_tenant(void *data, const mtnt_row *row, mtnt_error *err)
     info.state = mtnt_row_text(row, 1);
     info.version = mtnt_row_int(row, 2);
     rung = mtnt__ladder_find(looking->ladder, mtnt_row_text(row, 3) == NULL ? "" : mtnt_row_text(row, 3));
-    info.pending = rung >= 0 ? looking->ladder->count - 1 - (size_t)rung : enabled_above(looking->ladder, info.version);
+    info.pending = rung >= 0 ? looking->ladder->count - 1 - (size_t)rung : enabled_above(looking, info.version);
     info.current = info.pending == 0 && rung >= 0 && strcmp(info.state, "idle") == 0;
     info.migration = mtnt_row_text(row, 6);
     info.error = mtnt_row_text(row, 10);

@@ -176,6 +176,12 @@ static mtnt__rows insert_rows(const mtnt__step *steps, size_t count, bool *faile
     return rows;
 }
 
+/* What is repeated has a record already, which the new one takes the place of. */
+static bool is_repeated(const mtnt__step *step)
+{
+    return step->status == MTNT_STATUS_COMPLETED && (step->entry->flags & MTNT_OPERATION_REPEATABLE) != 0;
+}
+
 static mtnt__rows delete_rows(const mtnt__step *steps, size_t count, bool *failed)
 {
     static const char *const columns[] = {"name"};
@@ -184,7 +190,7 @@ static mtnt__rows delete_rows(const mtnt__step *steps, size_t count, bool *faile
     for (size_t i = 0; i < count; i++) {
         mtnt_value *cells;
 
-        if (steps[i].status != MTNT_STATUS_ROLLED_BACK || steps[i].in_controller)
+        if ((steps[i].status != MTNT_STATUS_ROLLED_BACK && !is_repeated(steps + i)) || steps[i].in_controller)
             continue;
         cells = mtnt__rows_add(&rows);
         if (cells == NULL) {
@@ -207,9 +213,9 @@ int mtnt__model_state_record(mtnt_db *db, const mtnt_chain *chain, const char *m
     int rc = failed ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory") : 0;
 
     if (rc == 0)
-        rc = mtnt__rows_run_later(db, err, MTNT__QUERY_FOR(db, applied_insert), &done, insert);
-    if (rc == 0)
         rc = mtnt__rows_run_later(db, err, MTNT__QUERY_FOR(db, applied_delete), &undone, remove);
+    if (rc == 0)
+        rc = mtnt__rows_run_later(db, err, MTNT__QUERY_FOR(db, applied_insert), &done, insert);
     mtnt__rows_release(&done);
     mtnt__rows_release(&undone);
     return rc;

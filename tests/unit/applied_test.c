@@ -21,7 +21,7 @@ static int nothing(mtnt_operation *operation, mtnt_context *context, const mtnt_
 
 static const mtnt_operation_class step = {MTNT_OPERATION_CLASS_INIT, .name = "step", .execute = nothing};
 
-/* "a", "b!" (disabled), "c@9" (order 9), "d=text" (that checksum): separated by blanks. */
+/* "a", "b!" (disabled), "c@9" (order 9), "d=text" (that checksum), "^e" (by its place), "~f" (repeatable): separated by blanks. */
 static mtnt_chain *chain_of(const char *text)
 {
     char *copy = strdup(text), *rest = copy, *word;
@@ -34,6 +34,10 @@ static mtnt_chain *chain_of(const char *text)
 
         entry.writes_set = true;
         entry.writes = MTNT_WRITES_MODEL;
+        if (word[0] == '^' || word[0] == '~') {
+            entry.flags = MTNT_OPERATION_BY_PLACE | (word[0] == '~' ? MTNT_OPERATION_REPEATABLE : 0);
+            word++;
+        }
         if ((mark = strchr(word, '!')) != NULL) {
             *mark = '\0';
             entry.disabled = true;
@@ -259,6 +263,118 @@ static void plans_backward(void **state)
     plan_is("a b c", "a b c", false, -1, 0, 2, "");
 }
 
+/* What one chain has applied, seen by another: the places of a folder's files change when one comes in before them. */
+static int check_grown(const char *before, const char *names, const char *now, bool out_of_order, mtnt_error *err)
+{
+    mtnt_chain *old = chain_of(before), *grown = chain_of(now);
+    mtnt__applied applied = applied_of(old, names);
+    int rc = mtnt__applied_check(&applied, grown, "acme", out_of_order, err);
+
+    mtnt__applied_release(&applied);
+    mtnt_chain_free(old);
+    mtnt_chain_free(grown);
+    return rc;
+}
+
+static void places_may_change(void **state)
+{
+    mtnt_error err = MTNT_ERROR_INIT;
+
+    (void)state;
+    assert_int_equal(check_grown("^a ^c", "a c", "^a ^c ^d", false, &err), 0);
+    assert_int_equal(check_grown("^a ^c", "a c", "^a ^b ^c", true, &err), 0);
+    assert_int_equal(check_grown("^a ^c", "a c", "^a ^b ^c", false, &err), MTNT_E_HISTORY);
+    assert_non_null(strstr(err.message, "out of order: 2 `b` would run after 3 `c`"));
+    /* Numbers that somebody has given may not. */
+    assert_int_equal(check_grown("a c", "a c", "a b c", true, &err), MTNT_E_HISTORY);
+    assert_non_null(strstr(err.message, "`c` was applied as number 2"));
+}
+
+static void position_of(const char *before, const char *names, const char *now, mtnt__position *ret_position)
+{
+    mtnt_chain *old = chain_of(before), *grown = chain_of(now);
+    mtnt__applied applied = applied_of(old, names);
+
+    assert_int_equal(mtnt__position_of(&applied, grown, ret_position, NULL), 0);
+    mtnt__applied_release(&applied);
+    mtnt_chain_free(old);
+    mtnt_chain_free(grown);
+}
+
+static void a_file_that_comes_late_changes_no_position(void **state)
+{
+    mtnt__position before, after;
+
+    (void)state;
+    position_of("^a ^c", "a c", "^a ^c", &before);
+    position_of("^a ^c", "a c", "^a ^b ^c", &after);
+    assert_string_equal(before.digest, after.digest);
+    position_of("^a ^b ^c", "a b c", "^a ^b ^c", &after);
+    assert_string_not_equal(before.digest, after.digest);
+}
+
+static void what_is_repeated_is_no_part_of_the_order(void **state)
+{
+    mtnt_error err = MTNT_ERROR_INIT;
+
+    (void)state;
+    assert_int_equal(check_grown("^a ~v=1", "a v", "^a ^b ~u ~v=2", false, &err), 0);
+    assert_int_equal(check_grown("^a ~v=1", "v", "^a ~v=1", false, &err), 0);
+    assert_int_equal(check_grown("^a ~v=1", "a v", "^a", false, &err), MTNT_E_HISTORY);
+}
+
+static void plan_of_changed(const char *before, const char *names, const char *now, const char *expected)
+{
+    mtnt_chain *old = chain_of(before), *grown = chain_of(now);
+    mtnt__applied applied = applied_of(old, names);
+    size_t *plan = NULL, count = 0;
+    char text[100] = "";
+
+    assert_int_equal(mtnt__plan_forward(&applied, grown, -1, 0, &plan, &count, NULL), 0);
+    for (size_t i = 0; i < count; i++)
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s", i ? " " : "", grown->entries[plan[i]].name);
+    assert_string_equal(text, expected);
+    free(plan);
+    mtnt__applied_release(&applied);
+    mtnt_chain_free(old);
+    mtnt_chain_free(grown);
+}
+
+static void what_is_repeated_runs_when_it_has_changed(void **state)
+{
+    (void)state;
+    plan_of_changed("^a ~u=1 ~v=1", "a u v", "^a ~u=1 ~v=1", "");
+    plan_of_changed("^a ~u=1 ~v=1", "a u v", "^a ~u=2 ~v=1", "u");
+    plan_of_changed("^a ~u=1 ~v=1", "a u", "^a ^b ~u=1 ~v=1", "b v");
+    /* The others do not. */
+    plan_of_changed("^a=1", "a", "^a=2", "");
+}
+
+static void what_is_repeated_goes_back_first_and_is_no_step(void **state)
+{
+    (void)state;
+    plan_is("^a ^b ~u ~v", "a b u v", false, -1, 0, 0, "v u b a");
+    plan_is("^a ^b ~u ~v", "a b u v", false, -1, 1, 0, "v u b");
+    plan_is("^a ^b ~u ~v", "a b v", false, 0, 0, 0, "v b");
+    plan_is("^a ^b ~u ~v", "u v", false, -1, 0, 0, "");
+    plan_is("^a ^b ~u ~v", "a b u v", false, 1, 0, 0, "");
+}
+
+/* A tenant whose view is not what the chain has stands where it would without it. */
+static void what_is_repeated_counts_as_it_is_now(void **state)
+{
+    mtnt__position current, old, without;
+
+    (void)state;
+    position_of("^a ~v=1", "a v", "^a ~v=1", &current);
+    position_of("^a ~v=1", "a v", "^a ~v=2", &old);
+    position_of("^a ~v=1", "a", "^a ~v=1", &without);
+    assert_string_not_equal(current.digest, old.digest);
+    assert_string_equal(old.digest, without.digest);
+    position_of("^a ~v=1", "a v", "^a ^b ~v=1", &old);
+    assert_string_equal(old.digest, without.digest);
+}
+
 static void plan_of_one_run(void **state)
 {
     mtnt_chain *chain = chain_of("a b c");
@@ -426,14 +542,28 @@ static void what_is_applied_stays_in_its_lane(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(check_equal),       cmocka_unit_test(c4_unknown),
-        cmocka_unit_test(c4_renamed),        cmocka_unit_test(check_moved),
-        cmocka_unit_test(check_changed),     cmocka_unit_test(b7_out_of_order),
-        cmocka_unit_test(b11_disabled),      cmocka_unit_test(plans_forward),
-        cmocka_unit_test(plans_backward),    cmocka_unit_test(plan_of_one_run),
-        cmocka_unit_test(positions),         cmocka_unit_test(records_stay_in_order),
-        cmocka_unit_test(many_records),      cmocka_unit_test(ladder),
-        cmocka_unit_test(ladder_of_nothing), cmocka_unit_test(what_is_applied_stays_in_its_lane),
+        cmocka_unit_test(check_equal),
+        cmocka_unit_test(c4_unknown),
+        cmocka_unit_test(c4_renamed),
+        cmocka_unit_test(check_moved),
+        cmocka_unit_test(check_changed),
+        cmocka_unit_test(b7_out_of_order),
+        cmocka_unit_test(b11_disabled),
+        cmocka_unit_test(plans_forward),
+        cmocka_unit_test(plans_backward),
+        cmocka_unit_test(places_may_change),
+        cmocka_unit_test(a_file_that_comes_late_changes_no_position),
+        cmocka_unit_test(what_is_repeated_is_no_part_of_the_order),
+        cmocka_unit_test(what_is_repeated_runs_when_it_has_changed),
+        cmocka_unit_test(what_is_repeated_goes_back_first_and_is_no_step),
+        cmocka_unit_test(what_is_repeated_counts_as_it_is_now),
+        cmocka_unit_test(plan_of_one_run),
+        cmocka_unit_test(positions),
+        cmocka_unit_test(records_stay_in_order),
+        cmocka_unit_test(many_records),
+        cmocka_unit_test(ladder),
+        cmocka_unit_test(ladder_of_nothing),
+        cmocka_unit_test(what_is_applied_stays_in_its_lane),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

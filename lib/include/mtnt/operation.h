@@ -38,7 +38,10 @@ enum {
     MTNT_OPERATION_SNAPSHOT = 1u << 7,
     /* Its order is its place among the operations around it, and may become another one when one is added before it: what has been applied is known by
      * its name. For folders of other tools, whose versions are no numbers. */
-    MTNT_OPERATION_BY_PLACE = 1u << 8
+    MTNT_OPERATION_BY_PLACE = 1u << 8,
+    /* Runs again when its checksum is another one than that with which it was applied (a view, a function). It is no part of the order: what
+     * comes before it may come later. Going back takes it back first, whenever anything else is taken back, so that it runs again afterwards. */
+    MTNT_OPERATION_REPEATABLE = 1u << 9
 };
 
 typedef enum mtnt_status {

@@ -16,7 +16,8 @@ typedef struct mtnt_sql_text {
 } mtnt_sql_text;
 
 /* sql: scripts for each side, up and down. `any` runs where there is none for the backend at hand. An operation that has SQL for
- * a side, but none for the backend of that side, fails with NOT_IMPLEMENTED. Without any down there is nothing to undo, and rewind refuses. */
+ * a side, but none for the backend of that side, fails with NOT_IMPLEMENTED. Without any down there is nothing to undo, and rewind refuses. The entry's
+ * checksum counts instead of the SQL when it is given: for SQL that was made of something else. */
 typedef struct mtnt_sql_side {
     mtnt_sql_text any_up, any_down, sqlite_up, sqlite_down, postgres_up, postgres_down;
 } mtnt_sql_side;
