@@ -162,4 +162,79 @@ test_golang_migrate() {
     says 'knows operation 3 `11_three`, which this chain lacks'
 }
 
+view() {
+    echo "DROP VIEW IF EXISTS t_view; CREATE VIEW t_view AS SELECT $1 AS x;" >migrations/R__view.sql
+}
+
+shown() {
+    sql models/a.db "SELECT x FROM t_view"
+}
+
+# What is repeated runs after all others, again when it has changed, and again when what was before it has been taken back.
+test_flyway() {
+    chain_of flyway
+    mkdir migrations/sub
+    echo "CREATE TABLE t_one(x INTEGER);" >migrations/V1__one.sql
+    echo "DROP TABLE t_one;" >migrations/U1__one.sql
+    echo "CREATE TABLE t_two(x INTEGER);" >migrations/sub/V2.1__two.sql
+    echo "DROP VIEW t_view; DROP TABLE t_two;" >migrations/sub/U2.1__two.sql
+    view 1
+    ok migrate
+    same "$(shown)" 1
+    ok migrate
+    says '1 already current'
+    view 2
+    ok status --format json
+    json '.tenants[0].pending == 1'
+    ok migrate --format jsonl
+    json -s '[.[] | select(.event == "operation") | .operation] == ["R__view"]'
+    same "$(shown)" 2
+    ok migrate
+    says '1 already current'
+    # A version that comes after it was applied, and a script that comes before it.
+    echo "CREATE TABLE t_three(x INTEGER);" >migrations/V3__three.sql
+    echo "DROP TABLE t_three;" >migrations/U3__three.sql
+    echo "SELECT 1;" >migrations/R__another.sql
+    ok migrate --format jsonl
+    json -s '[.[] | select(.event == "operation") | .operation] == ["V3__three", "R__another"]'
+    ok migrate
+    says '1 already current'
+    # One step back is one version.
+    ok rewind --yes --steps 1
+    same "$(tables_of a)" "t_one t_two t_view"
+    ok migrate
+    same "$(tables_of a)" "t_one t_three t_two t_view"
+    ok rewind --yes
+    same "$(tables_of a)" ""
+    ok migrate
+    same "$(shown)" 2
+    # What fails leaves the one that was there, and its record.
+    echo "DROP VIEW t_view; CREATE VIEW t_view AS SELECT 3 AS x; INSERT INTO nowhere VALUES(1);" >migrations/R__view.sql
+    exits 1 migrate
+    same "$(shown)" 2
+    view 2
+    ok migrate
+    says '1 already current'
+    echo "CREATE TABLE t_one(y INTEGER);" >migrations/V1__one.sql
+    exits 1 migrate
+    says 'V1__one. has been changed since it was applied'
+}
+
+test_diesel() {
+    chain_of diesel
+    mkdir migrations/2026-01-01-000000_one migrations/20260102_two
+    echo "CREATE TABLE t_one(x INTEGER);" >migrations/2026-01-01-000000_one/up.sql
+    : >migrations/2026-01-01-000000_one/down.sql
+    exits 78 validate
+    complains 'migrations/20260102_two/: there is no up.sql in it'
+    echo "CREATE INDEX i ON t_one(x); VACUUM;" >migrations/20260102_two/up.sql
+    echo "DROP INDEX i;" >migrations/20260102_two/down.sql
+    echo "run_in_transaction = false" >migrations/20260102_two/metadata.toml
+    ok migrate
+    says 'saga'
+    complains 'down.sql: it is empty'
+    ok rewind --yes
+    same "$(tables_of a)" "t_one"
+}
+
 cli_main "$@"

@@ -11,7 +11,7 @@ set -eu
 # What the machine's user has set must not decide what a test sees.
 for variable in $(env | sed -n 's/^\(MTNT_[A-Z_]*\)=.*/\1/p'); do
     case $variable in
-    MTNT_BIN | MTNT_VALGRIND | MTNT_TEST_*) ;;
+    MTNT_BIN | MTNT_VALGRIND | MTNT_CORPORA | MTNT_TEST_*) ;;
     *) unset "$variable" ;;
     esac
 done

@@ -17,6 +17,9 @@ static const cyaml_schema_field_t table[] = {
     MTNT__YAML_TEXT_FIELD("lane", OPTIONAL, mtnt__chain_folder, lane, 1),
     MTNT__YAML_INT_FIELD("order", OPTIONAL, mtnt__chain_folder, order),
     MTNT__YAML_TEXTS_FIELD("env", OPTIONAL, mtnt__chain_folder, env, 1),
+    MTNT__YAML_TEXTS_FIELD("placeholders", OPTIONAL, mtnt__chain_folder, placeholders, 1),
+    MTNT__YAML_BOOL_FIELD("placeholder_replacement", OPTIONAL, mtnt__chain_folder, placeholder_replacement),
+    MTNT__YAML_BOOL_FIELD("mixed", OPTIONAL, mtnt__chain_folder, mixed),
     CYAML_FIELD_END,
 };
 const cyaml_schema_value_t mtnt__chain_folder_schema = MTNT__YAML_ENTRY(mtnt__chain_folder, table);
@@ -28,6 +31,32 @@ typedef struct loader {
     size_t count;
     mtnt_error *err;
 } loader;
+
+/* Keys that are one format's. */
+static int check_keys(const loader *l, const mtnt__chain_folder *said, const mtnt__reader *reader)
+{
+    const struct {
+        const char *key;
+        mtnt__yaml_place at;
+        const mtnt__reader *whose;
+    } keys[] = {
+        {"env", said->env.at, &mtnt__reader_goose},
+        {"placeholders", said->placeholders.at, &mtnt__reader_flyway},
+        {"placeholder_replacement", said->placeholder_replacement.at, &mtnt__reader_flyway},
+        {"mixed", said->mixed.at, &mtnt__reader_flyway},
+    };
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        if (keys[i].at.line && reader != keys[i].whose)
+            return mtnt__yaml_refuse(l->err, l->path, keys[i].at,
+                                     "`%s` is for format %s, and this folder is of format %s", keys[i].key,
+                                     keys[i].whose->name, reader->name);
+    for (size_t i = 0; i < said->placeholders.count; i++)
+        if (!strchr(said->placeholders.items[i], '='))
+            return mtnt__yaml_refuse(l->err, l->path, said->placeholders.at, "a placeholder is NAME=VALUE, not `%.80s`",
+                                     said->placeholders.items[i]);
+    return 0;
+}
 
 static int check_entry(const loader *l, const mtnt__chain_folder *said)
 {
@@ -48,9 +77,9 @@ static int check_entry(const loader *l, const mtnt__chain_folder *said)
     if (said->order.at.line && said->order.value <= 0)
         return mtnt__yaml_refuse(l->err, l->path, said->order.at, "`order` begins at 1, it cannot be %lld",
                                  (long long)said->order.value);
-    if (said->env.at.line && reader != &mtnt__reader_goose)
-        return mtnt__yaml_refuse(l->err, l->path, said->env.at, "`env` is for format goose, whose files have ENVSUB");
-    return said->lane.text ? mtnt__chain_lanes_check(l->chain, l->path, "`migrations`", &said->lane, l->err) : 0;
+    if (said->lane.text && (rc = mtnt__chain_lanes_check(l->chain, l->path, "`migrations`", &said->lane, l->err)))
+        return rc;
+    return check_keys(l, said, reader);
 }
 
 static int warn_of_missing(const loader *l, const mtnt__chain_folder *said)
@@ -66,14 +95,19 @@ static int read_folder(const loader *l, const mtnt__chain_folder *said, mtnt__fo
 {
     char *dir = mtnt__address_path(l->folder, said->dir.text);
     mtnt__folder_options options = {0};
-    const char **env = NULL;
+    const char **env = NULL, **placeholders = NULL;
     bool missing = false;
     size_t before = found->count;
     int rc = dir ? 0 : mtnt_error_set(l->err, MTNT_E_NOMEM, "out of memory");
 
     if (rc == 0)
         rc = mtnt__yaml_texts_list(&said->env, &env, l->err);
+    if (rc == 0)
+        rc = mtnt__yaml_texts_list(&said->placeholders, &placeholders, l->err);
     options.env = env;
+    options.placeholders = placeholders;
+    options.verbatim = said->placeholder_replacement.at.line && !said->placeholder_replacement.value;
+    options.mixed = said->mixed.value;
     found->options = &options;
     if (rc == 0)
         rc = mtnt__folder_read(found, dir, &missing);
@@ -89,6 +123,7 @@ static int read_folder(const loader *l, const mtnt__chain_folder *said, mtnt__fo
         rc = warn_of_missing(l, said);
     found->options = NULL;
     free(env);
+    free(placeholders);
     free(dir);
     return rc;
 }

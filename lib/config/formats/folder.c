@@ -45,7 +45,7 @@ static int pass_over(visit *v, const mtnt__folder_file *file)
         v->stranger = strdup(file->name);
         if (!v->stranger)
             return mtnt__found_nomem(v->folder);
-        for (size_t i = 0; !v->whose && mtnt__reader_at(i); i++)
+        for (size_t i = 0; !mtnt__ends_with(file->name, "/") && !v->whose && mtnt__reader_at(i); i++)
             if (!mtnt__reader_at(i)->takes_all && mtnt__reader_at(i)->recognises(file->name))
                 v->whose = mtnt__reader_at(i);
     }
@@ -63,7 +63,7 @@ static int take(visit *v, const char *name)
     int rc = path ? 0 : mtnt__found_nomem(v->folder);
 
     if (rc == 0 && !reader->takes_all && !reader->recognises(name)) {
-        if (!mtnt__ends_with(name, "/"))
+        if (!mtnt__ends_with(name, "/") || reader->depth == 0)
             rc = pass_over(v, &file);
     } else if (rc == 0) {
         v->taken++;
@@ -131,7 +131,7 @@ static int visit_one(visit *v, const char *below, const char *entry, int depth)
 
     if (rc == 0 && !folder) {
         rc = take(v, name);
-    } else if (rc == 0 && (depth > 0 || v->folder->reader->takes_all)) {
+    } else if (rc == 0) {
         as_folder = join(below, entry, "/");
         rc = as_folder ? take(v, as_folder) : mtnt__found_nomem(v->folder);
         if (rc == 0 && depth > 0)

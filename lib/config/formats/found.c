@@ -57,6 +57,7 @@ static void migration_release(mtnt__migration *m)
     free(m->name);
     free(m->file);
     free(m->cannot);
+    free(m->source);
 }
 
 void mtnt__folder_release(mtnt__folder *folder)

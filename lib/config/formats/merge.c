@@ -190,8 +190,11 @@ static int add(mtnt__folder *folder, mtnt__migration *m, int64_t order, bool *on
     entry.environment = m->environment;
     entry.order = m->order ? m->order : order;
     entry.flags = flags_of(m, one_way_before);
+    entry.checksum = m->source;
     if (!m->order)
         entry.flags |= MTNT_OPERATION_BY_PLACE;
+    if (m->repeatable)
+        entry.flags |= MTNT_OPERATION_REPEATABLE;
     if (m->cannot)
         return add_foreign_code(folder, &entry, m);
     return mtnt_operation_add_sql(folder->chain, &options, &entry, folder->err);

@@ -33,12 +33,19 @@ typedef struct mtnt__migration {
     int64_t order;                  /* its own; 0 = its place among the others */
     const char *lane, *environment; /* borrowed; NULL = none was said */
     char *cannot;                   /* why it cannot be run here; NULL = it can */
+    char *source;                   /* what its checksum is of; NULL = of the SQL */
+    bool repeatable;                /* runs again when its checksum changes */
+    bool verbatim;                  /* nothing is filled in */
+    int transaction;                /* what is said of it: 1 inside, -1 outside, 0 nothing */
     mtnt__found_sql sql[MTNT__FOUND_SIDES][MTNT__FOUND_BACKENDS][MTNT__FOUND_DIRECTIONS];
 } mtnt__migration;
 
 /* What chain.yaml says of a folder. Lists end with NULL, and may be NULL. */
 typedef struct mtnt__folder_options {
-    const char *const *env; /* names of the environment that files may ask for */
+    const char *const *env;          /* names of the environment that files may ask for */
+    const char *const *placeholders; /* name=value */
+    bool verbatim;                   /* nothing is filled in */
+    bool mixed;                      /* a script may have both what a transaction can hold and what none can */
 } mtnt__folder_options;
 
 typedef struct mtnt__reader mtnt__reader;
@@ -49,7 +56,7 @@ typedef struct mtnt__folder {
     const mtnt__folder_options *options; /* of the folder at hand */
     mtnt_chain *chain;                   /* that warnings go to, and in the end the operations */
     mtnt__migration *items;
-    size_t count, size;
+    size_t count, size, finished; /* those before `finished` are of folders that have been read */
     mtnt_error *err;
 } mtnt__folder;
 
@@ -80,7 +87,7 @@ const mtnt__reader *mtnt__reader_find(const char *name);
 const mtnt__reader *mtnt__reader_at(size_t index);
 
 extern const mtnt__reader mtnt__reader_native, mtnt__reader_goose, mtnt__reader_dbmate, mtnt__reader_golang_migrate,
-    mtnt__reader_morph;
+    mtnt__reader_morph, mtnt__reader_flyway, mtnt__reader_diesel, mtnt__reader_pop;
 
 /* folder.c: reads the files below `dir`. *ret_missing: it is not there, and nothing was read. CONFIG, IO, NOMEM. */
 int mtnt__folder_read(mtnt__folder *folder, const char *dir, bool *ret_missing);

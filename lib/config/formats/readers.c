@@ -5,7 +5,8 @@
 
 static const mtnt__reader *const readers[] = {
     &mtnt__reader_native,         &mtnt__reader_goose, &mtnt__reader_dbmate,
-    &mtnt__reader_golang_migrate, &mtnt__reader_morph, NULL,
+    &mtnt__reader_golang_migrate, &mtnt__reader_morph, &mtnt__reader_flyway,
+    &mtnt__reader_diesel,         &mtnt__reader_pop,   NULL,
 };
 
 const mtnt__reader *mtnt__reader_at(size_t index)

@@ -145,3 +145,34 @@ bool mtnt__substitute_env(mtnt__buffer *target, const char *text, size_t length,
         *ret_why = s.why;
     return done;
 }
+
+bool mtnt__substitute_placeholders(mtnt__buffer *target, const char *text,
+                                   const char *(*value)(const void *data, const char *name, size_t length),
+                                   const void *data, char ret_name[80], size_t *ret_at)
+{
+    const char *at = text, *begin;
+    char name[80];
+
+    while ((begin = strstr(at, "${"))) {
+        const char *end = strchr(begin, '}'), *found;
+        size_t length = end ? (size_t)(end - begin) - 2 : 0;
+
+        if (!end)
+            break;
+        mtnt__buffer_add(target, at, (size_t)(begin - at));
+        found = value(data, begin + 2, length);
+        if (!found) {
+            *ret_at = (size_t)(begin - text);
+            if (length >= sizeof(name))
+                length = sizeof(name) - 1;
+            memcpy(name, begin + 2, length);
+            name[length] = '\0';
+            mtnt__text_copy(ret_name, sizeof(name), name);
+            return false;
+        }
+        mtnt__buffer_add_text(target, found);
+        at = end + 1;
+    }
+    mtnt__buffer_add_text(target, at);
+    return true;
+}

@@ -9,4 +9,9 @@
 bool mtnt__substitute_env(mtnt__buffer *target, const char *text, size_t length, const char *const *allowed,
                           char ret_name[80], const char **ret_why);
 
+/* Flyway's ${name}, wherever it stands. false for the first name that has no value (NULL), with its offset. */
+bool mtnt__substitute_placeholders(mtnt__buffer *target, const char *text,
+                                   const char *(*value)(const void *data, const char *name, size_t length),
+                                   const void *data, char ret_name[80], size_t *ret_at);
+
 #endif
