@@ -107,7 +107,12 @@ static int decide(mtnt__attempt *attempt, mtnt_db *decider, mtnt_error *err)
 {
     int rc = write_row(attempt, decider, err);
 
-    return rc == 0 ? mtnt__register_explain(mtnt__db_commit(decider, err), err) : rc;
+    if (rc == 0)
+        rc = mtnt__register_explain(mtnt__db_commit(decider, err), err);
+    /* What is left to do is not done in the controller's file: the next one may write it. */
+    if (rc == 0)
+        mtnt__sides_leave_gate(attempt);
+    return rc;
 }
 
 /* One database written, or two in one transaction. */

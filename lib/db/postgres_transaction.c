@@ -126,6 +126,8 @@ static int send_ending(mtnt__exchange *x, const char *sql, const char *tag)
     mtnt__buffer_release(&text);
     if (rc != 0 && strcmp(x->tag, tag) == 0 && !x->fatal)
         rc = MTNT_OK; /* it was done before a cancel arrived */
+    if (rc != 0 && !x->fatal && x->statements < x->prefix_statements)
+        return mtnt_error_wrap(x->err, "cannot record what was done");
     if (rc != 0 && (x->fatal || strncmp(state, "08", 2) == 0 || strcmp(state, "40003") == 0))
         return x->s->read_only ? rc : doubt(x, tag);
     if (rc == 0 && x->s->not_replicated) {

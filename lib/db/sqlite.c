@@ -66,7 +66,6 @@ void mtnt__sqlite_enter(mtnt__sqlite *s, const mtnt__call *call)
 {
     s->call = *call;
     s->guarded = call->operation;
-    s->lived_in = s->lived_in || call->operation;
     s->vacuuming = false;
     s->denial[0] = s->denied_name[0] = '\0';
     mtnt__sqlite_install_waits(s); /* PRAGMA busy_timeout replaces ours */
@@ -101,7 +100,7 @@ static void sqlite_disconnect(void *state)
     for (sqlite3_stmt *left = sqlite3_next_stmt(raw, NULL); left; left = sqlite3_next_stmt(raw, left))
         sqlite3_reset(left);
     sqlite3_close_v2(raw);
-    s->foreign_keys_saved = s->settings_touched = s->written = s->lived_in = false;
+    s->foreign_keys_saved = s->settings_touched = s->written = s->marked = false;
 }
 
 static void sqlite_cancel(void *state)
@@ -120,7 +119,7 @@ static void *sqlite_native(void *state, mtnt_backend kind)
 
     if (kind != MTNT_SQLITE)
         return NULL;
-    s->written = s->settings_touched = s->lived_in = true; /* it may do anything */
+    s->written = s->settings_touched = s->marked = true; /* it may do anything */
     return s->raw;
 }
 
@@ -138,15 +137,22 @@ static int sqlite_boundary(void *state, mtnt__call *call, mtnt_error *err)
     return rc;
 }
 
-/* Attached databases, temporary tables, functions: only a new connection is without them for certain. */
+/* To attach databases is not for operations. */
 static int sqlite_renew(void *state, mtnt__call *call, const char *mark, const char *schema, mtnt_error *err)
 {
-    const mtnt__sqlite *s = state;
+    mtnt__sqlite *s = state;
+    char temporary[MTNT__SQLITE_VALUE] = "";
+    int rc = MTNT_OK;
 
-    (void)call;
     (void)mark;
     (void)schema;
-    return s->lived_in ? mtnt_error_set(err, MTNT_E_BUSY, "an operation has used the connection") : MTNT_OK;
+    mtnt__sqlite_enter(s, call);
+    if (!s->marked)
+        rc = mtnt__sqlite_value(s, "SELECT count(*) FROM temp.sqlite_schema", temporary, err);
+    mtnt__sqlite_leave(s);
+    if (rc == 0 && strcmp(temporary, "0") != 0)
+        rc = mtnt_error_set(err, MTNT_E_BUSY, "an operation has left something in the connection");
+    return rc;
 }
 
 static int sqlite_schema(void *state, mtnt__call *call, const char **ret_schema, mtnt_error *err)

@@ -34,9 +34,10 @@ typedef struct mtnt__sqlite {
     bool settings_touched; /* an operation has changed a setting of the connection */
     int switches[MTNT__SQLITE_SWITCHES]; /* those that sqlite3_db_config knows, as they were after opening */
     bool written;                        /* an operation may have written in this transaction */
-    bool lived_in;                       /* an operation has used this connection: what it has left is not known */
-    char denial[256];                    /* why the guard refused, "" = it did not */
-    char denied_name[128];               /* the table in question, when it may exist on the other side too; "" = none */
+    bool
+        marked; /* an operation has left marks in the connection that cannot all be taken back: settings, or it had the raw handle */
+    char denial[256];      /* why the guard refused, "" = it did not */
+    char denied_name[128]; /* the table in question, when it may exist on the other side too; "" = none */
 
     bool foreign_keys_saved, foreign_keys;
 

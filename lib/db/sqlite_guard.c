@@ -39,7 +39,7 @@ static int judge_pragma(mtnt__sqlite *s, const char *name, const char *argument)
         return SQLITE_OK;
     if (is_one_of(name, ours) || (s->controller_path && strcasecmp(name, "writable_schema") == 0))
         return deny(s, "PRAGMA %s is not for operations: the commit protocol depends on it", name);
-    s->settings_touched = true;
+    s->settings_touched = s->marked = true;
     return SQLITE_OK;
 }
 

@@ -663,11 +663,15 @@ static int overtaken(fleet *f, mtnt_operation *operation, mtnt_context *context,
     int rc;
 
     (void)operation;
-    (void)context;
     if (f->counter++ > 0)
         return 0;
     fleet_ask_controller(f, "UPDATE mtnt_tenant SET lease_until_ms = 0");
-    rc = with_another(f, mtnt_coordinator_recover, err);
+    /* Under its mark its session would be ended by the next attempt. */
+    rc = f->which == PAIR_POSTGRES_SQLITE
+             ? mtnt_db_exec(mtnt_scope_controller(context), err, "SET LOCAL application_name = 'somebody'")
+             : 0;
+    if (rc == 0)
+        rc = with_another(f, mtnt_coordinator_recover, err);
     if (rc == 0 && f->which == PAIR_POSTGRES_SQLITE)
         rc = with_another(f, mtnt_coordinator_perform, err);
     if (rc == 0)

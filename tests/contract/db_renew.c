@@ -133,14 +133,20 @@ static void not_after_a_cancel(void **state)
     assert_false(mtnt__db_renew(c->db, NULL, NULL));
 }
 
-static void a_file_that_operations_have_not_seen(void **state)
+static void a_file_without_marks_of_operations(void **state)
 {
     contract *c = *state;
 
-    expect_ok(c, mtnt__db_run(c->db, NULL, NULL, &c->err, "CREATE TABLE {schema}.u(x INTEGER)", NULL));
-    assert_true(mtnt__db_renew(c->db, NULL, NULL));
     expect_ok(c, mtnt_db_exec(c->db, &c->err, MAKE));
+    assert_true(mtnt__db_renew(c->db, NULL, NULL));
+    expect_ok(c, mtnt_db_exec(c->db, &c->err, "PRAGMA cache_size = 7"));
     assert_false(mtnt__db_renew(c->db, NULL, NULL));
+    mtnt__db_disconnect(c->db);
+    expect_ok(c, mtnt_db_exec(c->db, &c->err, "CREATE TEMP VIEW mine AS SELECT 1"));
+    assert_false(mtnt__db_renew(c->db, NULL, NULL));
+    mtnt__db_disconnect(c->db);
+    expect_ok(c, mtnt__db_connect(c->db, &c->err));
+    assert_true(mtnt__db_renew(c->db, NULL, NULL));
 }
 
 static void not_the_fake(void **state)
@@ -295,7 +301,7 @@ int main(void)
         CONTRACT(not_in_a_transaction, ON_ALL),
         CONTRACT(not_after_the_raw_handle, ON_SQLITE | ON_POSTGRES),
         CONTRACT(not_after_a_cancel, ON_POSTGRES),
-        CONTRACT(a_file_that_operations_have_not_seen, ON_SQLITE),
+        CONTRACT(a_file_without_marks_of_operations, ON_SQLITE),
         CONTRACT(not_the_fake, ON_FAKE),
         CONTRACT(goes_with_the_commit, ON_ALL),
         CONTRACT(comes_before_the_next_statement, ON_ALL),
