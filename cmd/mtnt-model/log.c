@@ -51,6 +51,30 @@ static void put_operation(FILE *to, const mtnt_event *event)
     put_error(to, event->error);
 }
 
+static void put_wave(FILE *to, const mtnt_event *event)
+{
+    const mtnt_wave *wave = event->wave;
+
+    fprintf(to, "wave %d of %d ", wave->number, wave->of);
+    if (event->type == MTNT_EVENT_WAVE_STARTED) {
+        fputs("started", to);
+        if (wave->tenants >= 0)
+            fprintf(to, ", %" PRId64 " tenant%s", wave->tenants, wave->tenants == 1 ? "" : "s");
+        return;
+    }
+    fprintf(to, "finished, %" PRId64 " tenant%s: %" PRId64 " migrated, %" PRId64 " current, %" PRId64 " failed",
+            wave->tenants, wave->tenants == 1 ? "" : "s", wave->migrated, wave->current, wave->failed);
+    if (wave->soak_ms > 0)
+        fprintf(to, ", the next one in %" PRId64 " ms", wave->soak_ms);
+}
+
+static void put_retry(FILE *to, const mtnt_event *event)
+{
+    mtnt__words_put(to, mtnt_model_id(event->tenant));
+    fprintf(to, " try %" PRId64 " failed, the next one in %" PRId64 " ms", event->tries, event->pause_ms);
+    put_error(to, event->error);
+}
+
 void mtnt__report_log(FILE *to, const mtnt_event *event)
 {
     char time[MTNT__WORDS_TIME_SIZE];
@@ -79,6 +103,9 @@ void mtnt__report_log(FILE *to, const mtnt_event *event)
         fputs("finished", to);
         put_error(to, event->error);
         break;
+    case MTNT_EVENT_WAVE_STARTED:
+    case MTNT_EVENT_WAVE_FINISHED: put_wave(to, event); break;
+    case MTNT_EVENT_TENANT_RETRY: put_retry(to, event); break;
     case MTNT_EVENT_PROGRESS: break;
     }
     fputc('\n', to);

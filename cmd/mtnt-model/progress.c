@@ -15,6 +15,16 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+static void time_text(char ret_text[32], const char *before, int64_t s)
+{
+    if (s < 60)
+        snprintf(ret_text, 32, "%s %" PRId64 "s", before, s);
+    else if (s < 3600)
+        snprintf(ret_text, 32, "%s %" PRId64 "m%02" PRId64 "s", before, s / 60, s % 60);
+    else
+        snprintf(ret_text, 32, "%s %" PRId64 "h%02" PRId64 "m", before, s / 3600, s % 3600 / 60);
+}
+
 static void rate_text(char ret_text[32], int64_t done, int64_t elapsed_ms)
 {
     double rate = elapsed_ms > 0 ? (double)done * 1000.0 / (double)elapsed_ms : 0.0;
@@ -29,12 +39,8 @@ static void eta_text(char ret_text[32], int64_t done, const mtnt_counts *counts)
 
     if (s < 0)
         snprintf(ret_text, 32, "eta ?");
-    else if (s < 60)
-        snprintf(ret_text, 32, "eta %" PRId64 "s", s);
-    else if (s < 3600)
-        snprintf(ret_text, 32, "eta %" PRId64 "m%02" PRId64 "s", s / 60, s % 60);
     else
-        snprintf(ret_text, 32, "eta %" PRId64 "h%02" PRId64 "m", s / 3600, s % 3600 / 60);
+        time_text(ret_text, "eta", s);
 }
 
 /* The words beside the bar, ASCII only; `detail` 3 is all of them, and each less leaves one out. */
@@ -47,6 +53,8 @@ static void words(const mtnt__report *report, const mtnt_counts *counts, int det
     rate_text(rate, done, counts->elapsed_ms);
     if (stopping > 0)
         snprintf(end, sizeof end, "stopping, %" PRId64 " running", counts->running);
+    else if (counts->soak_ms > 0)
+        time_text(end, "next wave in", (counts->soak_ms + 999) / 1000);
     else if (counts->total < 0)
         end[0] = '\0';
     else

@@ -65,6 +65,27 @@ static json_t *describe_operation(const mtnt_event *event)
                      (json_int_t)event->duration_ms, "error", mtnt__encode_error(event->error));
 }
 
+static json_t *describe_wave(const mtnt_event *event)
+{
+    const mtnt_wave *wave = event->wave;
+    json_t *object = json_pack("{si si so}", "wave", wave->number, "waves", wave->of, "tenants",
+                               wave->tenants < 0 ? json_null() : json_integer((json_int_t)wave->tenants));
+
+    if (event->type == MTNT_EVENT_WAVE_STARTED)
+        return object;
+    return join(object,
+                json_pack("{sI sI sI sI}", "migrated", (json_int_t)wave->migrated, "current", (json_int_t)wave->current,
+                          "failed", (json_int_t)wave->failed, "soak_ms", (json_int_t)wave->soak_ms));
+}
+
+static json_t *describe_retry(const mtnt_event *event)
+{
+    return json_pack("{so sI sI so so}", "tenant", mtnt__encode_text(mtnt_model_id(event->tenant)), "tries",
+                     (json_int_t)event->tries, "pause_ms", (json_int_t)event->pause_ms, "operation",
+                     mtnt__encode_text(event->outcome == NULL ? NULL : event->outcome->failed_operation), "error",
+                     mtnt__encode_error(event->error));
+}
+
 static json_t *describe_event(mtnt__report *report, const mtnt_event *event)
 {
     switch (event->type) {
@@ -77,11 +98,16 @@ static json_t *describe_event(mtnt__report *report, const mtnt_event *event)
     case MTNT_EVENT_OPERATION: return join(begin(event, "operation"), describe_operation(event));
     case MTNT_EVENT_TENANT_FINISHED: return join(begin(event, "tenant_finished"), describe_tenant(event));
     case MTNT_EVENT_PROGRESS:
-        return join(begin(event, "progress"), join(mtnt__encode_counts(&report->counts),
-                                                   json_pack("{sI sI}", "running", (json_int_t)report->counts.running,
-                                                             "elapsed_ms", (json_int_t)report->counts.elapsed_ms)));
+        return join(
+            begin(event, "progress"),
+            join(mtnt__encode_counts(&report->counts),
+                 json_pack("{sI sI sI}", "running", (json_int_t)report->counts.running, "elapsed_ms",
+                           (json_int_t)report->counts.elapsed_ms, "soak_ms", (json_int_t)report->counts.soak_ms)));
     case MTNT_EVENT_WARNING:
         return join(begin(event, "warning"), json_pack("{so}", "error", mtnt__encode_error(event->error)));
+    case MTNT_EVENT_WAVE_STARTED: return join(begin(event, "wave_started"), describe_wave(event));
+    case MTNT_EVENT_WAVE_FINISHED: return join(begin(event, "wave_finished"), describe_wave(event));
+    case MTNT_EVENT_TENANT_RETRY: return join(begin(event, "tenant_retry"), describe_retry(event));
     case MTNT_EVENT_RUN_FINISHED: break; /* printed by the finish, which knows the exit code */
     }
     return NULL;

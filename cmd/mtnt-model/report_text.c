@@ -40,6 +40,20 @@ static void put_warning(mtnt__report *report, const mtnt_error *err)
     fputc('\n', screen->err);
 }
 
+static void put_wave(const mtnt__report *report, const mtnt_wave *wave)
+{
+    FILE *out = report->work->screen.out;
+    char soak[MTNT__WORDS_DURATION_SIZE];
+
+    fprintf(out, "wave %d of %d: %" PRId64 " tenant%s, %" PRId64 " failed", wave->number, wave->of, wave->tenants,
+            wave->tenants == 1 ? "" : "s", wave->failed);
+    mtnt__words_duration(soak, wave->soak_ms);
+    if (wave->soak_ms > 0)
+        fprintf(out, "; the next one in %s", soak);
+    fputc('\n', out);
+    fflush(out);
+}
+
 static bool is_failure(const mtnt_event *event)
 {
     return event->result == MTNT_RESULT_FAILED || event->result == MTNT_RESULT_IN_DOUBT;
@@ -69,6 +83,13 @@ void mtnt__report_text_event(mtnt__report *report, const mtnt_event *event)
     case MTNT_EVENT_TENANT_STARTED:
     case MTNT_EVENT_PROGRESS: mtnt__report_progress(report, &report->counts, false); break;
     case MTNT_EVENT_WARNING: put_warning(report, event->error); break;
+    case MTNT_EVENT_WAVE_FINISHED:
+        mtnt__screen_line(screen, NULL);
+        if (!report->work->settings.quiet)
+            put_wave(report, event->wave);
+        break;
+    case MTNT_EVENT_WAVE_STARTED:
+    case MTNT_EVENT_TENANT_RETRY:
     case MTNT_EVENT_OPERATION: break;
     case MTNT_EVENT_RUN_FINISHED: mtnt__screen_line(screen, NULL); break;
     }
@@ -106,6 +127,27 @@ static void put_recovered(FILE *out, const mtnt_counts *counts)
         fprintf(out,
                 "%" PRId64 " tenant%s interrupted earlier; recovered: %" PRId64 " rolled back, %" PRId64 " completed\n",
                 count, count == 1 ? " was" : "s were", counts->recovered_aborted, counts->recovered_committed);
+}
+
+static void put_retries(FILE *out, const mtnt_counts *counts)
+{
+    if (counts->retries > 0)
+        fprintf(out, "%" PRId64 " tr%s failed and %s repeated\n", counts->retries, counts->retries == 1 ? "y" : "ies",
+                counts->retries == 1 ? "was" : "were");
+}
+
+static void put_stop(const mtnt__report *report)
+{
+    const mtnt_counts *counts = &report->counts;
+    FILE *out = report->work->screen.out;
+
+    if (counts->stop != MTNT_STOP_BUDGET || counts->untouched == 0)
+        return;
+    fprintf(out, "stopped: more tenants failed than may; %" PRId64 " %s begun and %s as before\n", counts->untouched,
+            counts->untouched == 1 ? "was not" : "were not", counts->untouched == 1 ? "is" : "are");
+    fprintf(out, "  next: see to the failures, then   mtnt-model %s", report->command);
+    mtnt__words_put(out, report->again);
+    fputc('\n', out);
 }
 
 static void put_sums(FILE *out, const mtnt__report *report)
@@ -157,6 +199,8 @@ void mtnt__report_text_finish(mtnt__report *report, int exit_code)
     FILE *out = screen->out;
 
     put_recovered(out, counts);
+    put_retries(out, counts);
+    put_stop(report);
     if (single && exit_code == 0 && counts->migrated == 0)
         fputs("Nothing to be done\n", out);
     if (text != NULL) {

@@ -133,6 +133,7 @@ void mtnt__task_release(mtnt__task *task)
     mtnt__attempt_release(&task->attempt);
     mtnt__previous_release(&task->claim.previous);
     free(task->history);
+    free(task->server);
     mtnt_model_free(task->model);
     pthread_mutex_destroy(&task->mutex);
     *task = (mtnt__task){0};
@@ -507,6 +508,7 @@ static void note_success(mtnt__task *task)
         task->outcome.rolled_back += count;
         task->outcome.executed -= count < task->outcome.executed ? count : task->outcome.executed;
         task->done_here -= count < task->done_here ? count : task->done_here;
+        task->steps_left += task->steps_left > 0 ? (int64_t)count : 0; /* for another try */
     } else {
         task->outcome.executed += count;
         task->done_here += count;
@@ -602,15 +604,45 @@ static void conclude(mtnt__task *task)
     task->verdict = verdict;
 }
 
+void mtnt__task_again(mtnt__task *task, const mtnt__known *known)
+{
+    pthread_mutex_lock(&task->mutex);
+    task->loss = MTNT__LOSS_NONE;
+    task->interrupted = false;
+    atomic_store(&task->cancelled, false);
+    pthread_mutex_unlock(&task->mutex);
+    task->known = *known;
+    task->phase = MTNT__TASK_RUN;
+    task->needs = 0;
+    task->provisional = task->tombstone = task->saga = task->looked = false;
+    task->looks = 0;
+    task->done_here = 0;
+    task->again = true;
+}
+
+static void begin_again(mtnt__task *task)
+{
+    if (!task->again)
+        return;
+    task->again = false;
+    task->outcome = (mtnt_outcome){
+        .tenant = mtnt_model_id(task->model), .from_version = task->known.version, .to_version = task->known.version};
+    mtnt_error_clear(&task->error);
+    task->failed_operation[0] = '\0';
+    task->result_code = 0;
+    task->history_count = 0;
+}
+
 void mtnt__task_run(mtnt__task *task, mtnt__link *link)
 {
     const mtnt__system *system = task->job->controller->system;
     mtnt__attempt *attempt = &task->attempt;
     mtnt_error error = MTNT_ERROR_INIT;
-    bool steps_wanted = true, first = task->outcome.migration == NULL;
+    bool steps_wanted = true, first = task->outcome.migration == NULL || task->again;
     int64_t before = task->outcome.to_version;
     mtnt__loss loss;
 
+    begin_again(task);
     if (first)
         task->outcome.started_ms = system->wall_ms(system->data);
     fill_attempt(task, link);

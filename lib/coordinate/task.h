@@ -56,8 +56,6 @@ typedef struct mtnt__task {
     mtnt__loss loss;  /* of the claim at hand */
     char loss_text[256];
 
-    mtnt__lane_debt debt; /* the dispatcher's: what stands against it once it is settled */
-
     void (*status)(void *data, const mtnt__step *step); /* as in the attempt */
     void *status_data;
 
@@ -65,9 +63,19 @@ typedef struct mtnt__task {
     mtnt__migration_state recovered; /* how that one has ended */
     bool recovering;
 
+    /* the dispatcher's */
+    mtnt__lane_debt debt; /* what stands against it once it is settled */
+    bool announced;       /* its start has been reported */
+    bool counted;         /* in a wave */
+    bool seated;          /* it holds a place in its group and on its server */
+    bool tries_on;        /* it has failed, and rests before another try as soon as its end is written */
+    size_t group;
+    char *server; /* owned; NULL = not asked for, or none */
+    int64_t tries, due_ms;
+
     /* for its end */
     bool end_due;
-    bool announced;   /* the dispatcher's: its start has been reported */
+    bool again;       /* what follows is of an earlier try, and forgotten by the next _run */
     mtnt__end end;    /* of the attempt at hand, for the store; borrowed texts are the task's */
     mtnt_error error; /* the first failure with all that followed it */
     mtnt_outcome outcome;
@@ -96,6 +104,8 @@ void mtnt__task_run(mtnt__task *task, mtnt__link *link);
 /* Settles what `known` shows as unended, on connections of the link's own: any thread. result_code and error say how it went; `known` is what is known
  * then. No end is due. */
 void mtnt__task_recover(mtnt__task *task, mtnt__link *link);
+/* A task that is DONE, with an error, is to be tried once more: another migration, from what is known now. What it says of its end stays until _run. */
+void mtnt__task_again(mtnt__task *task, const mtnt__known *known);
 /* The claim could not be had, or the store failed: the task is over without an attempt. */
 void mtnt__task_fail(mtnt__task *task, const mtnt_error *error);
 void mtnt__task_cancel(mtnt__task *task); /* any thread */

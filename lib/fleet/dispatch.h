@@ -4,8 +4,12 @@
 
 #include <stdatomic.h>
 
+#include "fleet/groups.h"
+#include "fleet/pace.h"
+#include "fleet/parking.h"
 #include "fleet/pool.h"
 #include "fleet/tally.h"
+#include "fleet/waves.h"
 
 #define MTNT__BATCH 128        /* tenants that one question to the controller is about, */
 #define MTNT__BATCH_AHEAD 1024 /* or this many while all of them turn out to be current */
@@ -14,6 +18,8 @@
 #define MTNT__DEPTH_FIRST 8
 #define MTNT__DEPTH_MAX 384
 #define MTNT__PLACES_MAX 32
+#define MTNT__RESTING_MAX \
+    1024 /* tenants that rest before another try, beside the window; when more do, no new ones are taken in */
 
 struct mtnt_executor {
     mtnt_controller *controller;
@@ -25,7 +31,7 @@ struct mtnt_executor {
     mtnt__pool *pool;      /* while a run is on */
 };
 
-/* A list of tasks, with room for the window. */
+/* A list of tasks, with room for all that there may be. */
 typedef struct mtnt__tasks {
     mtnt__task **items;
     size_t count;
@@ -51,9 +57,18 @@ typedef struct mtnt__dispatch {
     mtnt__tally tally;
     mtnt__pool *pool;
     mtnt__pool_news news;
+    mtnt__tasks queued;  /* may not begin yet */
     mtnt__tasks wanting; /* ask for a claim */
     mtnt__tasks ended;   /* ends to be written */
     mtnt__elsewhere elsewhere;
+    mtnt__tasks resting; /* before another try */
+    mtnt__waves waves;
+    mtnt__groups groups;
+    mtnt__pace pace;
+    mtnt__parking parking; /* tenants of groups whose turn has not come */
+    size_t *batch_groups;
+    int64_t left;           /* what the pool was allowed last */
+    mtnt_counts wave_began; /* what had been counted then */
     mtnt__end *ends;
     mtnt__claim **claims;
     struct {
@@ -68,7 +83,7 @@ typedef struct mtnt__dispatch {
     size_t grave_count;
     size_t in_flight, depth;
     int64_t oldest_end_ms;
-    bool source_ended, announced, interrupted, lost;
+    bool source_ended, announced, interrupted, lost, judged;
     mtnt_model *places[MTNT__PLACES_MAX]; /* one for each server on which this run may have left something */
     size_t place_count;
     mtnt_error error; /* the source's or the controller's */
@@ -80,11 +95,20 @@ void mtnt__dispatch_free_room(mtnt__dispatch *d);
 void mtnt__dispatch_run(mtnt__dispatch *d);
 
 int64_t mtnt__dispatch_now_ms(const mtnt__dispatch *d);
+/* For another batch. */
+bool mtnt__dispatch_has_room(const mtnt__dispatch *d);
+/* How many tasks there may be. */
+size_t mtnt__dispatch_room(const mtnt_executor *executor);
 /* No tenant is begun any more. */
 bool mtnt__dispatch_draining(const mtnt__dispatch *d);
 bool mtnt__dispatch_interrupting(const mtnt__dispatch *d);
 void mtnt__dispatch_note_error(mtnt__dispatch *d, const mtnt_error *error);
 void mtnt__dispatch_lose_controller(mtnt__dispatch *d, const mtnt_error *error);
+/* The task is over: its place, and it, are free. */
 void mtnt__dispatch_free_task(mtnt__dispatch *d, mtnt__task *task);
+/* Counts one that is not gone on with: as untouched, or as what its last try came to. */
+void mtnt__dispatch_count_dropped(mtnt__dispatch *d, const mtnt__task *task);
+/* A try of it is on its way. */
+bool mtnt__dispatch_begun(const mtnt__task *task);
 
 #endif

@@ -22,6 +22,13 @@ static void free_one(struct mtnt__elsewhere_tenant *tenant)
     free(tenant->error);
 }
 
+/* Its group was not over while it was here. */
+static void part_with(mtnt__dispatch *d, struct mtnt__elsewhere_tenant *tenant)
+{
+    mtnt__groups_part(&d->groups, mtnt__group_of(d->groups.list, d->groups.count, tenant->model));
+    free_one(tenant);
+}
+
 static int grow(mtnt__elsewhere *held)
 {
     size_t size = held->size == 0 ? MTNT__BATCH : held->size * 2;
@@ -49,6 +56,7 @@ void mtnt__elsewhere_add(mtnt__dispatch *d, mtnt_model *model, const char *asked
         return;
     }
     tenant.model = mtnt__model_ref(model);
+    mtnt__groups_meet(&d->groups, mtnt__group_of(d->groups.list, d->groups.count, model));
     mtnt__text_copy(tenant.asked, sizeof(tenant.asked), asked);
     d->elsewhere.items[d->elsewhere.count++] = tenant;
 }
@@ -96,7 +104,7 @@ static void sort_one(mtnt__dispatch *d, struct mtnt__elsewhere_tenant *tenant, m
     } else {
         mtnt__intake_sort(d, tenant->model, known, debt);
     }
-    free_one(tenant);
+    part_with(d, tenant);
 }
 
 /* Once, when nothing else is left to wait for. */
@@ -139,7 +147,7 @@ static bool due(mtnt__dispatch *d)
     mtnt__elsewhere *held = &d->elsewhere;
     int64_t now = mtnt__dispatch_now_ms(d);
 
-    if (held->count == 0 || d->executor->window - d->in_flight < MTNT__BATCH)
+    if (held->count == 0 || !mtnt__dispatch_has_room(d))
         return false;
     if (held->round == 0 && now - held->looked_ms < (d->in_flight == 0 ? LOOK_IDLE_MS : LOOK_MS))
         return false;
@@ -173,7 +181,7 @@ void mtnt__elsewhere_look(mtnt__dispatch *d)
             continue;
         }
         mtnt__tally_untouched(&d->tally, batch[i].model);
-        free_one(batch + i);
+        part_with(d, batch + i);
     }
 }
 
@@ -181,7 +189,7 @@ void mtnt__elsewhere_drop(mtnt__dispatch *d)
 {
     for (size_t i = 0; i < d->elsewhere.count; i++) {
         mtnt__tally_untouched(&d->tally, d->elsewhere.items[i].model);
-        free_one(d->elsewhere.items + i);
+        part_with(d, d->elsewhere.items + i);
     }
     d->elsewhere.count = d->elsewhere.round = 0;
 }

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "fleet/admit.h"
+#include "fleet/again.h"
 #include "fleet/elsewhere.h"
 
 #define LAZY_MS 200    /* how long an end may wait for company */
@@ -89,6 +91,7 @@ static void put_aside(mtnt__dispatch *d, mtnt__task *task)
         mtnt__tally_finished(&d->tally, task);
     } else {
         mtnt__elsewhere_add(d, task->model, task->claim.migration, NULL);
+        mtnt__admit_aside(d, task);
     }
     mtnt__dispatch_free_task(d, task);
 }
@@ -108,16 +111,11 @@ static void give_out(mtnt__dispatch *d)
     d->wanting.count = 0;
 }
 
-/* An attempt of it has been made: it is finished when the run is drained, and taken back when it is interrupted. */
-static bool begun(const mtnt__task *task)
-{
-    return task->outcome.migration != NULL;
-}
-
-/* Whether it goes on although the run does not. */
+/* Whether it goes on although the run does not: what an attempt has begun is finished when the run is drained, and taken back when it is
+ * interrupted. */
 static bool goes_on(const mtnt__dispatch *d, mtnt__task *task)
 {
-    if (d->lost || !begun(task))
+    if (d->lost || !mtnt__dispatch_begun(task))
         return false;
     if (mtnt__dispatch_interrupting(d) && task->phase == MTNT__TASK_RUN)
         mtnt__task_interrupt(task);
@@ -135,10 +133,7 @@ void mtnt__exchange_drop_wanting(mtnt__dispatch *d)
             d->wanting.items[kept++] = task;
             continue;
         }
-        if (begun(task))
-            mtnt__tally_finished(&d->tally, task);
-        else
-            mtnt__tally_untouched(&d->tally, task->model);
+        mtnt__dispatch_count_dropped(d, task);
         mtnt__dispatch_free_task(d, task);
     }
     d->wanting.count = kept;
@@ -164,8 +159,14 @@ static void close_ended(mtnt__dispatch *d)
             d->wanting.items[d->wanting.count++] = task;
             continue;
         }
-        if (task->taken)
+        if (task->tries_on) {
+            mtnt__again_rest(d, task);
+            continue;
+        }
+        if (task->taken) {
             mtnt__elsewhere_add(d, task->model, "", NULL);
+            mtnt__admit_aside(d, task);
+        }
         mtnt__dispatch_free_task(d, task);
     }
     d->ended.count = 0;
@@ -204,10 +205,7 @@ static void end_untouched(mtnt__dispatch *d, mtnt__task *task)
     if (goes_on(d, task))
         return;
     task->phase = MTNT__TASK_DONE;
-    if (begun(task))
-        mtnt__tally_finished(&d->tally, task);
-    else
-        mtnt__tally_untouched(&d->tally, task->model);
+    mtnt__dispatch_count_dropped(d, task);
 }
 
 void mtnt__exchange_queue_end(mtnt__dispatch *d, mtnt__task *task)
@@ -220,7 +218,7 @@ void mtnt__exchange_queue_end(mtnt__dispatch *d, mtnt__task *task)
 /* A recovery that was not begun: nothing has happened, and no end is to be written. */
 static void drop_recovery(mtnt__dispatch *d, mtnt__task *task)
 {
-    mtnt__tally_untouched(&d->tally, task->model);
+    mtnt__dispatch_count_dropped(d, task);
     mtnt__dispatch_free_task(d, task);
 }
 
@@ -234,7 +232,8 @@ void mtnt__exchange_take_back(mtnt__dispatch *d)
             drop_recovery(d, tasks[i]);
             continue;
         }
-        if (!d->lost && begun(tasks[i]) && (tasks[i]->phase == MTNT__TASK_BACK || !mtnt__dispatch_interrupting(d))) {
+        if (!d->lost && mtnt__dispatch_begun(tasks[i]) &&
+            (tasks[i]->phase == MTNT__TASK_BACK || !mtnt__dispatch_interrupting(d))) {
             mtnt__pool_push(d->pool, tasks[i]);
             continue;
         }

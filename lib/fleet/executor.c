@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "coordinate/deadlines.h"
+#include "fleet/admit.h"
 #include "fleet/intake.h"
 #include "fleet/leftovers.h"
 #include "state/lane_rows.h"
@@ -41,9 +42,65 @@ static void note_lanes(mtnt__dispatch *d)
     mtnt__gate_leave(&d->gate);
 }
 
+/* What percentages are of. */
+static int64_t expected(const mtnt__dispatch *d)
+{
+    int64_t pending = d->executor->options.rollout.pending;
+
+    if (pending > 0 || d->source->total == NULL)
+        return pending > 0 ? pending : -1;
+    return d->source->total(d->source->data);
+}
+
+/* Everything that a run holds. What has been made before a failure is released by release(). */
+static int make(mtnt__dispatch *d, mtnt_error *err)
+{
+    mtnt_executor *executor = d->executor;
+    bool backward = executor->options.direction == MTNT_BACKWARD;
+    int rc =
+        mtnt__job_init(&d->job, executor->controller, executor->chain, backward, &executor->options.migration, err);
+
+    if (rc == 0)
+        rc = mtnt__admit_init(d, expected(d), err);
+    if (rc == 0)
+        rc = mtnt__dispatch_make_room(d, err);
+    if (rc == 0)
+        rc = mtnt__heartbeat_open(&d->heartbeat, executor->controller, mtnt_chain_name(executor->chain), &d->gate,
+                                  &executor->options.migration, err);
+    if (rc == 0)
+        rc = mtnt__pool_new(&d->pool, executor->controller, &d->gate, &d->slots, executor->workers,
+                            mtnt__dispatch_room(executor), err);
+    return rc;
+}
+
+static void release(mtnt__dispatch *d)
+{
+    mtnt__heartbeat_free(d->heartbeat);
+    mtnt__dispatch_free_room(d);
+    mtnt__admit_release(d);
+    mtnt__job_release(&d->job);
+}
+
+static int run(mtnt__dispatch *d, mtnt_counts *ret_counts, mtnt_error *err)
+{
+    note_lanes(d);
+    show_pool(d->executor, d->pool);
+    mtnt__dispatch_run(d);
+    show_pool(d->executor, NULL);
+    mtnt__pool_free(d->pool);
+    mtnt__intake_count_rest(d);
+    mtnt__admit_conclude(d);
+    mtnt__leftovers_remove_graves(d);
+    mtnt__leftovers_sweep(d);
+    finish_run(d);
+    *ret_counts = d->tally.counts;
+    if (d->error.code != 0 && err != NULL)
+        *err = d->error;
+    return d->error.code;
+}
+
 int mtnt_executor_migrate(mtnt_executor *executor, mtnt_tenant_source *source, mtnt_counts *ret_counts, mtnt_error *err)
 {
-    bool backward = executor->options.direction == MTNT_BACKWARD;
     mtnt__dispatch d = {.executor = executor, .source = source, .depth = executor->workers * MTNT__DEPTH_FIRST};
     int rc = mtnt__gate_init(&d.gate, err);
 
@@ -56,33 +113,10 @@ int mtnt_executor_migrate(mtnt_executor *executor, mtnt_tenant_source *source, m
     }
     mtnt__store_new_call(executor->controller);
     mtnt__tally_init(&d.tally, &executor->options.reporter, executor->controller->system);
-    rc = mtnt__job_init(&d.job, executor->controller, executor->chain, backward, &executor->options.migration, err);
+    rc = make(&d, err);
     if (rc == 0)
-        rc = mtnt__dispatch_make_room(&d, err);
-    if (rc == 0)
-        rc = mtnt__heartbeat_open(&d.heartbeat, executor->controller, mtnt_chain_name(executor->chain), &d.gate,
-                                  &executor->options.migration, err);
-    if (rc == 0)
-        rc = mtnt__pool_new(&d.pool, executor->controller, &d.gate, &d.slots, executor->workers,
-                            executor->window + MTNT__BATCH, err);
-    if (rc == 0) {
-        note_lanes(&d);
-        show_pool(executor, d.pool);
-        mtnt__dispatch_run(&d);
-        show_pool(executor, NULL);
-        mtnt__pool_free(d.pool);
-        mtnt__intake_count_rest(&d);
-        mtnt__leftovers_remove_graves(&d);
-        mtnt__leftovers_sweep(&d);
-        finish_run(&d);
-        *ret_counts = d.tally.counts;
-        rc = d.error.code;
-        if (rc != 0 && err != NULL)
-            *err = d.error;
-    }
-    mtnt__heartbeat_free(d.heartbeat);
-    mtnt__dispatch_free_room(&d);
-    mtnt__job_release(&d.job);
+        rc = run(&d, ret_counts, err);
+    release(&d);
     mtnt__slots_release(&d.slots);
     mtnt__gate_release(&d.gate);
     return rc;
@@ -93,6 +127,22 @@ static size_t default_workers(void)
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
 
     return processors < 1 ? 2 : processors > 8 ? 16 : (size_t)processors * 2;
+}
+
+static int check_rollout(const mtnt_rollout_options *options, mtnt_error *err)
+{
+    int rc = 0;
+
+    if (options->canary < 0 || options->soak_ms < 0 || options->retries < 0 || options->retry_ms < 0 ||
+        options->per_server < 0 || options->pending < 0)
+        return mtnt_error_set(err, MTNT_E_INVALID, "negative numbers or times in mtnt_rollout_options");
+    if (options->waves != NULL)
+        rc = mtnt_rollout_check_waves(options->waves, err);
+    if (rc == 0 && options->max_failures != NULL)
+        rc = mtnt_rollout_check_max_failures(options->max_failures, err);
+    if (rc == 0 && options->rate != NULL)
+        rc = mtnt_rollout_check_rate(options->rate, err);
+    return rc != 0 ? rc : mtnt_groups_check(options->groups, options->group_count, NULL, err);
 }
 
 int mtnt_executor_new(mtnt_executor **ret_executor, mtnt_controller *controller, const mtnt_chain *chain,
@@ -114,6 +164,9 @@ int mtnt_executor_new(mtnt_executor **ret_executor, mtnt_controller *controller,
                               (unsigned)options->version);
     if (options->workers < 0 || options->workers > MAX_WORKERS)
         return mtnt_error_set(err, MTNT_E_INVALID, "%d workers: it takes 1 to %d", options->workers, MAX_WORKERS);
+    rc = check_rollout(&options->rollout, err);
+    if (rc != 0)
+        return rc;
     rc = mtnt__job_init(&job, controller, chain, options->direction == MTNT_BACKWARD, &options->migration, err);
     mtnt__job_release(&job);
     if (rc != 0)

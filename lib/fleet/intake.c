@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fleet/admit.h"
 #include "fleet/elsewhere.h"
 #include "fleet/leftovers.h"
 
@@ -22,9 +23,15 @@ static void announce(mtnt__dispatch *d, const mtnt_model *model)
         d->tally.counts.total = d->source->total(d->source->data);
     mtnt__tally_run_started(&d->tally, (int)d->executor->workers, guarantee);
     d->announced = true;
+    mtnt__admit_announce(d);
 }
 
 /* ---- looking ahead ---- */
+
+static void note_end(mtnt__dispatch *d)
+{
+    d->source_ended = d->groups.all_known = d->ahead.ended && d->ahead.at == d->ahead.count;
+}
 
 static void read_ahead(mtnt__dispatch *d)
 {
@@ -43,7 +50,7 @@ static void read_ahead(mtnt__dispatch *d)
             d->ahead.models[d->ahead.count++] = model;
         }
     }
-    d->source_ended = d->ahead.ended && d->ahead.count == 0;
+    note_end(d);
 }
 
 static void drop_current(mtnt__dispatch *d)
@@ -60,7 +67,7 @@ static void drop_current(mtnt__dispatch *d)
     }
     d->ahead.count = kept;
     d->ahead.batch = kept > 0 ? MTNT__BATCH : MTNT__BATCH_AHEAD;
-    d->source_ended = d->ahead.ended && kept == 0;
+    note_end(d);
 }
 
 /* Those that are plainly current cost one short question for many; the others are asked for again, and more. */
@@ -84,21 +91,52 @@ static void look_ahead(mtnt__dispatch *d)
         drop_current(d);
 }
 
-/* Up to `room` tenants that were read and are not current. */
-static size_t pull(mtnt__dispatch *d, size_t room)
+/* A group whose turn has come, and of which tenants have been waiting; lot_count = none. */
+static size_t ready_lot(const mtnt__dispatch *d)
 {
-    size_t left = d->ahead.count - d->ahead.at, count = left < room ? left : room;
+    size_t lot = 0;
 
-    if (count > 0)
-        memcpy(d->batch, d->ahead.models + d->ahead.at, count * sizeof(mtnt_model *));
-    d->ahead.at += count;
-    d->source_ended = d->ahead.ended && d->ahead.at == d->ahead.count;
+    while (d->parking.count > 0 && lot < d->parking.lot_count &&
+           (d->parking.lots[lot].count == 0 ||
+            !(mtnt__groups_open(&d->groups, lot) || mtnt__groups_stopped(&d->groups, lot))))
+        lot++;
+    return d->parking.count == 0 ? d->parking.lot_count : lot;
+}
+
+/* Tenants of a group whose turn has come, or that were read and are not current. Each is met until it has been sorted in, so that no group behind
+ * its own takes its turn meanwhile. */
+static size_t pull(mtnt__dispatch *d)
+{
+    size_t count = 0, lot = ready_lot(d);
+    mtnt_model *model;
+
+    while (count < MTNT__BATCH && lot < d->parking.lot_count &&
+           (model = mtnt__parking_take(&d->parking, lot)) != NULL) {
+        d->batch_groups[count] = lot;
+        d->batch[count++] = model;
+    }
+    for (; count < MTNT__BATCH && d->ahead.at < d->ahead.count; count++) {
+        model = d->ahead.models[d->ahead.at++];
+        d->batch_groups[count] = mtnt__group_of(d->groups.list, d->groups.count, model);
+        mtnt__groups_meet(&d->groups, d->batch_groups[count]);
+        d->batch[count] = model;
+    }
+    note_end(d);
     return count;
 }
 
 /* ---- taking in ---- */
 
-static void add_task(mtnt__dispatch *d, mtnt_model *model, const mtnt__known *known, const mtnt__lane_debt *debt)
+/* A tenant of which no task was made is over. */
+static void part(mtnt__dispatch *d, size_t group, bool failed)
+{
+    mtnt__groups_part(&d->groups, group);
+    if (failed)
+        mtnt__groups_fail(&d->groups, group);
+}
+
+static void add_task(mtnt__dispatch *d, mtnt_model *model, size_t group, const mtnt__known *known,
+                     const mtnt__lane_debt *debt)
 {
     mtnt_error error = MTNT_ERROR_INIT;
     mtnt__task *task = calloc(1, sizeof(*task));
@@ -108,16 +146,14 @@ static void add_task(mtnt__dispatch *d, mtnt_model *model, const mtnt__known *kn
         if (error.code == MTNT_OK)
             mtnt_error_set(&error, MTNT_E_NOMEM, "out of memory");
         mtnt__tally_failed(&d->tally, model, &error);
+        part(d, group, true);
         return;
     }
     d->in_flight++;
-    /* An interrupted migration is settled by a worker: it may take long, and nobody else is to wait for it. */
     task->recovering = !mtnt__known_idle(known);
     task->debt = *debt;
-    if (task->recovering)
-        mtnt__pool_push(d->pool, task);
-    else
-        d->wanting.items[d->wanting.count++] = task;
+    task->group = group;
+    d->queued.items[d->queued.count++] = task;
 }
 
 static int forget_gone(mtnt__dispatch *d, const mtnt_model *model, mtnt__known *known, mtnt_error *err)
@@ -149,20 +185,51 @@ bool mtnt__intake_held(mtnt__dispatch *d, mtnt_model *model, const mtnt__known *
     return true;
 }
 
-void mtnt__intake_sort(mtnt__dispatch *d, mtnt_model *model, mtnt__known *known, const mtnt__lane_debt *debt)
+/* Its group's turn has not come. */
+static void park(mtnt__dispatch *d, mtnt_model *model, size_t group)
 {
     mtnt_error error = MTNT_ERROR_INIT;
 
+    if (mtnt__parking_put(&d->parking, group, mtnt__model_ref(model), &error) == 0)
+        return;
+    mtnt_model_free(model);
+    mtnt__tally_failed(&d->tally, model, &error);
+    part(d, group, true);
+}
+
+static bool waits(const mtnt__dispatch *d, const mtnt_model *model, size_t group, const mtnt__known *known)
+{
+    return !mtnt__groups_open(&d->groups, group) && !mtnt__groups_stopped(&d->groups, group) &&
+           !mtnt__job_current(&d->job, model, known);
+}
+
+void mtnt__intake_sort(mtnt__dispatch *d, mtnt_model *model, mtnt__known *known, const mtnt__lane_debt *debt)
+{
+    size_t group = mtnt__group_of(d->groups.list, d->groups.count, model);
+    mtnt_error error = MTNT_ERROR_INIT;
+    bool failed = false;
+
+    mtnt__groups_meet(&d->groups, group);
+    if (waits(d, model, group, known)) {
+        park(d, model, group);
+        return;
+    }
     if (known->gone && known->gone_here && known->removed_ms == 0 && known->now_ms >= known->remove_after_ms)
         mtnt__leftovers_note_grave(d, model);
-    if (forget_gone(d, model, known, &error) != 0)
+    if (forget_gone(d, model, known, &error) != 0) {
+        failed = true;
         mtnt__tally_failed(&d->tally, model, &error);
-    else if (mtnt__job_current(&d->job, model, known))
+    } else if (mtnt__job_current(&d->job, model, known)) {
         mtnt__tally_current(&d->tally, model);
-    else if (mtnt__elsewhere_has(d, known))
+    } else if (mtnt__groups_stopped(&d->groups, group)) {
+        mtnt__tally_untouched(&d->tally, model);
+    } else if (mtnt__elsewhere_has(d, known)) {
         mtnt__elsewhere_add(d, model, "", NULL);
-    else if (!mtnt__intake_held(d, model, known, debt))
-        add_task(d, model, known, debt);
+    } else if (!mtnt__intake_held(d, model, known, debt)) {
+        add_task(d, model, group, known, debt);
+        return;
+    }
+    part(d, group, failed);
 }
 
 /* Not asked for tenants that are current. */
@@ -193,18 +260,24 @@ int mtnt__intake_select(mtnt__dispatch *d, size_t count, mtnt__lane_debt *ret_de
     return rc;
 }
 
+bool mtnt__intake_ready(const mtnt__dispatch *d)
+{
+    return !mtnt__dispatch_draining(d) && mtnt__dispatch_has_room(d) &&
+           (!d->source_ended || ready_lot(d) < d->parking.lot_count);
+}
+
 void mtnt__intake(mtnt__dispatch *d)
 {
-    size_t room = d->executor->window - d->in_flight, count;
     mtnt__lane_debt debts[MTNT__BATCH];
     mtnt_error error = MTNT_ERROR_INIT;
-    int rc = 0;
+    size_t count;
+    int rc;
 
-    if (d->source_ended || mtnt__dispatch_draining(d) || room < MTNT__BATCH)
+    if (!mtnt__intake_ready(d))
         return;
-    if (d->ahead.at == d->ahead.count)
+    if (d->ahead.at == d->ahead.count && !d->source_ended)
         look_ahead(d);
-    count = d->lost ? 0 : pull(d, room < MTNT__BATCH ? room : MTNT__BATCH);
+    count = d->lost ? 0 : pull(d);
     if (count == 0)
         return;
     rc = mtnt__intake_select(d, count, debts, &error);
@@ -215,6 +288,7 @@ void mtnt__intake(mtnt__dispatch *d)
             mtnt__intake_sort(d, d->batch[i], d->known + i, debts + i);
         else
             mtnt__tally_untouched(&d->tally, d->batch[i]);
+        part(d, d->batch_groups[i], false);
         mtnt_model_free(d->batch[i]);
     }
 }
@@ -231,7 +305,10 @@ void mtnt__intake_count_rest(mtnt__dispatch *d)
         read_ahead(d);
     }
     /* The controller is lost: their ends stay in the register, and recovery reads them there. */
-    for (size_t i = 0; i < d->ended.count; i++)
+    for (size_t i = 0; i < d->ended.count; i++) {
+        if (d->ended.items[i]->tries_on)
+            mtnt__dispatch_count_dropped(d, d->ended.items[i]);
         mtnt__dispatch_free_task(d, d->ended.items[i]);
+    }
     d->ended.count = 0;
 }

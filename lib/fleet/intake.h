@@ -4,11 +4,13 @@
 
 #include "fleet/dispatch.h"
 
-/* One batch, if there is room for it. */
+/* There is room for a batch, and somebody to be in it. */
+bool mtnt__intake_ready(const mtnt__dispatch *d);
+/* One batch, if it is ready. */
 void mtnt__intake(mtnt__dispatch *d);
 /* What the controller knows of the first `count` of d->batch, into d->known and ret_debts. */
 int mtnt__intake_select(mtnt__dispatch *d, size_t count, mtnt__lane_debt *ret_debts, mtnt_error *err);
-/* A tenant becomes a task, or is current, or is put aside because somebody else has it. */
+/* A tenant becomes a task, or waits for its group's turn, or is current, or is put aside because somebody else has it. */
 void mtnt__intake_sort(mtnt__dispatch *d, mtnt_model *model, mtnt__known *known, const mtnt__lane_debt *debt);
 /* After the loop: what was never asked for counts too, so that the sums add up. */
 void mtnt__intake_count_rest(mtnt__dispatch *d);

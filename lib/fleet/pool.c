@@ -19,6 +19,7 @@ struct mtnt__pool {
     size_t worker_count, capacity;
     mtnt__task **waiting, **started, **done;
     size_t waiting_first, waiting_count, started_count, done_count, running;
+    int64_t allowed; /* failures; below 0 nothing is begun */
     bool woken, stopping;
 };
 
@@ -33,6 +34,11 @@ static mtnt__task *next_task(mtnt__pool *pool)
     return task;
 }
 
+static bool has_failed(const mtnt__task *task)
+{
+    return task->result_code != 0 && (task->recovering || task->phase == MTNT__TASK_DONE);
+}
+
 static void *work(void *data)
 {
     struct worker *worker = data;
@@ -40,7 +46,7 @@ static void *work(void *data)
 
     pthread_mutex_lock(&pool->mutex);
     for (;;) {
-        while (pool->waiting_count == 0 && !pool->stopping)
+        while ((pool->waiting_count == 0 || pool->allowed < 0) && !pool->stopping)
             pthread_cond_wait(&pool->work, &pool->mutex);
         if (pool->stopping)
             break;
@@ -52,6 +58,8 @@ static void *work(void *data)
             mtnt__task_run(worker->task, &worker->link);
         pthread_mutex_lock(&pool->mutex);
         pool->done[pool->done_count++] = worker->task;
+        if (pool->allowed != INT64_MAX && has_failed(worker->task))
+            pool->allowed--;
         worker->task = NULL;
         pool->running--;
         pthread_cond_signal(&pool->news);
@@ -105,6 +113,7 @@ int mtnt__pool_new(mtnt__pool **ret_pool, const mtnt_controller *controller, mtn
         return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
     }
     pool->capacity = capacity;
+    pool->allowed = INT64_MAX;
     pool->workers = calloc(workers, sizeof(*pool->workers));
     pool->waiting = calloc(capacity, sizeof(mtnt__task *));
     pool->started = calloc(capacity, sizeof(mtnt__task *));
@@ -169,6 +178,17 @@ void mtnt__pool_take(mtnt__pool *pool, mtnt__pool_news *news, int64_t wait_ms)
     news->running = pool->running;
     pool->started_count = pool->done_count = 0;
     pool->woken = false;
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+void mtnt__pool_allow(mtnt__pool *pool, int64_t failures)
+{
+    pthread_mutex_lock(&pool->mutex);
+    pool->allowed = failures;
+    for (size_t i = 0; i < pool->done_count && failures != INT64_MAX; i++)
+        pool->allowed -= has_failed(pool->done[i]);
+    if (pool->allowed >= 0 && pool->waiting_count > 0)
+        pthread_cond_broadcast(&pool->work);
     pthread_mutex_unlock(&pool->mutex);
 }
 

@@ -23,6 +23,9 @@ typedef struct mtnt__pool_news {
 /* Waits until something is done, mtnt__pool_wake was called, or wait_ms have passed. */
 void mtnt__pool_take(mtnt__pool *pool, mtnt__pool_news *news, int64_t wait_ms);
 
+/* When more tasks than these fail, no worker begins another until this is called again: what the caller will stop for is not outrun. Those that
+ * failed and have not been taken count. INT64_MAX: no limit, as at first. */
+void mtnt__pool_allow(mtnt__pool *pool, int64_t failures);
 /* Takes back what no worker has begun; returns how many. */
 size_t mtnt__pool_withdraw(mtnt__pool *pool, mtnt__task **ret_tasks);
 

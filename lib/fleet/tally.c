@@ -8,6 +8,7 @@ void mtnt__tally_init(mtnt__tally *tally, const mtnt_reporter *reporter, const m
 {
     *tally = (mtnt__tally){.reporter = reporter, .system = system, .started_ms = system->boot_ms(system->data)};
     tally->counts.total = -1;
+    tally->counts.budget = -1;
 }
 
 static void emit(mtnt__tally *tally, mtnt_event event)
@@ -141,6 +142,30 @@ void mtnt__tally_finished(mtnt__tally *tally, const mtnt__task *task)
                              .outcome = &task->outcome,
                              .error = task->result_code != 0 ? &task->error : NULL,
                              .counts = &tally->counts});
+}
+
+void mtnt__tally_retry(mtnt__tally *tally, const mtnt__task *task, int64_t pause_ms)
+{
+    mtnt_event event = {.type = MTNT_EVENT_TENANT_RETRY,
+                        .tenant = task->model,
+                        .error = &task->error,
+                        .tries = task->tries,
+                        .pause_ms = pause_ms,
+                        .counts = &tally->counts};
+
+    tally->counts.retries++;
+    if (task->outcome.migration != NULL && !task->again) {
+        operations(tally, task);
+        event.outcome = &task->outcome;
+        /* What was kept is nobody's at the end otherwise. */
+        tally->counts.operations += (int64_t)task->outcome.executed;
+    }
+    emit(tally, event);
+}
+
+void mtnt__tally_wave(mtnt__tally *tally, mtnt_event_type type, const mtnt_wave *wave)
+{
+    emit(tally, (mtnt_event){.type = type, .wave = wave, .counts = &tally->counts});
 }
 
 void mtnt__tally_progress(mtnt__tally *tally, size_t running)

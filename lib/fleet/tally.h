@@ -21,6 +21,9 @@ void mtnt__tally_recovered(mtnt__tally *tally, bool committed);
 /* A task that was tried, with its operations; or (error set, no attempt) one that could not be begun. */
 void mtnt__tally_finished(mtnt__tally *tally, const mtnt__task *task);
 void mtnt__tally_failed(mtnt__tally *tally, const mtnt_model *model, const mtnt_error *error);
+/* A try that failed, and is followed by another. */
+void mtnt__tally_retry(mtnt__tally *tally, const mtnt__task *task, int64_t pause_ms);
+void mtnt__tally_wave(mtnt__tally *tally, mtnt_event_type type, const mtnt_wave *wave);
 void mtnt__tally_untouched(mtnt__tally *tally, const mtnt_model *model);
 /* Untouched, because another lane has to come first; the error says which. */
 void mtnt__tally_held(mtnt__tally *tally, const mtnt_model *model, const mtnt_error *error);

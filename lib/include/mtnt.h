@@ -17,6 +17,7 @@
 #include "mtnt/process.h"
 #include "mtnt/project.h"
 #include "mtnt/reporter.h"
+#include "mtnt/rollout.h"
 #include "mtnt/scope.h"
 #include "mtnt/tenants.h"
 

@@ -49,7 +49,13 @@ void fleet_report_event(void *data, const mtnt_event *event)
             finished(r, event);
         break;
     case MTNT_EVENT_PROGRESS:
-    case MTNT_EVENT_WARNING: break;
+    case MTNT_EVENT_WARNING:
+    case MTNT_EVENT_WAVE_STARTED:
+    case MTNT_EVENT_WAVE_FINISHED: break;
+    case MTNT_EVENT_TENANT_RETRY:
+        r->retries++;
+        r->in_block[0] = 0;
+        break;
     }
 }
 

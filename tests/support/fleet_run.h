@@ -9,7 +9,7 @@ typedef struct fleet_report {
     mtnt_result results[FLEET_TENANTS];
     char texts[FLEET_TENANTS][MTNT_ERROR_MESSAGE_SIZE];
     mtnt_counts counts;
-    int run_started, run_finished, untouched;
+    int run_started, run_finished, untouched, retries;
     char guarantee[100];
     bool mixed; /* another tenant's event within a tenant's block of operations */
     char in_block[8];

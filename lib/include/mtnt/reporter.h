@@ -14,7 +14,10 @@ typedef enum mtnt_event_type {
     MTNT_EVENT_TENANT_FINISHED, /* tenant, result, outcome, error */
     MTNT_EVENT_PROGRESS,        /* counts, now and then and at least once a second while something happens */
     MTNT_EVENT_WARNING,         /* error has the text */
-    MTNT_EVENT_RUN_FINISHED     /* counts, error when the source or the controller failed */
+    MTNT_EVENT_RUN_FINISHED,    /* counts, error when the source or the controller failed */
+    MTNT_EVENT_WAVE_STARTED,    /* wave; only when there is more than one */
+    MTNT_EVENT_WAVE_FINISHED,   /* wave: judged, and the next one comes after wave->soak_ms, unless the run stops */
+    MTNT_EVENT_TENANT_RETRY /* tenant, error, outcome: a try has failed, and there will be another; the tenant has not finished */
 } mtnt_event_type;
 
 typedef enum mtnt_result {
@@ -26,6 +29,13 @@ typedef enum mtnt_result {
     MTNT_RESULT_UNTOUCHED /* not begun: drained, or the budget was spent */
 } mtnt_result;
 
+/* Why tenants were left untouched although nobody cancelled the run. */
+typedef enum mtnt_stop {
+    MTNT_STOP_NONE = 0,
+    MTNT_STOP_ON_ERROR, /* the first failure, as was asked for */
+    MTNT_STOP_BUDGET    /* more failures than the budget has, or in a wave than may be */
+} mtnt_stop;
+
 /* total = migrated + current + failed + untouched once the run has finished; -1 before the source's end when it cannot tell. */
 typedef struct mtnt_counts {
     int64_t total, migrated, current, failed, untouched;
@@ -34,8 +44,20 @@ typedef struct mtnt_counts {
     int64_t running;                                /* now */
     int64_t operations;                             /* executed, and kept */
     int64_t elapsed_ms;
-    int64_t held; /* of the untouched ones: another lane has to come first; error of the tenant's event says which */
+    int64_t held;    /* of the untouched ones: another lane has to come first; error of the tenant's event says which */
+    int64_t retries; /* tries that failed and were followed by another */
+    int wave, waves; /* which wave it is, from 1, of how many; 0 = there are none */
+    int64_t soak_ms; /* until the next wave; 0 = not soaking */
+    int64_t budget;  /* so many may fail in all; -1 = there is no budget */
+    mtnt_stop stop;
 } mtnt_counts;
+
+typedef struct mtnt_wave {
+    int number, of;                    /* from 1 */
+    int64_t tenants;                   /* begun in it; WAVE_STARTED: as many as it will have, -1 = not known */
+    int64_t migrated, current, failed; /* of them; current: those that turned out to be */
+    int64_t soak_ms; /* WAVE_FINISHED: the next one begins after that; 0 = at once, or there is none */
+} mtnt_wave;
 
 typedef struct mtnt_event {
     mtnt_event_type type;
@@ -51,6 +73,8 @@ typedef struct mtnt_event {
     bool up;                   /* forward, or rollback */
     const mtnt_error *error;   /* NULL = none */
     const mtnt_counts *counts; /* RUN_…, PROGRESS, TENANT_FINISHED */
+    const mtnt_wave *wave;     /* WAVE_… */
+    int64_t tries, pause_ms;   /* TENANT_RETRY: so many tries have failed; the next comes after pause_ms */
     int workers;               /* RUN_STARTED */
     const char *
         guarantee; /* RUN_STARTED: "atomic per model (single)", "atomic across controller and model (super-journal)" … */

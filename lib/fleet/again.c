@@ -1,0 +1,101 @@
+#include "fleet/again.h"
+
+#include "fleet/admit.h"
+
+bool mtnt__again_wanted(mtnt__dispatch *d, mtnt__task *task)
+{
+    const mtnt_rollout_options *options = &d->executor->options.rollout;
+    const mtnt__system *system = d->executor->controller->system;
+    uint32_t chance = 0;
+    int64_t pause_ms;
+
+    if (task->result_code == 0 || !task->error.retryable || task->verdict != MTNT__VERDICT_FAILED ||
+        task->tries >= options->retries || mtnt__dispatch_draining(d))
+        return false;
+    if (system->random(system->data, &chance, sizeof(chance)) != 0)
+        chance = 0; /* a longer pause */
+    task->tries++;
+    task->tries_on = true;
+    pause_ms = mtnt__pause_ms(options->retry_ms, task->tries, chance);
+    task->due_ms = mtnt__dispatch_now_ms(d) + pause_ms;
+    mtnt__tally_retry(&d->tally, task, pause_ms);
+    mtnt__admit_over(d, task);
+    return true;
+}
+
+void mtnt__again_rest(mtnt__dispatch *d, mtnt__task *task)
+{
+    mtnt__heartbeat_remove(d->heartbeat, &task->lease);
+    d->resting.items[d->resting.count++] = task;
+}
+
+static size_t take_due(mtnt__dispatch *d, mtnt__task *due[MTNT__BATCH])
+{
+    int64_t now_ms = mtnt__dispatch_now_ms(d);
+    size_t count = 0, kept = 0;
+
+    for (size_t i = 0; i < d->resting.count; i++) {
+        mtnt__task *task = d->resting.items[i];
+
+        if (count < MTNT__BATCH && task->due_ms <= now_ms)
+            due[count++] = task;
+        else
+            d->resting.items[kept++] = task;
+    }
+    d->resting.count = kept;
+    return count;
+}
+
+static void try_again(mtnt__dispatch *d, mtnt__task *task, const mtnt__known *known)
+{
+    task->tries_on = false;
+    if (mtnt__job_current(&d->job, task->model, known)) {
+        /* Somebody else has done it meanwhile. */
+        task->result_code = 0;
+        mtnt__tally_current(&d->tally, task->model);
+        mtnt__dispatch_free_task(d, task);
+        return;
+    }
+    mtnt__task_again(task, known);
+    task->recovering = !mtnt__known_idle(known);
+    d->queued.items[d->queued.count++] = task;
+}
+
+void mtnt__again_wake(mtnt__dispatch *d)
+{
+    mtnt__task *due[MTNT__BATCH];
+    const mtnt_model *models[MTNT__BATCH];
+    mtnt_error error = MTNT_ERROR_INIT;
+    size_t count;
+    int rc;
+
+    if (d->resting.count == 0 || mtnt__dispatch_draining(d))
+        return;
+    count = take_due(d, due);
+    if (count == 0)
+        return;
+    for (size_t i = 0; i < count; i++)
+        models[i] = due[i]->model;
+    mtnt__gate_enter(&d->gate);
+    rc = mtnt__store_select(d->executor->controller, mtnt_chain_name(d->executor->chain), models, count, d->known,
+                            &error);
+    mtnt__gate_leave(&d->gate);
+    if (rc != 0)
+        mtnt__dispatch_lose_controller(d, &error);
+    for (size_t i = 0; i < count; i++) {
+        if (rc == 0)
+            try_again(d, due[i], d->known + i);
+        else
+            d->resting.items[d->resting.count++] = due[i]; /* _drop counts them */
+    }
+}
+
+void mtnt__again_drop(mtnt__dispatch *d)
+{
+    for (size_t i = 0; i < d->resting.count; i++) {
+        d->resting.items[i]->tries_on = false;
+        mtnt__dispatch_count_dropped(d, d->resting.items[i]);
+        mtnt__dispatch_free_task(d, d->resting.items[i]);
+    }
+    d->resting.count = 0;
+}
