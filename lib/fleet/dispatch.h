@@ -23,12 +23,14 @@
 
 struct mtnt_executor {
     mtnt_controller *controller;
-    const mtnt_chain *chain;
+    const mtnt_chain *chain, *whole; /* its first lane, and what was given */
     mtnt_executor_options options;
+    int64_t said_deadline_ms, said_operation_timeout_ms; /* by the caller; 0 = left to the lane */
     size_t workers, window;
-    atomic_int cancel;     /* mtnt_cancel */
-    pthread_mutex_t mutex; /* over `pool` */
-    mtnt__pool *pool;      /* while a run is on */
+    atomic_int cancel;                   /* mtnt_cancel */
+    pthread_mutex_t mutex;               /* over `pool` and `background` */
+    mtnt__pool *pool;                    /* while a run is on */
+    struct mtnt__background *background; /* once it was started */
 };
 
 /* A list of tasks, with room for all that there may be. */

@@ -4,6 +4,7 @@
 
 #include "coordinate/deadlines.h"
 #include "fleet/admit.h"
+#include "fleet/background.h"
 #include "fleet/intake.h"
 #include "fleet/leftovers.h"
 #include "state/lane_rows.h"
@@ -113,6 +114,7 @@ int mtnt_executor_migrate(mtnt_executor *executor, mtnt_tenant_source *source, m
     }
     mtnt__store_new_call(executor->controller);
     mtnt__tally_init(&d.tally, &executor->options.reporter, executor->controller->system);
+    d.tally.lane = mtnt__chain_lane_name(executor->chain);
     rc = make(&d, err);
     if (rc == 0)
         rc = run(&d, ret_counts, err);
@@ -149,6 +151,7 @@ int mtnt_executor_new(mtnt_executor **ret_executor, mtnt_controller *controller,
                       const mtnt_executor_options *options, mtnt_error *err)
 {
     static const mtnt_executor_options defaults = MTNT_EXECUTOR_OPTIONS_INIT;
+    const mtnt_chain *whole = chain;
     mtnt_executor *executor;
     mtnt__job job = {0};
     int rc;
@@ -178,7 +181,10 @@ int mtnt_executor_new(mtnt_executor **ret_executor, mtnt_controller *controller,
     }
     executor->controller = controller;
     executor->chain = chain;
+    executor->whole = whole;
     executor->options = *options;
+    executor->said_deadline_ms = options->migration.deadline_ms;
+    executor->said_operation_timeout_ms = options->migration.operation_timeout_ms;
     mtnt__lane_deadlines(&executor->options.migration, chain);
     executor->workers = options->workers > 0      ? (size_t)options->workers
                         : chain->lane.workers > 0 ? (size_t)chain->lane.workers
@@ -193,6 +199,8 @@ void mtnt_executor_free(mtnt_executor *executor)
 {
     if (executor == NULL)
         return;
+    mtnt_executor_cancel(executor, MTNT_CANCEL_DRAIN);
+    mtnt__background_free(executor->background);
     pthread_mutex_destroy(&executor->mutex);
     free(executor);
 }
@@ -206,5 +214,46 @@ void mtnt_executor_cancel(mtnt_executor *executor, mtnt_cancel how)
     pthread_mutex_lock(&executor->mutex);
     if (executor->pool != NULL)
         mtnt__pool_wake(executor->pool);
+    if (executor->background != NULL)
+        mtnt__background_cancel(executor->background, how);
     pthread_mutex_unlock(&executor->mutex);
+}
+
+static mtnt__background *background_of(mtnt_executor *executor)
+{
+    mtnt__background *background;
+
+    pthread_mutex_lock(&executor->mutex);
+    background = executor->background;
+    pthread_mutex_unlock(&executor->mutex);
+    return background;
+}
+
+int mtnt_executor_start(mtnt_executor *executor, const char *const *lanes, mtnt_tenants_open_fn open, void *data,
+                        mtnt_error *err)
+{
+    mtnt__background *background = NULL;
+    int rc;
+
+    if (open == NULL || executor->options.direction == MTNT_BACKWARD)
+        return mtnt_error_set(err, MTNT_E_INVALID, "lanes are started forward, with a function that opens the tenants");
+    if (background_of(executor) != NULL)
+        return mtnt_error_set(err, MTNT_E_INVALID, "this executor was started before: make another one");
+    rc = mtnt__background_start(&background, executor, lanes, open, data, err);
+    if (rc != 0)
+        return rc;
+    pthread_mutex_lock(&executor->mutex);
+    executor->background = background;
+    pthread_mutex_unlock(&executor->mutex);
+    return 0;
+}
+
+int mtnt_executor_wait_lane(mtnt_executor *executor, const char *lane, int64_t timeout_ms, mtnt_counts *ret_counts,
+                            mtnt_error *err)
+{
+    mtnt__background *background = background_of(executor);
+
+    if (background == NULL)
+        return mtnt_error_set(err, MTNT_E_NOT_FOUND, "lane `%s` was not started", lane);
+    return mtnt__background_wait(background, lane, timeout_ms, ret_counts, err);
 }

@@ -19,6 +19,7 @@ static void emit(mtnt__tally *tally, mtnt_event event)
     if (event.wall_ms == 0)
         event.wall_ms = tally->system->wall_ms(tally->system->data);
     event.run = tally->run;
+    event.lane = tally->lane;
     tally->reporter->event(tally->reporter->data, &event);
 }
 

@@ -9,6 +9,7 @@ typedef struct mtnt__tally {
     mtnt_counts counts;
     const mtnt_reporter *reporter;
     const mtnt__system *system;
+    const char *lane;
     int64_t run, started_ms, progress_ms;
 } mtnt__tally;
 

@@ -783,6 +783,7 @@ void fleet_add_body(fleet *f, const char *name, uint32_t writes, body how)
     entry.order = how.order;
     entry.config = b;
     entry.checksum = how.checksum;
+    entry.lane = how.lane;
     entry.disabled = how.disabled;
     entry.writes = writes;
     entry.writes_set = true;

@@ -40,6 +40,7 @@ typedef struct body {
     const char *fail_at;  /* names of phases that fail: "setup", "execute", "verify", "rollback" */
     const char *fail_for; /* in this tenant only; NULL = in all */
     const char *checksum; /* of the entry */
+    const char *lane;     /* of the chain; NULL = the first */
     uint32_t flags;
     int64_t order;          /* 0 = the next */
     bool disabled, no_down; /* no_down: no rollback callback at all */

@@ -8,7 +8,7 @@
 
 MTNT_BEGIN_DECLS
 
-/* Used by one thread; only mtnt_executor_cancel may be called from another, or from a reporter. */
+/* Used by one thread; only mtnt_executor_cancel and mtnt_executor_wait_lane may be called from others, and _cancel from a reporter. */
 typedef struct mtnt_executor mtnt_executor;
 
 typedef enum mtnt_direction { MTNT_FORWARD = 0, MTNT_BACKWARD } mtnt_direction;
@@ -34,6 +34,7 @@ typedef struct mtnt_executor_options {
 /* Borrows controller and chain until _free; copies the options (texts and lists in migration and rollout are borrowed too). INVALID, NOMEM. */
 MTNT_API int mtnt_executor_new(mtnt_executor **ret_executor, mtnt_controller *controller, const mtnt_chain *chain,
                                const mtnt_executor_options *options, mtnt_error *err);
+/* What was started is drained, and its threads are joined: blocks for as long as running tenants take, unless they were interrupted before. */
 MTNT_API void mtnt_executor_free(mtnt_executor *executor);
 
 /* How many tenants of the source there are and what the controller knows of them: ret_counts->total, and ->current of those that have nothing to
@@ -42,7 +43,8 @@ MTNT_API void mtnt_executor_free(mtnt_executor *executor);
 MTNT_API int mtnt_executor_count(mtnt_executor *executor, mtnt_tenant_source *source, mtnt_counts *ret_counts,
                                  mtnt_error *err);
 
-/* Runs every tenant of the source; blocks until all threads that it started have been joined. Not closed: the source is the caller's.
+/* Of a chain that has lanes, and not of one of them (mtnt_chain_lane): its first lane.
+ * Runs every tenant of the source; blocks until all threads that it started have been joined. Not closed: the source is the caller's.
  * 0: every tenant was tried or found current — look at the counts for failures of single tenants, which are no error here. Not 0: the source
  * failed midway (the tenants already given were finished first), or the controller was lost; INVALID, before anything, when the rollout needs the
  * number of tenants and nothing tells it. ret_counts->stop says why the rest was left untouched when the run has stopped by itself. Threads
@@ -57,6 +59,30 @@ typedef enum mtnt_cancel { MTNT_CANCEL_DRAIN = 1, MTNT_CANCEL_INTERRUPT } mtnt_c
 /* DRAIN: no new tenant starts, running ones finish or roll back. INTERRUPT: running bodies are cancelled and rolled back. Any thread; not
  * from a signal handler. Does not wait. */
 MTNT_API void mtnt_executor_cancel(mtnt_executor *executor, mtnt_cancel how);
+
+/* ---- lanes in the background ---- */
+
+/* Opens the tenants anew, for one lane; closed by the library. controller: for sources that query it, valid until the source is closed. Called on the
+ * executor's threads: on two at once where a lane is `beside` others. */
+typedef int (*mtnt_tenants_open_fn)(void *data, const char *lane, mtnt_controller *controller,
+                                    mtnt_tenant_source *ret_source, mtnt_error *err);
+
+/* Migrates lanes of the executor's chain in the background: those named (NULL-terminated), or all (NULL), one after another, and those that are `beside` at
+ * the same time. Each has the executor's options, and its own handle of the controller beside the one given to _new, which stays the
+ * caller's. A tenant's lane waits for those before it, wherever they run. At most once for an executor; after its mtnt_executor_migrate, if that is used
+ * for the first lane. Events come from the threads of this: two of them at once where a lane is beside others. `lanes` is borrowed during the call, `data` until
+ * _free. Threads inherit the caller's signal mask: block signals first. Does not wait. INVALID (backward, or started before), NOT_FOUND (no such lane),
+ * NOMEM: nothing was started. */
+MTNT_API int mtnt_executor_start(mtnt_executor *executor, const char *const *lanes, mtnt_tenants_open_fn open,
+                                 void *data, mtnt_error *err);
+
+/* Waits until a lane that was started has ended, at most timeout_ms (0: only looks, negative: as long as it takes). Any thread, also several at once, but not
+ * from a reporter, and not beside _free. 0: the lane is complete for all tenants of the source. DEADLINE: it is at work yet, or has not begun. Else it has failed, by the code of
+ * the first tenant's failure, or of the controller's or the source's, and err says how many and why: REFUSED, a lane before it is not complete;
+ * CANCELLED, it was stopped, or not begun. NOT_FOUND: it was not started. *ret_counts (NULL: not wanted) is set once it has ended. Other
+ * processes ask the controller's views mtnt_lane and mtnt_lane_tenant. */
+MTNT_API int mtnt_executor_wait_lane(mtnt_executor *executor, const char *lane, int64_t timeout_ms,
+                                     mtnt_counts *ret_counts, mtnt_error *err);
 
 MTNT_END_DECLS
 

@@ -1,4 +1,4 @@
-/* Reporters receive events. All events of a run come from the one thread that runs the executor, one after another, and those of one
+/* Reporters receive events. All events of a run come from one thread, that of mtnt_executor_migrate or one of mtnt_executor_start, one after another, and those of one
  * tenant are never mixed with another's: from TENANT_FINISHED's details a reporter can print a whole block at once. */
 #ifndef MTNT_REPORTER_H
 #define MTNT_REPORTER_H
@@ -78,6 +78,7 @@ typedef struct mtnt_event {
     int workers;               /* RUN_STARTED */
     const char *
         guarantee; /* RUN_STARTED: "atomic per model (single)", "atomic across controller and model (super-journal)" … */
+    const char *lane; /* whose run it is: "fast" where the chain has none */
 } mtnt_event;
 
 typedef struct mtnt_reporter {
