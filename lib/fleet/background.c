@@ -214,10 +214,13 @@ static int choose(mtnt__background *background, const char *const *lanes, mtnt_e
     background->runs = calloc(mtnt_chain_lanes(chain), sizeof(*background->runs));
     if (background->runs == NULL)
         return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
-    for (size_t i = 0; mtnt_chain_lane_at(chain, i, &lane); i++)
-        if (lanes == NULL || is_in(lanes, lane.name))
+    for (size_t i = 0; mtnt_chain_lane_at(chain, i, &lane); i++) {
+        const mtnt_chain *one = mtnt_chain_lane(chain, lane.name);
+
+        if (one != NULL && (lanes == NULL || is_in(lanes, lane.name)))
             background->runs[background->count++] =
-                (lane_run){.background = background, .chain = mtnt_chain_lane(chain, lane.name), .name = lane.name};
+                (lane_run){.background = background, .chain = one, .name = lane.name};
+    }
     return 0;
 }
 
