@@ -191,6 +191,28 @@ int mtnt__operations_sql_check(const mtnt_sql_text *text, int which, mtnt_error 
     return mtnt_script_check(&script, which == MTNT__CHOICE_POSTGRES ? MTNT_POSTGRES : MTNT_SQLITE, err);
 }
 
+static const char *note_name(void *data, const char *name)
+{
+    (void)name;
+    *(bool *)data = true;
+    return "";
+}
+
+bool mtnt__operations_sql_names(const char *sql)
+{
+    mtnt_script script = {.sql = sql};
+    bool names = false;
+
+    if (sql == NULL)
+        return false;
+    script.variable = note_name;
+    script.variable_data = &names;
+    /* Their quotes differ: what stands in a string for one of them may be a name for the other. */
+    (void)mtnt_script_check(&script, MTNT_POSTGRES, NULL);
+    (void)mtnt_script_check(&script, MTNT_SQLITE, NULL);
+    return names;
+}
+
 /* ---- SQL for one purpose ---- */
 
 static const char *infix(int which)
@@ -254,6 +276,15 @@ int mtnt__operations_choice_run(const mtnt__operations_choice *choice, mtnt_db *
     script = mtnt__operations_script(text, model);
     script.pass_over_missing = pass_over_missing;
     return mtnt_db_script(db, &script, err);
+}
+
+bool mtnt__operations_choice_names(const mtnt__operations_choice *choice)
+{
+    bool names = false;
+
+    for (int i = 0; i < MTNT__CHOICES; i++)
+        names = names || mtnt__operations_sql_names(choice->texts[i].sql);
+    return names;
 }
 
 void mtnt__operations_choice_append_checksum(const mtnt__operations_choice *choice, mtnt__operations_text *checksum)

@@ -60,6 +60,9 @@ bool mtnt__operations_choice_empty(const mtnt__operations_choice *choice);
 /* Runs the text for the handle's backend; NOT_IMPLEMENTED, naming the keys, when there is none. pass_over_missing: see mtnt_script. */
 int mtnt__operations_choice_run(const mtnt__operations_choice *choice, mtnt_db *db, const mtnt_model *model,
                                 bool pass_over_missing, mtnt_error *err);
+/* Whether the SQL, or one of the texts, uses a :'name': then it may say something else for each tenant. */
+bool mtnt__operations_sql_names(const char *sql);
+bool mtnt__operations_choice_names(const mtnt__operations_choice *choice);
 void mtnt__operations_choice_append_checksum(const mtnt__operations_choice *choice, mtnt__operations_text *checksum);
 /* For people: the text as it is when it is the only one, else each after a comment with its key. */
 void mtnt__operations_choice_append_shown(const mtnt__operations_choice *choice, mtnt__operations_text *shown);

@@ -81,6 +81,10 @@ int mtnt_operation_add_create_model(mtnt_chain *chain, const mtnt_create_model_o
     made.config_free = config_free;
     made.checksum = checksum.text;
     made.writes = MTNT_WRITES_MODEL;
+    if (!mtnt__operations_choice_names(template))
+        made.flags |= MTNT_OPERATION_SAME_FOR_ALL;
+    if (options != NULL && options->snapshot)
+        made.flags |= MTNT_OPERATION_CLONES;
     made.model_up = model_up.text;
     rc = mtnt_chain_add_entry(chain, &create_model, &made, err);
     template = NULL; /* the chain's, also when it refused the entry */

@@ -170,6 +170,8 @@ int mtnt_operation_add_sql(mtnt_chain *chain, const mtnt_sql_options *options, c
     made.config_free = config_free;
     made.checksum = checksum.text;
     made.writes = writes_of(texts);
+    if (made.writes == MTNT_WRITES_MODEL && !mtnt__operations_choice_names(&texts->model_up))
+        made.flags |= MTNT_OPERATION_SAME_FOR_ALL;
     made.model_up = model_up.text;
     made.controller_up = controller_up.text;
     rc = mtnt_chain_add_entry(chain, way_back(texts) ? &both_ways : &one_way, &made, err);

@@ -248,6 +248,8 @@ int mtnt_operation_add_tables(mtnt_chain *chain, const mtnt_tables_options *opti
     made.checksum = checksum.text;
     made.writes = MTNT_WRITES_MODEL;
     made.model_up = model_up.text;
+    if (!mtnt__operations_sql_names(model_up.text))
+        made.flags |= MTNT_OPERATION_SAME_FOR_ALL;
     rc = mtnt_chain_add_entry(chain, &tables_class, &made, err);
     tables = NULL; /* the chain's, also when it refused the entry */
 out:

@@ -142,6 +142,15 @@ static const mtnt_operation_class verify_class = {
     .execute = verify_execute,
 };
 
+static bool same_for_all(const config *verify)
+{
+    bool same = true;
+
+    for (size_t i = 0; i < verify->count; i++)
+        same = same && !verify->checks[i].on_controller && !mtnt__operations_sql_names(verify->checks[i].sql.sql);
+    return same;
+}
+
 int mtnt_operation_add_verify(mtnt_chain *chain, const mtnt_verify_options *options, const mtnt_entry *entry,
                               mtnt_error *err)
 {
@@ -171,6 +180,8 @@ int mtnt_operation_add_verify(mtnt_chain *chain, const mtnt_verify_options *opti
     made.config_free = config_free;
     made.checksum = checksum.text;
     made.writes = MTNT_WRITES_NOTHING;
+    if (same_for_all(verify))
+        made.flags |= MTNT_OPERATION_SAME_FOR_ALL;
     rc = mtnt_chain_add_entry(chain, &verify_class, &made, err);
     verify = NULL; /* the chain's, also when it refused the entry */
 out:

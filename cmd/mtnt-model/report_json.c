@@ -36,17 +36,18 @@ static json_t *describe_run(const mtnt__report *report)
 
 static json_t *describe_outcome(const mtnt_outcome *outcome)
 {
-    return json_pack(
-        "{so so sI sI sI sI sb sb sb so sI so}", "migration", mtnt__encode_text(outcome->migration), "mode",
-        mtnt__encode_text(outcome->mode), "executed", (json_int_t)outcome->executed, "rolled_back",
-        (json_int_t)outcome->rolled_back, "from_version", (json_int_t)outcome->from_version, "version",
-        (json_int_t)outcome->to_version, "created_model", outcome->created_model, "recovered", outcome->recovered,
-        "recovered_committed", outcome->recovered_committed, "started", mtnt__encode_time(outcome->started_ms),
-        "duration_ms", (json_int_t)(outcome->finished_ms - outcome->started_ms), "failed",
-        outcome->failed_operation == NULL
-            ? json_null()
-            : json_pack("{so sI so}", "operation", mtnt__encode_text(outcome->failed_operation), "order",
-                        (json_int_t)outcome->failed_order, "phase", mtnt__encode_text(outcome->failed_phase)));
+    return json_pack("{so so sI sI sI sI sb sb sb sb so sI so}", "migration", mtnt__encode_text(outcome->migration),
+                     "mode", mtnt__encode_text(outcome->mode), "executed", (json_int_t)outcome->executed, "rolled_back",
+                     (json_int_t)outcome->rolled_back, "from_version", (json_int_t)outcome->from_version, "version",
+                     (json_int_t)outcome->to_version, "created_model", outcome->created_model, "cloned_model",
+                     outcome->cloned_model, "recovered", outcome->recovered, "recovered_committed",
+                     outcome->recovered_committed, "started", mtnt__encode_time(outcome->started_ms), "duration_ms",
+                     (json_int_t)(outcome->finished_ms - outcome->started_ms), "failed",
+                     outcome->failed_operation == NULL
+                         ? json_null()
+                         : json_pack("{so sI so}", "operation", mtnt__encode_text(outcome->failed_operation), "order",
+                                     (json_int_t)outcome->failed_order, "phase",
+                                     mtnt__encode_text(outcome->failed_phase)));
 }
 
 static json_t *describe_tenant(const mtnt_event *event)

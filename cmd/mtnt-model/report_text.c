@@ -158,8 +158,11 @@ static void put_sums(FILE *out, const mtnt__report *report)
     char duration[MTNT__WORDS_DURATION_SIZE];
 
     mtnt__words_duration(duration, counts->elapsed_ms);
-    fprintf(out, "%" PRId64 " tenant%s: %" PRId64 " %s, %" PRId64 " %s, ", total, total == 1 ? "" : "s",
-            counts->migrated, report->backward ? "taken back" : "migrated", counts->current,
+    fprintf(out, "%" PRId64 " tenant%s: %" PRId64 " %s", total, total == 1 ? "" : "s", counts->migrated,
+            report->backward ? "taken back" : "migrated");
+    if (counts->cloned > 0)
+        fprintf(out, " (%" PRId64 " as copies)", counts->cloned);
+    fprintf(out, ", %" PRId64 " %s, ", counts->current,
             report->backward ? "with nothing to take back" : "already current");
     put_failed(out, counts);
     fprintf(out, ", %" PRId64 " untouched", counts->untouched);

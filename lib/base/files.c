@@ -3,14 +3,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/system.h"
 #include "base/text.h"
+
+#define COPY_AT_ONCE ((size_t)1 << 30)
 
 static int code_of(int number)
 {
@@ -213,6 +217,57 @@ int mtnt__file_rename_new(const char *from, const char *to, mtnt_error *err)
         return mtnt_error_set(err, MTNT_E_EXISTS, "%s exists already", to);
     return mtnt_error_set(err, code_of(number), "cannot rename %s to %s: %s", from, to,
                           strerror_r(number, reason, sizeof(reason)));
+}
+
+static int copy_by_hand(int from, int to)
+{
+    char bytes[65536];
+    ssize_t got;
+
+    while ((got = read(from, bytes, sizeof(bytes))) != 0) {
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0 || write_all(to, bytes, (size_t)got) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Shared blocks, or a copy within the kernel; across some file systems neither is to be had. */
+static int copy_content(int from, int to)
+{
+    ssize_t copied = 1;
+
+    if (ioctl(to, FICLONE, from) == 0)
+        return 0;
+    while (copied > 0 || (copied < 0 && errno == EINTR))
+        copied = copy_file_range(from, NULL, to, NULL, COPY_AT_ONCE, 0);
+    if (copied == 0)
+        return 0;
+    return errno == EXDEV || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP ? copy_by_hand(from, to) : -1;
+}
+
+int mtnt__file_copy_new(const char *from, const char *to, mtnt_error *err)
+{
+    int source = open(from, O_RDONLY | O_CLOEXEC), target, rc = MTNT_OK;
+
+    if (source < 0)
+        return fail(err, "cannot open", from);
+    target = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (target < 0) {
+        rc = fail(err, "cannot make", to);
+        close(source);
+        return rc;
+    }
+    if (copy_content(source, target) != 0)
+        rc = fail(err, "cannot write", to);
+    /* Some file systems say only now that there is no room. */
+    if (close(target) != 0 && rc == MTNT_OK)
+        rc = fail(err, "cannot write", to);
+    close(source);
+    if (rc != MTNT_OK)
+        unlink(to);
+    return rc;
 }
 
 int mtnt__file_make_private(const char *path, mtnt_error *err)

@@ -21,6 +21,10 @@ int mtnt__folder_sync_of(const char *path, mtnt_error *err);
 /* renameat2(RENAME_NOREPLACE): EXISTS when the target is taken, NOT_FOUND when the source is gone. Not synced. */
 int mtnt__file_rename_new(const char *from, const char *to, mtnt_error *err);
 
+/* A copy under a name that is free (mode 0644 less the umask), sharing its blocks where the file system can. Not synced, and removed again when it fails.
+ * Neither of the two may be open in a database engine. EXISTS, NOT_FOUND. */
+int mtnt__file_copy_new(const char *from, const char *to, mtnt_error *err);
+
 /* A new, empty file of the owner's alone (mode 0600). EXISTS when something is there. */
 int mtnt__file_make_private(const char *path, mtnt_error *err);
 

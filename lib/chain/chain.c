@@ -14,7 +14,8 @@
 #define ALL_FLAGS                                                                                             \
     (MTNT_OPERATION_NO_TRANSACTION | MTNT_OPERATION_EXTERNAL | MTNT_OPERATION_CREATES_MODEL |                 \
      MTNT_OPERATION_DELETES_MODEL | MTNT_OPERATION_SAGA | MTNT_OPERATION_RETRIABLE | MTNT_OPERATION_BY_SIDE | \
-     MTNT_OPERATION_SNAPSHOT | MTNT_OPERATION_BY_PLACE | MTNT_OPERATION_REPEATABLE)
+     MTNT_OPERATION_SNAPSHOT | MTNT_OPERATION_BY_PLACE | MTNT_OPERATION_REPEATABLE | MTNT_OPERATION_CLONES |  \
+     MTNT_OPERATION_SAME_FOR_ALL)
 
 static int out_of_memory(mtnt_error *err)
 {
@@ -166,6 +167,17 @@ static int check_class(const mtnt_operation_class *class, const mtnt_entry *entr
             "operation `%s` has the flag MTNT_OPERATION_SNAPSHOT without MTNT_OPERATION_NO_TRANSACTION, a "
             "rollback and the folder as its config",
             name);
+    if (((class->flags | entry->flags) & MTNT_OPERATION_SAME_FOR_ALL) && !entry->checksum)
+        return mtnt_error_set(
+            err, MTNT_E_CONFIG,
+            "operation `%s` has the flag MTNT_OPERATION_SAME_FOR_ALL and no checksum: give its entry one "
+            "(mtnt_chain_add_entry) that changes with what it does",
+            name);
+    if (((class->flags | entry->flags) & MTNT_OPERATION_CLONES) &&
+        !((class->flags | entry->flags) & MTNT_OPERATION_CREATES_MODEL))
+        return mtnt_error_set(err, MTNT_E_INVALID,
+                              "operation `%s` has the flag MTNT_OPERATION_CLONES without MTNT_OPERATION_CREATES_MODEL",
+                              name);
     if (!class->setup && !class->execute)
         return mtnt_error_set(err, MTNT_E_CONFIG, "operation `%s` has no body: its class has neither setup nor execute",
                               name);
@@ -228,6 +240,52 @@ static int check_deletion(const mtnt_chain *chain, const mtnt__chain_entry *adde
     return 0;
 }
 
+static const mtnt__chain_entry *cloner(const mtnt_chain *chain, const mtnt__chain_entry *added)
+{
+    const mtnt__chain_entry *first = chain->count > 0 ? &chain->entries[0] : NULL;
+
+    if ((added->flags & MTNT_OPERATION_CLONES) && !added->disabled)
+        return added;
+    return first && (first->flags & MTNT_OPERATION_CLONES) && !first->disabled ? first : NULL;
+}
+
+/* NULL: what it does may be copied. */
+static const char *why_not_same(const mtnt__chain_entry *entry)
+{
+    if (entry->disabled)
+        return NULL;
+    if (entry->writes & MTNT_WRITES_CONTROLLER)
+        return "it writes the controller";
+    if (entry->flags & (MTNT_OPERATION_EXTERNAL | MTNT_OPERATION_SNAPSHOT))
+        return "it has effects outside the model";
+    if (entry->flags & MTNT_OPERATION_DELETES_MODEL)
+        return "it takes the model away";
+    return entry->flags & MTNT_OPERATION_SAME_FOR_ALL
+               ? NULL
+               : "it uses names of the tenant (:'name'), looks at the controller, runs a program, or is in C without the flag "
+                 "MTNT_OPERATION_SAME_FOR_ALL";
+}
+
+/* Of what is copied nothing may depend on the tenant. */
+static int check_same_for_all(const mtnt_chain *chain, const mtnt__chain_entry *added, mtnt_error *err)
+{
+    const mtnt__chain_entry *creator = cloner(chain, added), *other = added;
+    char where[560] = "", here[560] = "";
+    const char *why = creator ? why_not_same(added) : NULL;
+
+    for (size_t i = 0; creator == added && !why && i < chain->count; i++) {
+        other = &chain->entries[i];
+        why = why_not_same(other);
+    }
+    if (!why)
+        return 0;
+    return mtnt_error_set(err, MTNT_E_CONFIG,
+                          "operation `%s`%s may do something else for another tenant: %s. New models cannot be copies "
+                          "then: take `snapshot: true` away from `%s`%s, or change `%s`",
+                          other->name, other == added ? "" : defined_at(other, here, sizeof(here)), why, creator->name,
+                          creator == added ? "" : defined_at(creator, where, sizeof(where)), other->name);
+}
+
 static int check_unique(const mtnt_chain *chain, const mtnt__chain_entry *added, mtnt_error *err)
 {
     char where[560];
@@ -248,9 +306,9 @@ static int check_unique(const mtnt_chain *chain, const mtnt__chain_entry *added,
                                   added->name, (long long)added->order, other->name,
                                   defined_at(other, where, sizeof(where)));
     }
-    if (check_creation(chain, added, err) != 0)
+    if (check_creation(chain, added, err) != 0 || check_deletion(chain, added, err) != 0)
         return MTNT_E_CONFIG;
-    return check_deletion(chain, added, err);
+    return check_same_for_all(chain, added, err);
 }
 
 static int choose_order(const mtnt_chain *chain, const mtnt_entry *entry, const char *name, int64_t *ret_order,

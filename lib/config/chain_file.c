@@ -29,6 +29,7 @@ typedef struct create_model {
     mtnt__yaml_place at;
     mtnt__yaml_text template, template_file, template_sqlite, template_sqlite_file, template_postgres,
         template_postgres_file;
+    mtnt__yaml_bool snapshot;
 } create_model;
 
 typedef struct delete_model {
@@ -103,6 +104,7 @@ static const cyaml_schema_field_t create_model_table[] = {
     TEMPLATE(template_sqlite_file),
     TEMPLATE(template_postgres),
     TEMPLATE(template_postgres_file),
+    MTNT__YAML_BOOL_FIELD("snapshot", OPTIONAL, create_model, snapshot),
     CYAML_FIELD_END,
 };
 
@@ -302,6 +304,7 @@ static int add_create_model(loader *l)
         (rc = take_sql(l, "template_postgres", &said->template_postgres, &said->template_postgres_file,
                        &options.template_postgres)))
         return rc;
+    options.snapshot = said->snapshot.value;
     return mtnt_operation_add_create_model(l->chain, &options, &l->entry, l->err);
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "coordinate/clone.h"
 #include "coordinate/snapshots.h"
 
 static const mtnt__chain_entry *creator(const mtnt_chain *chain)
@@ -388,7 +389,11 @@ static int perform(mtnt__attempt *attempt, mtnt_error *err)
     if (rc == 0)
         rc = mtnt__commit_check(attempt, err);
     if (rc == 0)
+        rc = mtnt__clone_model(attempt, err);
+    if (rc == 0 && !attempt->clone.done)
         rc = mtnt__operations_run(attempt, err);
+    if (rc == 0 && !attempt->clone.done)
+        rc = mtnt__clone_witness(attempt, err);
     /* Allocated before the commit: after it nothing may fail. */
     if (rc == 0)
         rc = mtnt__attempt_move_position(attempt, err);
@@ -518,6 +523,7 @@ int mtnt__attempt_run(mtnt__attempt *attempt, mtnt_error *err)
     /* A mark that was rolled back with the rest is nobody's: told to the controller, it would make the model a stranger for ever. */
     if (attempt->identity.fresh && attempt->verdict != MTNT__VERDICT_COMMITTED)
         attempt->identity.uuid[0] = '\0';
+    mtnt__clone_release(attempt);
     mtnt__operations_release(attempt);
     mtnt__sides_close(attempt);
     if (rc != 0 && err != NULL)

@@ -9,6 +9,7 @@
 #include "coordinate/mode.h"
 #include "coordinate/sessions.h"
 #include "coordinate/slots.h"
+#include "coordinate/templates.h"
 #include "db/database.h"
 #include "mtnt/coordinator.h"
 #include "state/removal.h"
@@ -45,10 +46,11 @@ typedef struct mtnt__attempt {
     bool backup;      /* options->backup is to be seen to: nothing was changed yet */
     bool compensates; /* takes back what earlier attempts of the task have committed: on time of its own */
     mtnt__known known;
-    ptrdiff_t last;         /* chain index of options->to, -1 = none */
-    int64_t steps_limit;    /* 0 = none */
-    int64_t only_run;       /* rewind: 0 = any */
-    atomic_bool *cancelled; /* set by another thread; handles are cancelled too */
+    ptrdiff_t last;             /* chain index of options->to, -1 = none */
+    int64_t steps_limit;        /* 0 = none */
+    int64_t only_run;           /* rewind: 0 = any */
+    mtnt__templates *templates; /* that new models may be copied from; NULL = from none */
+    atomic_bool *cancelled;     /* set by another thread; handles are cancelled too */
     /* as a unit of a saga; all zero otherwise */
     struct {
         bool is;            /* it is one */
@@ -90,7 +92,12 @@ typedef struct mtnt__attempt {
     mtnt__session_use controller_use, model_use; /* how they may be kept; 0 = not at all */
     size_t prepared_maximum;                     /* two-phase: max_prepared_transactions of the prepared side */
     char *provisional;                           /* provisional: path or database name */
-    int64_t grace_ms;                            /* tombstone: what the operation has asked for */
+    struct {
+        mtnt__template *template;
+        mtnt__template_state holds; /* what this attempt alone is about; UNKNOWN = nothing */
+        bool done, makes;           /* the model is a copy; the model is to be copied */
+    } clone;                        /* provisional */
+    int64_t grace_ms;               /* tombstone: what the operation has asked for */
     bool removes, restores;
     struct mtnt__watched *watched; /* a unit's, one for each of its snapshots */
     int64_t others_version;        /* of the model, as it was then */
@@ -155,6 +162,8 @@ void mtnt__operations_release(mtnt__attempt *attempt);
 /* provision.c. data is the attempt: a scope calls these through pointers. */
 int mtnt__provision_create(void *data, bool *ret_created, mtnt_error *err);
 int mtnt__provision_delete(void *data, mtnt_error *err);
+/* Writes who the new model is, within its first transaction. */
+int mtnt__provision_mark(mtnt__attempt *attempt, mtnt_error *err);
 /* Provisional names: <file>.mtnt-new-<migration>, database mtnt_new_<migration>. malloc'ed path, or DSN of the database. */
 char *mtnt__provision_dsn(const mtnt_model *model, const char *migration);
 /* Removes the provisional object only; one that is not there is fine. */

@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "coordinate/attempt.h"
+#include "coordinate/clone.h"
 #include "state/register.h"
 
 /* prepare → decide → finish. Once a COMMIT or PREPARE may have taken effect, only the register tells: every doubtful answer goes through
@@ -274,6 +274,8 @@ static int commit_provisional(mtnt__attempt *attempt, mtnt_error *err)
     if (rc == MTNT_E_IN_DOUBT)
         rc = mtnt_error_set(err, MTNT_E_DATABASE, "the new model could not be committed");
     mtnt__db_disconnect(attempt->model);
+    if (rc == 0)
+        mtnt__clone_make(attempt);
     if (rc == 0)
         rc = mtnt__provision_sync(attempt->claim->model, err);
     if (rc == 0)

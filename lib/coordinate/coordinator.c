@@ -17,12 +17,37 @@ struct mtnt_coordinator {
     mtnt__link link;
     mtnt__gate gate;            /* between the attempt and the heartbeat */
     mtnt__heartbeat *heartbeat; /* while a claim is held; NULL = none yet */
+    mtnt__templates templates;  /* of its own: it makes one model at most, and no template of it */
+    mtnt__templates *shared;    /* in their place; NULL = none */
+    const atomic_bool *stop;    /* every call is cancelled; NULL = never */
     mtnt__task task;            /* of the last perform or rewind */
     mtnt__job job;
     bool recovered, recovered_committed, removed;
     pthread_mutex_t mutex; /* over `active` */
     mtnt__task *active;
 };
+
+static int init_sync(mtnt_coordinator *coordinator, mtnt_error *err)
+{
+    int rc = mtnt__gate_init(&coordinator->gate, err);
+
+    if (rc != 0)
+        return rc;
+    rc = mtnt__templates_init(&coordinator->templates, err);
+    if (rc == 0 && pthread_mutex_init(&coordinator->mutex, NULL) != 0) {
+        mtnt__templates_release(&coordinator->templates);
+        rc = mtnt_error_set(err, MTNT_E_NOMEM, "no mutex to be had");
+    }
+    if (rc != 0)
+        mtnt__gate_release(&coordinator->gate);
+    return rc;
+}
+
+void mtnt__coordinator_share(mtnt_coordinator *coordinator, mtnt__templates *templates, const atomic_bool *stop)
+{
+    coordinator->shared = templates;
+    coordinator->stop = stop;
+}
 
 int mtnt_coordinator_new(mtnt_coordinator **ret_coordinator, mtnt_controller *controller, const mtnt_model *model,
                          const mtnt_chain *chain, const mtnt_migration_options *options, mtnt_error *err)
@@ -42,15 +67,12 @@ int mtnt_coordinator_new(mtnt_coordinator **ret_coordinator, mtnt_controller *co
     coordinator = calloc(1, sizeof(*coordinator));
     if (coordinator == NULL)
         return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
-    rc = mtnt__gate_init(&coordinator->gate, err);
-    if (rc == 0 && pthread_mutex_init(&coordinator->mutex, NULL) != 0) {
-        mtnt__gate_release(&coordinator->gate);
-        rc = mtnt_error_set(err, MTNT_E_NOMEM, "no mutex to be had");
-    }
+    rc = init_sync(coordinator, err);
     if (rc != 0) {
         free(coordinator);
         return rc;
     }
+    coordinator->templates.only_use = true;
     coordinator->controller = controller;
     /* Models are counted; the const is about what it says, not about who holds it. */
     coordinator->model = mtnt__model_ref((mtnt_model *)(uintptr_t)model);
@@ -78,6 +100,7 @@ void mtnt_coordinator_free(mtnt_coordinator *coordinator)
     mtnt__link_release(&coordinator->link);
     mtnt_model_free(coordinator->model);
     mtnt__gate_release(&coordinator->gate);
+    mtnt__templates_release(&coordinator->templates);
     pthread_mutex_destroy(&coordinator->mutex);
     free(coordinator);
 }
@@ -227,6 +250,8 @@ static void set_active(mtnt_coordinator *coordinator, mtnt__task *task)
 {
     pthread_mutex_lock(&coordinator->mutex);
     coordinator->active = task;
+    if (task != NULL && coordinator->stop != NULL && atomic_load(coordinator->stop))
+        mtnt__task_cancel(task);
     pthread_mutex_unlock(&coordinator->mutex);
 }
 
@@ -258,6 +283,7 @@ static int go(mtnt_coordinator *coordinator, bool backward, mtnt_error *err)
     mtnt__store_new_call(coordinator->controller);
     rc = mtnt__job_init(&coordinator->job, coordinator->controller, coordinator->chain, backward, &coordinator->options,
                         err);
+    coordinator->job.templates = coordinator->shared != NULL ? coordinator->shared : &coordinator->templates;
     if (rc == 0)
         rc = mtnt__bookkeeping_ensure(&calls, err);
     if (rc == 0)

@@ -36,7 +36,7 @@ char *mtnt__provision_dsn(const mtnt_model *model, const char *migration)
     return result;
 }
 
-static int mark_created(mtnt__attempt *attempt, mtnt_error *err)
+int mtnt__provision_mark(mtnt__attempt *attempt, mtnt_error *err)
 {
     const mtnt__expected expected = mtnt__attempt_expects(attempt);
     mtnt__applied none = {0};
@@ -88,7 +88,7 @@ int mtnt__provision_create(void *data, bool *ret_created, mtnt_error *err)
             rc = mtnt__db_begin(attempt->model, err);
     }
     if (rc == 0)
-        rc = mark_created(attempt, err);
+        rc = mtnt__provision_mark(attempt, err);
     if (rc != 0)
         return mtnt_error_wrap(err, "cannot create the model %s", attempt->claim->model->shown);
     attempt->made_model = true;

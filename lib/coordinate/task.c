@@ -364,6 +364,7 @@ static void fill_attempt(mtnt__task *task, mtnt__link *link)
 
     attempt->chain = job->chain;
     attempt->options = &job->options;
+    attempt->templates = job->templates;
     attempt->link = link;
     attempt->claim = &task->claim;
     attempt->known = task->known;
@@ -514,6 +515,7 @@ static void note_success(mtnt__task *task)
         task->done_here += count;
         task->steps_left -= task->steps_left > 0 ? (int64_t)count : 0;
         task->outcome.created_model = task->outcome.created_model || attempt->made_model;
+        task->outcome.cloned_model = task->outcome.cloned_model || attempt->clone.done;
     }
     task->outcome.to_version = attempt->position.version;
     /* What this attempt left is what the next one starts from. */

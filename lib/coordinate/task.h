@@ -18,6 +18,7 @@ typedef struct mtnt__job {
     int64_t only_run;
     bool backward;
     int64_t run;
+    mtnt__templates *templates; /* borrowed; NULL = none */
 } mtnt__job;
 /* NOT_FOUND: options->to is no operation of the chain; INVALID: bad options. */
 int mtnt__job_init(mtnt__job *job, const mtnt_controller *controller, const mtnt_chain *chain, bool backward,
@@ -122,6 +123,10 @@ int mtnt__recover(mtnt_controller *controller, const mtnt_chain *chain, const mt
 int64_t mtnt__recovery_lease_ms(const mtnt_migration_options *options);
 /* The longest that an attempt and its rollback may take. */
 int64_t mtnt__longest_ms(const mtnt_migration_options *options);
+
+/* For who makes many coordinators: templates of theirs, and a flag that cancels whatever they perform (looked at when it begins: later it takes
+ * mtnt_coordinator_cancel). Both borrowed, NULL = none. */
+void mtnt__coordinator_share(mtnt_coordinator *coordinator, mtnt__templates *templates, const atomic_bool *stop);
 
 /* Where the model stands, read anew, so that the controller's row is true. */
 int mtnt__recover_position(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model,

@@ -196,6 +196,16 @@ bool mtnt__restore_allowed(const mtnt__restore_terms *terms, const char *digest)
  * create: EXISTS; drop: a missing one is fine; rename: EXISTS / NOT_FOUND, BUSY when sessions are connected. */
 int mtnt__postgres_create_database(const char *dsn, const char *name, const mtnt__db_options *options, mtnt_error *err);
 int mtnt__postgres_drop_database(const char *dsn, const char *name, const mtnt__db_options *options, mtnt_error *err);
+/* Templates: databases that nobody connects to any more (ALLOW_CONNECTIONS false). copy: a new database with the content of another; NOT_FOUND: there is
+ * no such template; EXISTS; BUSY: somebody is connected to it. is_sealed: NOT_FOUND likewise. drop_others: of those that begin with `prefix`, all but `keep`;
+ * what cannot be dropped is left. */
+int mtnt__postgres_copy_database(const char *dsn, const char *name, const char *from, const mtnt__db_options *options,
+                                 mtnt_error *err);
+int mtnt__postgres_seal_database(const char *dsn, const char *name, const mtnt__db_options *options, mtnt_error *err);
+int mtnt__postgres_is_sealed(const char *dsn, const char *name, const mtnt__db_options *options, bool *ret_sealed,
+                             mtnt_error *err);
+int mtnt__postgres_drop_others(const char *dsn, const char *prefix, const char *keep, const mtnt__db_options *options,
+                               mtnt_error *err);
 /* The same in a transaction that is left open, *ret_db: until it ends nobody can connect to the database. `oid` (0 = any): NOT_FOUND unless it is
  * that very database. */
 int mtnt__postgres_rename_begin(mtnt_db **ret_db, const char *dsn, const char *from, const char *to, int64_t oid,

@@ -100,6 +100,27 @@ int mtnt__postgres_create_database(const char *dsn, const char *name, const mtnt
     return as_code(rc, e, "42P04", MTNT_E_EXISTS);
 }
 
+int mtnt__postgres_copy_database(const char *dsn, const char *name, const char *from, const mtnt__db_options *options,
+                                 mtnt_error *err)
+{
+    mtnt_error own = MTNT_ERROR_INIT, *e = err ? err : &own;
+    int rc = check_name(name, e);
+
+    if (rc == 0)
+        rc = check_name(from, e);
+    if (rc == 0)
+        rc = run_on_server(dsn, (const char *const[]){"CREATE DATABASE", name, "TEMPLATE", from, NULL}, options, e);
+    rc = as_code(rc, e, "42P04", MTNT_E_EXISTS);
+    rc = as_code(rc, e, "3D000", MTNT_E_NOT_FOUND);
+    return as_code(rc, e, "55006", MTNT_E_BUSY);
+}
+
+int mtnt__postgres_seal_database(const char *dsn, const char *name, const mtnt__db_options *options, mtnt_error *err)
+{
+    return run_on_server(dsn, (const char *const[]){"ALTER DATABASE", name, "ALLOW_CONNECTIONS false", NULL}, options,
+                         err);
+}
+
 int mtnt__postgres_drop_database(const char *dsn, const char *name, const mtnt__db_options *options, mtnt_error *err)
 {
     mtnt_error own = MTNT_ERROR_INIT, *e = err ? err : &own;
@@ -116,6 +137,63 @@ static int found(void *data, const mtnt_row *row, mtnt_error *err)
     (void)err;
     *(bool *)data = true;
     return MTNT_OK;
+}
+
+static int take_sealed(void *data, const mtnt_row *row, mtnt_error *err)
+{
+    (void)err;
+    *(int *)data = mtnt__text_equal(mtnt_row_text(row, 0), "f");
+    return MTNT_OK;
+}
+
+int mtnt__postgres_is_sealed(const char *dsn, const char *name, const mtnt__db_options *options, bool *ret_sealed,
+                             mtnt_error *err)
+{
+    mtnt_db *db = NULL;
+    int sealed = -1, rc = open_maintenance(dsn, options, &db, err);
+
+    if (rc != 0)
+        return rc;
+    rc = mtnt__db_run(db, take_sealed, &sealed, err,
+                      "SELECT datallowconn FROM pg_catalog.pg_database WHERE datname = $1",
+                      (const mtnt_value[]){MTNT_TEXT(name), mtnt_value_end()});
+    mtnt__db_close(db);
+    if (rc == 0 && sealed < 0)
+        return mtnt_error_set(err, MTNT_E_NOT_FOUND, "there is no such database %s", name);
+    if (rc == 0)
+        *ret_sealed = sealed == 1;
+    return rc;
+}
+
+static int add_line(void *data, const mtnt_row *row, mtnt_error *err)
+{
+    mtnt__buffer *lines = data;
+
+    mtnt__buffer_add_text(lines, mtnt_row_text(row, 0));
+    mtnt__buffer_add_text(lines, "\n");
+    return lines->failed ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory") : MTNT_OK;
+}
+
+int mtnt__postgres_drop_others(const char *dsn, const char *prefix, const char *keep, const mtnt__db_options *options,
+                               mtnt_error *err)
+{
+    mtnt__buffer names = {0};
+    char *text, *rest, *name;
+    mtnt_db *db = NULL;
+    int rc = open_maintenance(dsn, options, &db, err);
+
+    if (rc != 0)
+        return rc;
+    rc = mtnt__db_run(
+        db, add_line, &names, err,
+        "SELECT datname::text FROM pg_catalog.pg_database WHERE starts_with(datname::text, $1) AND datname <> $2",
+        (const mtnt_value[]){MTNT_TEXT(prefix), MTNT_TEXT(keep), mtnt_value_end()});
+    mtnt__db_close(db);
+    text = rest = mtnt__buffer_take(&names);
+    while (rc == 0 && text && (name = strtok_r(rest, "\n", &rest)) != NULL)
+        (void)mtnt__postgres_drop_database(dsn, name, options, NULL);
+    free(text);
+    return rc;
 }
 
 static int check_oid(mtnt_db *db, const char *name, int64_t oid, mtnt_error *err)

@@ -40,12 +40,11 @@ struct running {
 struct mtnt_ensure {
     const mtnt_chain *chain;
     char *dsn;
-    mtnt_ensure_options options; /* with the defaults filled in, and our own hook before each operation */
-    mtnt_hook_fn before_each;    /* the caller's; its data is passed on */
-    void *hook_data;
+    mtnt_ensure_options options; /* with the defaults filled in */
     const mtnt__system *system;
     mtnt__job job; /* for what is current; its controller is none */
     mtnt__remembered *remembered;
+    mtnt__templates templates;
     mtnt__handles questions, migrations;
     bool synced;            /* the two below are there */
     pthread_mutex_t mutex;  /* over what follows */
@@ -83,45 +82,15 @@ static int check_options(const mtnt_ensure_options *options, mtnt_error *err)
     return 0;
 }
 
-/* A cancel that comes before the coordinator has begun would be lost without it. */
-static int heed_cancel(void *data, const mtnt_operation *operation, mtnt_scope *scope, mtnt_error *err)
-{
-    mtnt_ensure *ensure = data;
-
-    if (atomic_load(&ensure->cancelled))
-        return cancelled_error(err);
-    return ensure->before_each == NULL ? 0 : ensure->before_each(ensure->hook_data, operation, scope, err);
-}
-
-static int pass_on_after(void *data, const mtnt_operation *operation, mtnt_scope *scope, mtnt_error *err)
-{
-    mtnt_ensure *ensure = data;
-
-    return ensure->options.migration.after_each(ensure->hook_data, operation, scope, err);
-}
-
 static void fill_options(mtnt_ensure *ensure, const mtnt_ensure_options *options)
 {
     ensure->options = *options;
-    ensure->before_each = options->migration.before_each;
-    ensure->hook_data = options->migration.hook_data;
     if (options->migrations == 0)
         ensure->options.migrations = MIGRATIONS;
     if (options->remembered == 0)
         ensure->options.remembered = REMEMBERED;
     if (options->wait_ms == 0)
         ensure->options.wait_ms = WAIT_MS;
-}
-
-/* What coordinators are made with. */
-static mtnt_migration_options migration_options(mtnt_ensure *ensure)
-{
-    mtnt_migration_options options = ensure->options.migration;
-
-    options.before_each = heed_cancel;
-    options.after_each = options.after_each == NULL ? NULL : pass_on_after;
-    options.hook_data = ensure;
-    return options;
 }
 
 /* ---- making and freeing ---- */
@@ -133,6 +102,11 @@ static int init_sync(mtnt_ensure *ensure, mtnt_error *err)
     if (rc == 0 && pthread_mutex_init(&ensure->mutex, NULL) != 0) {
         pthread_cond_destroy(&ensure->changed);
         rc = mtnt_error_set(err, MTNT_E_NOMEM, "no mutex to be had");
+    }
+    if (rc == 0 && mtnt__templates_init(&ensure->templates, err) != 0) {
+        pthread_mutex_destroy(&ensure->mutex);
+        pthread_cond_destroy(&ensure->changed);
+        rc = MTNT_E_NOMEM;
     }
     ensure->synced = rc == 0;
     return rc;
@@ -202,6 +176,7 @@ void mtnt_ensure_free(mtnt_ensure *ensure)
     mtnt__remembered_free(ensure->remembered);
     mtnt__job_release(&ensure->job);
     if (ensure->synced) {
+        mtnt__templates_release(&ensure->templates);
         pthread_mutex_destroy(&ensure->mutex);
         pthread_cond_destroy(&ensure->changed);
     }
@@ -285,7 +260,6 @@ static int perform(mtnt_ensure *ensure, mtnt_coordinator *coordinator, mtnt_erro
 static int migrate(mtnt_ensure *ensure, const mtnt_model *model, mtnt__deadline_ms deadline, bool *ret_migrated,
                    mtnt_error *err)
 {
-    const mtnt_migration_options options = migration_options(ensure);
     mtnt_coordinator *coordinator = NULL;
     mtnt_controller *controller = NULL;
     mtnt_outcome outcome;
@@ -293,9 +267,11 @@ static int migrate(mtnt_ensure *ensure, const mtnt_model *model, mtnt__deadline_
 
     if (rc != 0)
         return rc;
-    rc = mtnt_coordinator_new(&coordinator, controller, model, ensure->chain, &options, err);
-    if (rc == 0)
+    rc = mtnt_coordinator_new(&coordinator, controller, model, ensure->chain, &ensure->options.migration, err);
+    if (rc == 0) {
+        mtnt__coordinator_share(coordinator, &ensure->templates, &ensure->cancelled);
         rc = perform(ensure, coordinator, err);
+    }
     if (rc == 0) {
         mtnt_coordinator_outcome(coordinator, &outcome);
         *ret_migrated = outcome.executed > 0 || outcome.recovered;

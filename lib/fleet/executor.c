@@ -61,6 +61,7 @@ static int make(mtnt__dispatch *d, mtnt_error *err)
     int rc =
         mtnt__job_init(&d->job, executor->controller, executor->chain, backward, &executor->options.migration, err);
 
+    d->job.templates = &d->templates;
     if (rc == 0)
         rc = mtnt__admit_init(d, expected(d), err);
     if (rc == 0)
@@ -82,6 +83,14 @@ static void release(mtnt__dispatch *d)
     mtnt__job_release(&d->job);
 }
 
+static void warn_of_templates(mtnt__dispatch *d)
+{
+    mtnt_error warning = MTNT_ERROR_INIT;
+
+    if (mtnt__templates_warning(&d->templates, &warning))
+        mtnt__tally_warning(&d->tally, &warning);
+}
+
 static int run(mtnt__dispatch *d, mtnt_counts *ret_counts, mtnt_error *err)
 {
     note_lanes(d);
@@ -91,6 +100,7 @@ static int run(mtnt__dispatch *d, mtnt_counts *ret_counts, mtnt_error *err)
     mtnt__pool_free(d->pool);
     mtnt__intake_count_rest(d);
     mtnt__admit_conclude(d);
+    warn_of_templates(d);
     mtnt__leftovers_remove_graves(d);
     mtnt__leftovers_sweep(d);
     finish_run(d);
@@ -112,6 +122,12 @@ int mtnt_executor_migrate(mtnt_executor *executor, mtnt_tenant_source *source, m
         mtnt__gate_release(&d.gate);
         return rc;
     }
+    rc = mtnt__templates_init(&d.templates, err);
+    if (rc != 0) {
+        mtnt__slots_release(&d.slots);
+        mtnt__gate_release(&d.gate);
+        return rc;
+    }
     mtnt__store_new_call(executor->controller);
     mtnt__tally_init(&d.tally, &executor->options.reporter, executor->controller->system);
     d.tally.lane = mtnt__chain_lane_name(executor->chain);
@@ -119,6 +135,7 @@ int mtnt_executor_migrate(mtnt_executor *executor, mtnt_tenant_source *source, m
     if (rc == 0)
         rc = run(&d, ret_counts, err);
     release(&d);
+    mtnt__templates_release(&d.templates);
     mtnt__slots_release(&d.slots);
     mtnt__gate_release(&d.gate);
     return rc;

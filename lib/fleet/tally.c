@@ -110,6 +110,7 @@ static mtnt_result count_result(mtnt__tally *tally, const mtnt__task *task)
     case MTNT__VERDICT_COMMITTED:
         counts->migrated++;
         counts->operations += (int64_t)task->outcome.executed;
+        counts->cloned += task->outcome.cloned_model;
         return MTNT_RESULT_MIGRATED;
     case MTNT__VERDICT_NOTHING: counts->current++; return MTNT_RESULT_CURRENT;
     case MTNT__VERDICT_IN_DOUBT:

@@ -367,7 +367,7 @@ static void c5_first_of_a_full_model(fleet *f)
 static void c5_created_model(fleet *f)
 {
     mtnt_migration_options options = with_backup(f);
-    mtnt_create_model_options create = {{NULL, NULL, 0, 0}, {NULL, NULL, 0, 0}, {NULL, NULL, 0, 0}};
+    mtnt_create_model_options create = {.snapshot = false};
 
     assert_code(f, mtnt_operation_add_create_model(f->chain, &create, NULL, &f->err), 0);
     fleet_add(f, "a", MTNT_WRITES_MODEL);

@@ -11,6 +11,7 @@
 
 #include "fleet_run.h"
 #include "points.h"
+#include "whole.h"
 
 typedef struct kind {
     uint32_t writes;
@@ -304,6 +305,99 @@ static void run(pair which)
     munmap(story, sizeof(*story));
 }
 
+/* ---- new models that become a template, and copies of it ---- */
+
+#define COPIES 4
+
+static void add_chain_of_copies(fleet *f)
+{
+    const uint32_t same = MTNT_OPERATION_SAME_FOR_ALL;
+
+    fleet_add_body(f, "create", MTNT_WRITES_MODEL,
+                   (body){.flags = MTNT_OPERATION_CREATES_MODEL | MTNT_OPERATION_CLONES | same,
+                          .model_up = "CREATE TABLE precious (a INTEGER)",
+                          .checksum = "create"});
+    fleet_add_body(f, "a", MTNT_WRITES_MODEL, (body){.flags = same, .checksum = "a"});
+    fleet_add_body(f, "b", MTNT_WRITES_MODEL, (body){.flags = same, .checksum = "b"});
+}
+
+static void copy_and_die(fleet *f)
+{
+    mtnt_executor_options options = MTNT_EXECUTOR_OPTIONS_INIT;
+    mtnt_tenant_source source = fleet_source(f);
+    mtnt_executor *executor = NULL;
+    mtnt_counts counts = {0};
+
+    f->count = COPIES;
+    points_arm(story->kill_at);
+    options.workers = 1;
+    if (mtnt_executor_new(&executor, f->controller, f->chain, &options, &f->err) == 0)
+        story->rc = mtnt_executor_migrate(executor, &source, &counts, &f->err);
+    mtnt_executor_free(executor);
+    story->bodies_done = (int)counts.cloned;
+    story->all = points_passed();
+    points_arm(0);
+}
+
+static void check_copy(fleet *f, size_t tenant, int at)
+{
+    char mark[80];
+
+    assert_text(fleet_tables(f, tenant), "a;b;precious");
+    assert_text(fleet_applied(f, tenant), "create;a;b");
+    assert_text(fleet_known(f, tenant), "idle|3|ok");
+    assert_text(fleet_ask_model(f, tenant, "SELECT value FROM mtnt_meta WHERE key = 'tenant'"), f->tenants[tenant].id);
+    snprintf(mark, sizeof(mark), "%s",
+             fleet_ask_model(f, tenant, "SELECT value FROM mtnt_meta WHERE key = 'model_uuid'"));
+    for (size_t i = 0; i < tenant; i++)
+        if (strcmp(fleet_ask_model(f, i, "SELECT value FROM mtnt_meta WHERE key = 'model_uuid'"), mark) == 0)
+            fail_msg("killed at %d: two models are one", at);
+}
+
+static void kill_copies_once(pair which, int at)
+{
+    fleet *f = fleet_new(which, COPIES + 2, false);
+    char when[40];
+    fleet_report r;
+    int status;
+
+    add_chain_of_copies(f);
+    memset(story, 0, sizeof(*story));
+    story->kill_at = at;
+    status = fleet_in_child(f, copy_and_die);
+    if (!(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) && !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
+        fail_msg("killed at %d: ended with status %d", at, status);
+    if (at == 0)
+        assert_int_equal(story->bodies_done, COPIES - 2);
+    snprintf(when, sizeof(when), "killed at %d", at);
+    assert_code(f, fleet_run(f, 1, NULL, &r), 0);
+    if (r.counts.migrated + r.counts.current != COPIES + 2)
+        fail_msg("%s: the next run migrates %d of %d: %s%s%s%s", when, (int)r.counts.migrated, COPIES + 2, r.texts[0],
+                 r.texts[1], r.texts[2], r.texts[3]);
+    for (size_t i = 0; i < COPIES + 2; i++)
+        check_copy(f, i, at);
+    whole_sweep(f, when);
+    /* One that nobody has made whole may be there until the next is made. */
+    if (strchr(fleet_templates(f), ';') != NULL)
+        fail_msg("%s: %s", when, fleet_templates(f));
+    fleet_free(f);
+}
+
+static void copies(pair which)
+{
+    bool every = getenv("MTNT_TEST_CRASH_ALL") != NULL;
+    int all, samples = which == PAIR_SQLITE ? 16 : 5;
+
+    story = mmap(NULL, sizeof(*story), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(story, MAP_FAILED);
+    kill_copies_once(which, 0);
+    all = story->all;
+    assert_true(all > 0);
+    for (int at = 1; at <= all; at += every ? 1 : 1 + all / samples)
+        kill_copies_once(which, at);
+    munmap(story, sizeof(*story));
+}
+
 int main(void)
 {
     /* Every pair has its mode for `both`; of the rest, what differs from it. */
@@ -322,6 +416,7 @@ int main(void)
         {"saga_failing", saga_failing, all | ON(PAIR_SQLITE) | ON(PAIR_SQLITE_POSTGRES)},
         {"saga_by_side", saga_by_side, all | ON(PAIR_POSTGRES)},
         {"saga_by_side_failing", saga_by_side_failing, all | ON(PAIR_SQLITE) | ON(PAIR_SQLITE_POSTGRES)},
+        {"copies", copies, ON(PAIR_SQLITE) | ON(PAIR_POSTGRES)},
         {"run", run, all | ON(PAIR_SQLITE) | ON(PAIR_POSTGRES_SQLITE)},
     };
 

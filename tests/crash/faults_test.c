@@ -22,6 +22,7 @@
 typedef struct kind {
     uint32_t writes;
     bool creates, fails, backward;
+    bool clones;                                    /* it creates by copying a template that is there */
     bool application;                               /* one has the model open while it is recovered */
     const char *controller_journal, *model_journal; /* NULL = delete */
 } kind;
@@ -63,7 +64,8 @@ static bool holds_nothing(fleet *f)
 
 static const char *last_migration(fleet *f)
 {
-    return fleet_ask_controller(f, "SELECT direction, state FROM mtnt_migration ORDER BY epoch DESC LIMIT 1");
+    return fleet_ask_controller(
+        f, "SELECT direction, state FROM mtnt_migration WHERE tenant = 't1' ORDER BY epoch DESC LIMIT 1");
 }
 
 static void complain(fleet *f, const char *what)
@@ -97,7 +99,8 @@ static bool register_agrees(fleet *f, bool committed)
 {
     bool given_up =
         !committed && !k->fails && (worker.kind == FAULT_KILL || worker.kind == FAULT_POWER) && !story->worker_returned;
-    const char *id = fleet_ask_controller(f, "SELECT migration FROM mtnt_migration ORDER BY epoch DESC LIMIT 1"),
+    const char *id = fleet_ask_controller(
+                   f, "SELECT migration FROM mtnt_migration WHERE tenant = 't1' ORDER BY epoch DESC LIMIT 1"),
                *answers[2] = {"", ""};
     char sql[300];
     int rows = 0;
@@ -136,7 +139,9 @@ static void check_records(fleet *f, bool all)
         complain(f, "the register disagrees");
     /* What has been taken back by a migration that was interrupted is not told to these rows. */
     if (!all && !backward &&
-        strcmp(fleet_ask_controller(f, "SELECT count(*) FROM mtnt_operation WHERE status = 'COMPLETED'"), "0") != 0)
+        strcmp(
+            fleet_ask_controller(f, "SELECT count(*) FROM mtnt_operation WHERE tenant = 't1' AND status = 'COMPLETED'"),
+            "0") != 0)
         complain(f, "the controller calls completed what is not there");
 }
 
@@ -183,11 +188,14 @@ static int note_last(fleet *f, mtnt_operation *operation, mtnt_context *context,
 
 static void add_chain(fleet *f)
 {
-    body last = {.during = note_last, .during_rollback = note_last};
+    const uint32_t same = k->clones ? MTNT_OPERATION_SAME_FOR_ALL : 0;
+    body last = {.during = note_last, .during_rollback = note_last, .flags = same, .checksum = "same"};
 
     if (k->creates)
         fleet_add_body(f, "create", MTNT_WRITES_MODEL,
-                       (body){.flags = MTNT_OPERATION_CREATES_MODEL, .model_up = "CREATE TABLE precious (a INTEGER)"});
+                       (body){.flags = MTNT_OPERATION_CREATES_MODEL | same | (k->clones ? MTNT_OPERATION_CLONES : 0),
+                              .model_up = "CREATE TABLE precious (a INTEGER)",
+                              .checksum = "same"});
     fleet_add_body(f, "a", k->writes, last);
     if (k->fails)
         last.model_up = "CREATE TABLE b (a INTEGER NOT NULL); INSERT INTO b VALUES (NULL)";
@@ -258,12 +266,25 @@ static void set_journal(const char *answer, const char *mode)
     assert_text(answer, mode);
 }
 
+/* Of the two other tenants. */
+static void make_template(fleet *f)
+{
+    mtnt_ensure *ensure = NULL;
+
+    assert_code(f, mtnt_ensure_new(&ensure, f->controller_dsn, f->chain, NULL, &f->err), 0);
+    for (size_t i = 1; i < 3; i++)
+        assert_code(f, mtnt_ensure_current(ensure, f->tenants[i].model, &f->err), 0);
+    mtnt_ensure_free(ensure);
+    assert_text(fleet_known(f, 0), "-");
+    assert_string_not_equal(fleet_templates(f), "");
+}
+
 static fleet *make_fleet(pair which)
 {
     fleet *f;
 
     fault_disk_end();
-    f = fleet_new(which, 1, !k->creates);
+    f = fleet_new(which, k->clones ? 3 : 1, !k->creates);
     f->quiet = true;
     if (k->controller_journal != NULL)
         set_journal(fleet_ask_controller(f, "PRAGMA journal_mode=WAL"), k->controller_journal);
@@ -274,6 +295,8 @@ static fleet *make_fleet(pair which)
     story->worker_returned = true;
     if (k->backward)
         fleet_must_perform(f, 0);
+    if (k->clones)
+        make_template(f);
     story->worker_returned = false;
     fleet_close(f);
     fault_disk_begin(f->folder);
@@ -287,12 +310,25 @@ static int run_on(fleet *f)
     return fleet_perform(f, 0, NULL) == MTNT_E_DATABASE ? 0 : MTNT_E_INVALID;
 }
 
+/* A disk that takes nothing any more keeps what could not be removed from it, of a migration that a controller elsewhere calls aborted: the janitor
+ * takes it away once it is whole. */
+static void sweep_up(fleet *f)
+{
+    const mtnt_model *models[] = {f->tenants[0].model};
+    mtnt_sweep sweep = {0};
+
+    if (worker.kind == FAULT_BROKEN && f->controller_backend == MTNT_POSTGRES && fleet_provisional(f) > 0 &&
+        mtnt_sweep_leftovers(f->controller, models, 1, NULL, NULL, &sweep, &f->err) != 0)
+        complain(f, "what is left cannot be swept up");
+}
+
 /* The end of every trial: a recovery, the next migration, and the power goes. */
 static void settle_and_check(fleet *f)
 {
     fleet_reopen(f);
     if (fleet_recover(f, 0) != 0)
         complain(f, "it cannot be recovered");
+    sweep_up(f);
     check(f);
     memset(story, 0, sizeof(*story));
     story->worker_rc = run_on(f);
@@ -378,7 +414,8 @@ static void measure(pair which, int *ret_bodies_done, int *ret_all)
     in_process(f, work, &worker, worker_place);
     *ret_bodies_done = story->bodies_done;
     *ret_all = fault_calls();
-    if (!story->worker_returned || (story->worker_rc != 0) != k->fails || *ret_all <= *ret_bodies_done)
+    if (!story->worker_returned || (story->worker_rc != 0) != k->fails || *ret_all <= *ret_bodies_done ||
+        (k->clones && *ret_bodies_done != 0))
         complain(f, "it does not work without faults");
     fault_disk_end();
     fleet_free(f);
@@ -539,6 +576,12 @@ static void created_failing(pair which)
     faults_everywhere(which, (kind){.writes = WRITES_BOTH, .creates = true, .fails = true});
 }
 
+/* What a copy has written by other ways than SQLite's has to be on disk before the decision. */
+static void created_as_a_copy(pair which)
+{
+    faults_everywhere(which, (kind){.writes = MTNT_WRITES_MODEL, .creates = true, .clones = true});
+}
+
 /* Two-phase, the SQLite side decides: PostgreSQL commits what is prepared there on the word of a row that a power loss can still take away. */
 static void two_phase(pair which)
 {
@@ -577,6 +620,7 @@ int main(void)
         {"controller_wal", controller_wal, sqlite},
         {"created", created, sqlite | ON(PAIR_POSTGRES_SQLITE)},
         {"created_model_only", created_model_only, sqlite},
+        {"created_as_a_copy", created_as_a_copy, sqlite | ON(PAIR_POSTGRES_SQLITE)},
         {"created_failing", created_failing, all},
         {"two_phase", two_phase, mixed},
         {"two_phase_wal", two_phase_wal, mixed},

@@ -66,6 +66,12 @@ REPLACED ssize_t pwrite64(int file, const void *bytes, size_t size, off64_t at)
     return (ssize_t)syscall(SYS_pwrite64, file, bytes, size, at);
 }
 
+REPLACED ssize_t copy_file_range(int from, off64_t *from_at, int to, off64_t *to_at, size_t size, unsigned int flags)
+{
+    point();
+    return (ssize_t)syscall(SYS_copy_file_range, from, from_at, to, to_at, size, flags);
+}
+
 REPLACED int ftruncate(int file, off_t size)
 {
     point();

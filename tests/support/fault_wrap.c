@@ -3,8 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "fault_disk.h"
 
 int __real_renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned int flags);
@@ -13,6 +16,9 @@ int __real_fsync(int file);
 int __wrap_renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned int flags);
 int __wrap_unlink(const char *path);
 int __wrap_fsync(int file);
+
+int __real_mtnt__file_copy_new(const char *from, const char *to, mtnt_error *err);
+int __wrap_mtnt__file_copy_new(const char *from, const char *to, mtnt_error *err);
 
 static bool may(fault_call call, const char *name)
 {
@@ -94,4 +100,48 @@ int __wrap_fsync(int file)
     fault_leave();
     errno = number;
     return rc;
+}
+
+/* Two calls: the name, and the bytes. */
+static int copy_as_two(const char *from, const char *to, const char *name)
+{
+    int source = open(from, O_RDONLY | O_CLOEXEC), target = -1, rc = -1;
+    struct stat status;
+    uint32_t file;
+    char *bytes = NULL;
+
+    if (source < 0 || fstat(source, &status) != 0 || (bytes = malloc((size_t)status.st_size)) == NULL ||
+        read(source, bytes, (size_t)status.st_size) != status.st_size)
+        abort();
+    close(source);
+    if (fault_ask(FAULT_CALL_CREATE, name, false) == FAULT_GO) {
+        target = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        if (target < 0)
+            abort();
+        file = fault_note_create(name);
+        rc = fault_ask(FAULT_CALL_WRITE, name, true) == FAULT_GO ? 0 : -1;
+        if (rc == 0 && write(target, bytes, (size_t)status.st_size) != status.st_size)
+            abort();
+        if (rc == 0)
+            fault_note_write(file, bytes, (size_t)status.st_size, 0);
+        close(target);
+    }
+    if (rc != 0 && target >= 0 && __real_unlink(to) == 0)
+        fault_note_delete(name);
+    free(bytes);
+    return rc;
+}
+
+int __wrap_mtnt__file_copy_new(const char *from, const char *to, mtnt_error *err)
+{
+    const char *name;
+    int rc;
+
+    if (access(from, R_OK) != 0 || access(to, F_OK) == 0)
+        return __real_mtnt__file_copy_new(from, to, err);
+    fault_enter();
+    name = fault_name_of(to);
+    rc = name == NULL ? __real_mtnt__file_copy_new(from, to, err) : copy_as_two(from, to, name);
+    fault_leave();
+    return name != NULL && rc != 0 ? mtnt_error_set(err, MTNT_E_IO, "cannot copy %s: the disk has failed", to) : rc;
 }

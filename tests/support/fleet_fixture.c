@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "coordinate/clone.h"
+
 struct fleet_body {
     struct fleet_body *next;
     fleet *f;
@@ -523,6 +525,41 @@ int fleet_provisional(fleet *f)
     free(ours);
     free(all);
     return count;
+}
+
+static char *template_files(fleet *f)
+{
+    DIR *folder = opendir(fleet_settings.models_in == NULL ? f->folder : fleet_settings.models_in);
+    struct dirent *entry;
+    growing g = {0};
+
+    assert_non_null(folder);
+    grow(&g, "%s", "");
+    while ((entry = readdir(folder)) != NULL)
+        if (strncmp(entry->d_name, MTNT__TEMPLATE_FILE, strlen(MTNT__TEMPLATE_FILE)) == 0)
+            grow(&g, "%s%s", g.length > 0 ? ";" : "", entry->d_name);
+    closedir(folder);
+    return g.text;
+}
+
+static char *template_databases(fleet *f)
+{
+    char prefix[MTNT__TEMPLATE_PREFIX + 1] = "";
+    growing sql = {0};
+    char *names;
+
+    if (f->count == 0 || f->controller == NULL || mtnt_controller_id(f->controller) == NULL ||
+        mtnt__clone_prefix(mtnt_controller_id(f->controller), "shop", f->tenants[0].model, prefix, NULL) != 0)
+        return must(strdup(""));
+    grow(&sql, "SELECT datname FROM pg_database WHERE starts_with(datname, 'mtnt_template_%s') ORDER BY 1", prefix);
+    names = ask_postgres(server_connection(), sql.text);
+    free(sql.text);
+    return names;
+}
+
+const char *fleet_templates(fleet *f)
+{
+    return keep(f, f->model_backend == MTNT_SQLITE ? template_files(f) : template_databases(f));
 }
 
 /* ---- dumps ---- */
@@ -1100,6 +1137,11 @@ static void drop_provisional(fleet *f)
     rest = ours;
     while ((name = strtok_r(rest, ";", &rest)) != NULL && name[0] != '!')
         must_postgres(server_connection(), "DROP DATABASE IF EXISTS mtnt_gone_%s WITH (FORCE)", name);
+    free(ours);
+    ours = template_databases(f);
+    rest = ours;
+    while ((name = strtok_r(rest, ";", &rest)) != NULL)
+        must_postgres(server_connection(), "DROP DATABASE IF EXISTS %s WITH (FORCE)", name);
     free(ours);
 }
 

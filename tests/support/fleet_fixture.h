@@ -145,6 +145,9 @@ const char *fleet_gids(fleet *f);
 /* What is there under provisional names: files in the folder, databases of this controller's migrations. */
 int fleet_provisional(fleet *f);
 
+/* Sealed templates of this fleet, names "a;b": files of its folder, databases. */
+const char *fleet_templates(fleet *f);
+
 /* How many of the models that were put away are still there. */
 int fleet_tombstones(fleet *f);
 

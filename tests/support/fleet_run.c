@@ -48,8 +48,8 @@ void fleet_report_event(void *data, const mtnt_event *event)
         if (event->tenant != NULL)
             finished(r, event);
         break;
+    case MTNT_EVENT_WARNING: snprintf(r->warning, sizeof(r->warning), "%s", event->error->message); break;
     case MTNT_EVENT_PROGRESS:
-    case MTNT_EVENT_WARNING:
     case MTNT_EVENT_WAVE_STARTED:
     case MTNT_EVENT_WAVE_FINISHED: break;
     case MTNT_EVENT_TENANT_RETRY:

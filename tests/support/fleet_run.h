@@ -11,7 +11,8 @@ typedef struct fleet_report {
     mtnt_counts counts;
     int run_started, run_finished, untouched, retries;
     char guarantee[100];
-    bool mixed; /* another tenant's event within a tenant's block of operations */
+    char warning[MTNT_ERROR_MESSAGE_SIZE]; /* the last */
+    bool mixed;                            /* another tenant's event within a tenant's block of operations */
     char in_block[8];
 } fleet_report;
 

@@ -82,7 +82,7 @@ static void every_kind_of_operation_is_loaded(void **state)
         assert_string_equal(info_at(chain, i).file, scratch_path(*state, "chain.yaml"));
         assert_false(info_at(chain, i).disabled);
     }
-    assert_int_equal(info_at(chain, 0).flags, MTNT_OPERATION_CREATES_MODEL);
+    assert_int_equal(info_at(chain, 0).flags, MTNT_OPERATION_CREATES_MODEL | MTNT_OPERATION_SAME_FOR_ALL);
     assert_int_equal(info_at(chain, 1).line, 5);
     assert_int_equal(info_at(chain, 1).writes, MTNT_WRITES_MODEL);
     assert_string_equal(info_at(chain, 1).model_up, "CREATE TABLE contacts(id INTEGER PRIMARY KEY)");
@@ -468,6 +468,66 @@ static void sql_in_a_file_is_refused_in_that_file(void **state)
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
 
+/* ---- create_model: {snapshot: true} ---- */
+
+#define COPIES \
+    HEAD       \
+        "  - name: make\n    create_model: {snapshot: true, template: \"CREATE TABLE a(x DEFAULT CURRENT_TIMESTAMP)\"}\n"
+
+static void what_is_the_same_for_all_may_be_copied(void **state)
+{
+    mtnt_chain *chain =
+        loaded(state, COPIES
+               "  - {name: contacts, sql: {model: {up: \"INSERT INTO a VALUES ('a:''b'':x')\", down: \"DELETE FROM a "
+               "WHERE x = :'tenant'\"}}}\n"
+               "  - {name: more, tables: {create: [\"b(id INTEGER)\"]}}\n"
+               "  - {name: right, verify: [{model: SELECT count(*) FROM a, expect: 1}]}\n"
+               "  - {name: later, disabled: true, exec: {command: [\"true\"]}}\n");
+
+    for (size_t i = 0; i < 4; i++)
+        assert_int_not_equal(info_at(chain, i).flags & MTNT_OPERATION_SAME_FOR_ALL, 0);
+    assert_int_not_equal(info_at(chain, 0).flags & MTNT_OPERATION_CLONES, 0);
+    mtnt_chain_free(chain);
+    chain = loaded(state, HEAD "  - {name: make, create_model: {snapshot: false}}\n"
+                               "  - {name: a, sql: {model: {up: \"SELECT :'tenant'\"}}}\n");
+    assert_int_equal(info_at(chain, 0).flags & MTNT_OPERATION_CLONES, 0);
+    assert_int_equal(info_at(chain, 1).flags & MTNT_OPERATION_SAME_FOR_ALL, 0);
+    mtnt_chain_free(chain);
+}
+
+static void what_may_depend_on_the_tenant_is_refused(void **state)
+{
+    static const struct {
+        const char *operation, *why;
+    } cases[] = {
+        {"sql: {model: {up: \"INSERT INTO a VALUES (:'tenant')\"}}", "it uses names of the tenant"},
+        {"sql: {model_sqlite: {up: \"SELECT 1\"}, model_postgres: {up: \"SELECT :'plan'\"}}",
+         "it uses names of the tenant"},
+        {"sql: {model: {up: SELECT 1}, controller: {up: SELECT 1}}", "it writes the controller"},
+        {"tables: {create: [\"b(x TEXT DEFAULT :'plan')\"]}", "it uses names of the tenant"},
+        {"verify: [{controller: SELECT 1, expect: 1}]", "it uses names of the tenant"},
+        {"verify: [{model: \"SELECT :'tenant'\", expect: 1}]", "it uses names of the tenant"},
+        {"exec: {command: [\"true\"], undo: [\"true\"]}", "it has effects outside the model"},
+        {"exec: {command: [\"true\"]}", "it"},
+        {"snapshot: {dir: backups}", "it has effects outside the model"},
+        {"delete_model: {}", "it takes the model away"},
+    };
+    char text[1000], message[300];
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        snprintf(text, sizeof(text), "%s  - name: b\n    %s\n", COPIES, cases[i].operation);
+        snprintf(message, sizeof(message), "operation `b` may do something else for another tenant: %s", cases[i].why);
+        assert_refused(state, text, 5, 0, message);
+    }
+    assert_refused(state, HEAD "  - {name: make, create_model: {snapshot: true, template: \"SELECT :'tenant'\"}}\n", 3,
+                   0, "operation `make` may do something else for another tenant: it uses names of the tenant");
+    /* Whichever comes into the chain first. */
+    assert_refused(state,
+                   HEAD "  - {name: b, order: 2, sql: {model: {up: \"SELECT :'tenant'\"}}}\n"
+                        "  - {name: make, order: 1, create_model: {snapshot: true}}\n",
+                   4, 0, "operation `b` (");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -491,6 +551,8 @@ int main(void)
         CASE(what_later_versions_will_do_is_refused),
         CASE(sql_here_is_refused_at_its_line_and_column),
         CASE(sql_in_a_file_is_refused_in_that_file),
+        CASE(what_is_the_same_for_all_may_be_copied),
+        CASE(what_may_depend_on_the_tenant_is_refused),
     };
 
     return cmocka_run_group_tests_name("config.chain", tests, NULL, NULL);

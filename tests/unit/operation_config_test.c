@@ -280,7 +280,7 @@ static void test_verify_writes_nothing(void **state)
     assert_int_equal(add_verify(*state, "a", five, 1, NULL), 0);
     info = info_of(*state, "a");
     assert_int_equal(info.writes, MTNT_WRITES_NOTHING);
-    assert_int_equal(info.flags, 0);
+    assert_int_equal(info.flags & ~(uint32_t)MTNT_OPERATION_SAME_FOR_ALL, 0);
     assert_int_equal(add_verify(*state, "b", none, 1, NULL), 0);
     assert_int_equal(add_verify(*state, "c", empty, 1, NULL), 0);
     assert_int_equal(add_verify(*state, "d", other, 1, NULL), 0);
@@ -366,7 +366,7 @@ static void test_create_model_is_first_and_says_what_it_is(void **state)
     assert_int_equal(mtnt_operation_add_create_model(*state, &options, NULL, NULL), 0);
     info = info_of(*state, "create_model");
     assert_int_equal(info.writes, MTNT_WRITES_MODEL);
-    assert_int_equal(info.flags, MTNT_OPERATION_CREATES_MODEL);
+    assert_int_equal(info.flags, MTNT_OPERATION_CREATES_MODEL | MTNT_OPERATION_SAME_FOR_ALL);
     assert_string_equal(info.model_up, "CREATE TABLE a(b)");
     assert_non_null(info.operation_class->rollback);
     assert_int_equal(mtnt_operation_add_create_model(*state, &options, &entry, &err), MTNT_E_CONFIG);

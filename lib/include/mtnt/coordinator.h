@@ -148,6 +148,7 @@ typedef struct mtnt_outcome {
     size_t executed, rolled_back; /* operations whose effects are / that were taken back again */
     int64_t from_version, to_version;
     bool created_model;
+    bool cloned_model;               /* … as a copy of a sealed template: no body of an operation was called */
     bool removed_model;              /* its tombstone, whose time had come, is gone for good */
     bool recovered;                  /* an interrupted migration was settled first … */
     bool recovered_committed;        /* … and turned out to be committed */

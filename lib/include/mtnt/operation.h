@@ -41,7 +41,13 @@ enum {
     MTNT_OPERATION_BY_PLACE = 1u << 8,
     /* Runs again when its checksum is another one than that with which it was applied (a view, a function). It is no part of the order: what
      * comes before it may come later. Going back takes it back first, whenever anything else is taken back, so that it runs again afterwards. */
-    MTNT_OPERATION_REPEATABLE = 1u << 9
+    MTNT_OPERATION_REPEATABLE = 1u << 9,
+    /* With CREATES_MODEL: a new model may be a copy of a sealed one to which the chain's operations have been done, instead of having them done to it;
+     * see mtnt_create_model_options.snapshot. Every enabled operation of the chain has to have the next flag then. */
+    MTNT_OPERATION_CLONES = 1u << 10,
+    /* Does the same to every model, and nothing anywhere else: it looks neither at the tenant, its vars and labels nor at the controller, the time or
+     * chance. Its entry needs a checksum that changes with what it does (mtnt_entry.checksum): copies are told apart by it. */
+    MTNT_OPERATION_SAME_FOR_ALL = 1u << 11
 };
 
 typedef enum mtnt_status {

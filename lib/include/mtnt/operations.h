@@ -31,6 +31,12 @@ MTNT_API int mtnt_operation_add_sql(mtnt_chain *chain, const mtnt_sql_options *o
  * in it. Must be first in the chain. A model that is there already is recorded and left alone. */
 typedef struct mtnt_create_model_options {
     mtnt_sql_text template_any, template_sqlite, template_postgres;
+    /* The chain makes the same of every new model: once two of them have been made by running it, in different seconds, and turned out equal, the
+     * others are copies (of the file `.mtnt-template-…` beside the models, of the database `mtnt_template_…` on their server), with marks of their
+     * own. Where two differ, no copies are made and the run warns. CONFIG, at its line, for an operation of the chain that may do something else for
+     * another tenant: one that writes the controller, uses :'name', runs a program, or is in C without MTNT_OPERATION_SAME_FOR_ALL.
+     * A schema for each tenant is always made by running the chain, and so is everything when there are hooks. */
+    bool snapshot;
 } mtnt_create_model_options;
 MTNT_API int mtnt_operation_add_create_model(mtnt_chain *chain, const mtnt_create_model_options *options,
                                              const mtnt_entry *entry, mtnt_error *err);

@@ -43,6 +43,7 @@ typedef struct mtnt_counts {
     int64_t recovered_committed, recovered_aborted; /* interrupted earlier, settled by this run */
     int64_t running;                                /* now */
     int64_t operations;                             /* executed, and kept */
+    int64_t cloned; /* of the migrated ones: new models that are copies of a sealed template (`snapshot: true`) */
     int64_t elapsed_ms;
     int64_t held;    /* of the untouched ones: another lane has to come first; error of the tenant's event says which */
     int64_t retries; /* tries that failed and were followed by another */
