@@ -82,6 +82,9 @@ static void put_exits(FILE *out)
         {MTNT__EXIT_FATAL, "fatal, nothing trustworthy was done: a controller or a server out of reach, a folder "
                            "that cannot be written, a controller of a newer version"},
         {MTNT__EXIT_PENDING, "with --exit-code: something is pending; wait: the time is over"},
+        {MTNT__EXIT_BUDGET,
+         "more tenants failed than --max-failures, or a wave that is judged, allows; the others were "
+         "not touched"},
         {MTNT__EXIT_USAGE, "usage: a wrong option or command, an unknown --tenant or --to"},
         {MTNT__EXIT_CONFIG, "configuration: a file is wrong or missing, a bad DSN, a bad plugin"},
         {MTNT__EXIT_SIGNAL + SIGINT, "interrupted by Ctrl-C; the next run goes on from there"},

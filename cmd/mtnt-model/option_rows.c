@@ -52,6 +52,27 @@ const mtnt__option_row mtnt__option_rows[] = {
      TAKES(RUN),
      .choices = on_errors,
      .help = "stop: start no new tenant after the first failure (default: continue)"},
+    {.name = "max-failures", KIND(CHECKED), .value = "N|P%", SETTING(max_failures), PROJECT(max_failures), TAKES(RUN),
+     .check = mtnt_rollout_check_max_failures,
+     .help = "when more tenants than these have failed, start no new one and exit with 4; a percentage is of those "
+             "that have something to do, and holds for each wave, too"},
+    {.name = "canary", KIND(INT), .value = "N", SETTING(canary), PROJECT(canary), TAKES(RUN), .least = 1,
+     .most = INT32_MAX,
+     .help = "a first wave of so many tenants; the others start when these have succeeded"},
+    {.name = "waves", KIND(CHECKED), .value = "1,10%,100%", SETTING(waves), PROJECT(waves), TAKES(RUN),
+     .check = mtnt_rollout_check_waves,
+     .help = "how far each wave goes; the next one starts when a wave's failures are within --max-failures (none, "
+             "without it)"},
+    {.name = "soak", ANY_DURATION, SETTING(soak_ms), PROJECT(soak_ms), TAKES(RUN),
+     .help = "between a wave that has passed and the next one (default: 0)"},
+    {.name = "retries", KIND(INT), .value = "N", SETTING(retries), PROJECT(retries), TAKES(RUN), .least = 0,
+     .most = 100,
+     .help = "try a tenant again that has failed by what may pass: a deadlock, a lost connection (default: 0)"},
+    {.name = "retry-pause", SOME_DURATION, SETTING(retry_pause_ms), PROJECT(retry_pause_ms), TAKES(RUN),
+     .help = "before the first retry; doubled each time up to 1m, with jitter (default: 1s)"},
+    {.name = "rate", KIND(CHECKED), .value = "N/s|m|h", SETTING(rate), PROJECT(rate), TAKES(RUN),
+     .check = mtnt_rollout_check_rate,
+     .help = "start no more tenants than these in a second, minute or hour"},
 
     {.name = "to", KIND(TEXT), .value = "NAME", SETTING(to), TAKES(TO),
      .help = "up to and with this operation; rewind: the last one that stays"},
@@ -127,6 +148,9 @@ const mtnt__option_row mtnt__option_rows[] = {
 _Static_assert(sizeof mtnt__option_rows / sizeof mtnt__option_rows[0] <= MTNT__OPTION_ROWS_MAX, "a bit for each");
 
 const char *const mtnt__options_later[] = {
-    "canary", "waves", "per-server", "max-failures", "retries", "rehearse", "repair", NULL,
+    "per-server",
+    "rehearse",
+    "repair",
+    NULL,
 };
 _Static_assert(sizeof mtnt__options_later / sizeof mtnt__options_later[0] <= MTNT__OPTIONS_LATER_MAX, "room");

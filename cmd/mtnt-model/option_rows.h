@@ -10,7 +10,8 @@ typedef enum mtnt__option_kind {
     MTNT__OPTION_LIST,     /* mtnt__list; in the environment separated by commas */
     MTNT__OPTION_INT,      /* int64_t */
     MTNT__OPTION_DURATION, /* int64_t, in ms */
-    MTNT__OPTION_CHOICE    /* const char *, one of `choices` */
+    MTNT__OPTION_CHOICE,   /* const char *, one of `choices` */
+    MTNT__OPTION_CHECKED   /* const char *, as `check` takes it */
 } mtnt__option_kind;
 
 typedef struct mtnt__option_row {
@@ -23,6 +24,7 @@ typedef struct mtnt__option_row {
     int64_t least, most; /* of INT and DURATION */
     int64_t zero;        /* INT and DURATION: what a 0 stands for */
     const char *const *choices;
+    int (*check)(const char *text, mtnt_error *err);
     uint32_t takes;
     const char *help;
 } mtnt__option_row;

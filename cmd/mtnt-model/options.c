@@ -129,6 +129,14 @@ static int set_value(mtnt__settings *settings, const mtnt__option_row *row, cons
             return usage(errors, "%s: '%s' is none of %s", shown, value, row->value);
         *(const char **)field = value;
         return 0;
+    case MTNT__OPTION_CHECKED: {
+        mtnt_error err = MTNT_ERROR_INIT;
+
+        if (row->check(value, &err) != 0)
+            return usage(errors, "%s: %s", shown, err.message);
+        *(const char **)field = value;
+        return 0;
+    }
     }
     return 0;
 }
@@ -369,6 +377,7 @@ void mtnt__options_project(mtnt__settings *settings, const mtnt_project *project
         case MTNT__OPTION_INT: *(int64_t *)setting = *(const int *)field; break;
         case MTNT__OPTION_DURATION: *(int64_t *)setting = *(const int64_t *)field; break;
         case MTNT__OPTION_TEXT:
+        case MTNT__OPTION_CHECKED:
         case MTNT__OPTION_CHOICE: *(const char **)setting = *(char *const *)field; break;
         case MTNT__OPTION_LIST: break;
         }

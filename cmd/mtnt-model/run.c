@@ -97,6 +97,15 @@ static void fill_options(const mtnt__work *work, const mtnt__run_spec *spec, mtn
     options->direction = spec->direction;
     options->stop_on_error = is(settings->on_error, "stop");
     options->command = spec->command;
+    options->rollout = (mtnt_rollout_options){.waves = settings->waves,
+                                              .canary = settings->canary,
+                                              .soak_ms = settings->soak_ms,
+                                              .max_failures = settings->max_failures,
+                                              .retries = settings->retries,
+                                              .retry_ms = settings->retry_pause_ms,
+                                              .rate = settings->rate,
+                                              .groups = work->project.groups,
+                                              .group_count = work->project.group_count};
     options->migration.atomicity =
         is(settings->atomicity, "operation") ? MTNT_ATOMICITY_OPERATION : MTNT_ATOMICITY_CHAIN;
     options->migration.on_failure = is(settings->on_failure, "keep") ? MTNT_ON_FAILURE_KEEP : MTNT_ON_FAILURE_ROLLBACK;
@@ -120,6 +129,8 @@ static int exit_code_of(const mtnt_counts *counts, int rc, const mtnt_error *err
         return MTNT__EXIT_SIGNAL + first_signal;
     if (rc != 0)
         return counts->migrated + counts->current + counts->failed > 0 ? MTNT__EXIT_FAILED : mtnt__work_exit_code(err);
+    if (counts->stop == MTNT_STOP_BUDGET)
+        return MTNT__EXIT_BUDGET;
     return counts->failed > 0 || counts->untouched > 0 ? MTNT__EXIT_FAILED : MTNT__EXIT_OK;
 }
 
@@ -146,6 +157,30 @@ static int perform(mtnt__work *work, mtnt_executor *executor, mtnt_tenant_source
     return exit_code;
 }
 
+/* Percentages are of the tenants that have something to do: the source is read through for them. */
+static int count_pending(mtnt__work *work, mtnt_executor_options *options)
+{
+    mtnt_tenant_source source = {NULL, NULL, NULL, NULL};
+    mtnt_executor *executor = NULL;
+    mtnt_error err = MTNT_ERROR_INIT;
+    mtnt_counts counts;
+    int exit_code;
+
+    if (!mtnt_rollout_needs_count(&options->rollout))
+        return 0;
+    exit_code = mtnt__work_open_tenants(work, &source);
+    if (exit_code != 0)
+        return exit_code;
+    if (mtnt_executor_new(&executor, work->controller, work->chain, options, &err) != 0 ||
+        mtnt_executor_count(executor, &source, &counts, &err) != 0)
+        exit_code = mtnt__work_fail_error(work, &err);
+    else
+        options->rollout.pending = counts.untouched > 0 ? counts.untouched : 1;
+    mtnt_executor_free(executor);
+    mtnt_tenant_source_close(&source);
+    return exit_code;
+}
+
 int mtnt__run(mtnt__work *work, const mtnt__run_spec *spec, json_t **ret_result)
 {
     mtnt_executor_options options = MTNT_EXECUTOR_OPTIONS_INIT;
@@ -164,6 +199,9 @@ int mtnt__run(mtnt__work *work, const mtnt__run_spec *spec, json_t **ret_result)
     if (exit_code != 0)
         goto out;
     fill_options(work, spec, &options);
+    exit_code = count_pending(work, &options);
+    if (exit_code != 0)
+        goto out;
     options.reporter = (mtnt_reporter){mtnt__report_event, &report};
     if (mtnt_executor_new(&executor, work->controller, work->chain, &options, &err) != 0) {
         exit_code = mtnt__work_fail_error(work, &err);

@@ -7,12 +7,14 @@
 #include "base/text.h"
 #include "chain/address.h"
 #include "config/formats.h"
+#include "config/project_groups.h"
 
 #define DEFAULT_FILE "mtnt.yaml"
 #define DEFAULT_CONTROLLER "sqlite:mtnt-controller.db"
 #define WORKERS_MAXIMUM 1024           /* what mtnt_executor_options takes */
 #define HEARTBEAT_RETRIES_MAXIMUM 1000 /* what mtnt_migration_options takes … */
 #define HEARTBEAT_MAXIMUM_MS (INT64_C(365) * 24 * 60 * 60 * 1000)
+#define RETRIES_MAXIMUM 100
 #define NO_LIMIT_MS (INT64_MAX / 1000000)
 #define NOT_ZERO (-1)
 
@@ -24,6 +26,9 @@ typedef struct project_file {
     mtnt__yaml_bool allow_out_of_order;
     mtnt__yaml_text backup;
     mtnt__yaml_text deadline, operation_timeout, unlock_deadline, heartbeat, lock_timeout, statement_timeout;
+    mtnt__yaml_int canary, retries;
+    mtnt__yaml_text waves, max_failures, rate, soak, retry_pause;
+    MTNT__YAML_LIST(mtnt__group_said) groups;
 } project_file;
 
 #define TEXT(name) MTNT__YAML_TEXT_FIELD(#name, MTNT__YAML_OPTIONAL, project_file, name, 1)
@@ -46,10 +51,22 @@ static const cyaml_schema_field_t project_table[] = {
     MTNT__YAML_INT_FIELD("heartbeat_retries", MTNT__YAML_OPTIONAL, project_file, heartbeat_retries),
     TEXT(lock_timeout),
     TEXT(statement_timeout),
+    MTNT__YAML_INT_FIELD("canary", MTNT__YAML_OPTIONAL, project_file, canary),
+    TEXT(waves),
+    TEXT(soak),
+    TEXT(max_failures),
+    MTNT__YAML_INT_FIELD("retries", MTNT__YAML_OPTIONAL, project_file, retries),
+    TEXT(retry_pause),
+    TEXT(rate),
+    MTNT__YAML_LIST_FIELD("groups", MTNT__YAML_OPTIONAL, project_file, groups, sizeof(mtnt__group_said),
+                          &mtnt__group_entry, 0),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t project_schema = MTNT__YAML_TOP(project_file, project_table);
-static const mtnt__yaml_kind project_kinds[] = {{0}};
+static const mtnt__yaml_kind project_kinds[] = {
+    {mtnt__group_table, "group", "name", NULL},
+    {0},
+};
 const mtnt__yaml_format mtnt__project_format = {"project file", &project_schema, project_kinds};
 
 static int out_of_memory(mtnt_error *err)
@@ -71,6 +88,8 @@ static int take_times(mtnt_project *project, const project_file *said, const cha
         {"heartbeat", &said->heartbeat, &project->heartbeat_ms, NOT_ZERO},
         {"lock_timeout", &said->lock_timeout, &project->lock_timeout_ms, NOT_ZERO},
         {"statement_timeout", &said->statement_timeout, &project->statement_timeout_ms, 0},
+        {"soak", &said->soak, &project->soak_ms, 0},
+        {"retry_pause", &said->retry_pause, &project->retry_pause_ms, NOT_ZERO},
     };
 
     for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
@@ -120,6 +139,52 @@ static int take_choices(mtnt_project *project, const project_file *said, const c
             return out_of_memory(err);
     }
     return 0;
+}
+
+/* Numbers of tenants, tries and seats, and texts that are shares of a fleet. */
+static int take_rollout(mtnt_project *project, const project_file *said, const char *path, mtnt_error *err)
+{
+    const struct {
+        const char *key;
+        const mtnt__yaml_int *said;
+        int64_t least, most;
+        int *value;
+    } numbers[] = {
+        {"canary", &said->canary, 1, INT32_MAX, &project->canary},
+        {"retries", &said->retries, 0, RETRIES_MAXIMUM, &project->retries},
+    };
+    const struct {
+        const mtnt__yaml_text *said;
+        int (*check)(const char *text, mtnt_error *err);
+        char **copy;
+    } texts[] = {
+        {&said->waves, mtnt_rollout_check_waves, &project->waves},
+        {&said->max_failures, mtnt_rollout_check_max_failures, &project->max_failures},
+        {&said->rate, mtnt_rollout_check_rate, &project->rate},
+    };
+    mtnt_error found = MTNT_ERROR_INIT;
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        const mtnt__yaml_int *number = numbers[i].said;
+
+        if (number->at.line && (number->value < numbers[i].least || number->value > numbers[i].most))
+            return mtnt__yaml_refuse(err, path, number->at, "`%s` must be %lld to %lld, not %lld", numbers[i].key,
+                                     (long long)numbers[i].least, (long long)numbers[i].most, (long long)number->value);
+        *numbers[i].value = (int)number->value;
+    }
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (!texts[i].said->text)
+            continue;
+        if (texts[i].check(texts[i].said->text, &found) != 0)
+            return mtnt__yaml_refuse(err, path, texts[i].said->at, "%s", found.message);
+        *texts[i].copy = strdup(texts[i].said->text);
+        if (!*texts[i].copy)
+            return out_of_memory(err);
+    }
+    project->group_count = said->groups.count;
+    return said->groups.count == 0
+               ? 0
+               : mtnt__project_groups_take(&project->groups, said->groups.items, said->groups.count, path, err);
 }
 
 static int take_path(char **ret_path, const mtnt__yaml_text *text, const char *path, mtnt_error *err)
@@ -187,7 +252,8 @@ static int take(mtnt_project *project, const project_file *said, const char *pat
         (rc = take_path(&project->tenants, &said->tenants, path, err)) ||
         (rc = take_path(&project->chain, &said->chain, path, err)) ||
         (rc = take_path(&project->backup, &said->backup, path, err)) ||
-        (rc = take_plugin(&project->plugin, &said->plugin, path, err)) || (rc = take_times(project, said, path, err)))
+        (rc = take_plugin(&project->plugin, &said->plugin, path, err)) || (rc = take_times(project, said, path, err)) ||
+        (rc = take_rollout(project, said, path, err)))
         return rc;
     return take_choices(project, said, path, err);
 }
@@ -225,5 +291,9 @@ void mtnt_project_release(mtnt_project *project)
     free(project->mode);
     free(project->on_failure);
     free(project->on_error);
+    free(project->waves);
+    free(project->max_failures);
+    free(project->rate);
+    mtnt__project_groups_free(project->groups, project->group_count);
     memset(project, 0, sizeof(*project));
 }

@@ -83,8 +83,8 @@ static void stop(mtnt__dispatch *d)
         mtnt_error_set(&error, MTNT_E_CANCELLED,
                        "wave %d of %d has not passed: %" PRId64 " of its %" PRId64 " tenant%s failed, and %s%s may. "
                        "No further tenant is begun",
-                       d->waves.at + 1, d->waves.count, here, mtnt__waves_size(&d->waves), here == 1 ? "" : "s",
-                       d->waves.budgeted ? "no more than " : "none",
+                       d->waves.at + 1, d->waves.count, here, mtnt__waves_size(&d->waves),
+                       mtnt__waves_size(&d->waves) == 1 ? "" : "s", d->waves.budgeted ? "no more than " : "none",
                        d->waves.budgeted ? d->executor->options.rollout.max_failures : "");
     mtnt__tally_warning(&d->tally, &error);
 }

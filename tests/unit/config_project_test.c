@@ -38,7 +38,18 @@ static void every_key_is_read(void **state)
                                      "heartbeat: 3s\n"
                                      "heartbeat_retries: 2\n"
                                      "lock_timeout: 200ms\n"
-                                     "statement_timeout: 0\n");
+                                     "statement_timeout: 0\n"
+                                     "canary: 2\n"
+                                     "waves: 5,10%\n"
+                                     "soak: 10m\n"
+                                     "max_failures: 3\n"
+                                     "retries: 4\n"
+                                     "retry_pause: 2s\n"
+                                     "rate: 90/m\n"
+                                     "groups:\n"
+                                     "  - {name: first, match: [tier=gold, region=eu], on_error: stop}\n"
+                                     "  - {name: second, match: [tier=gold], order: -3, parallel: 9}\n"
+                                     "  - {name: third, match: [a=], depends_on: [first, second]}\n");
     mtnt_project project = {0};
     mtnt_error err = MTNT_ERROR_INIT;
     char expected[512];
@@ -67,6 +78,22 @@ static void every_key_is_read(void **state)
     assert_int_equal(project.heartbeat_retries, 2);
     assert_int_equal(project.lock_timeout_ms, 200);
     assert_int_equal(project.statement_timeout_ms, 0);
+    assert_int_equal(project.canary, 2);
+    assert_string_equal(project.waves, "5,10%");
+    assert_int_equal(project.soak_ms, 600000);
+    assert_string_equal(project.max_failures, "3");
+    assert_int_equal(project.retries, 4);
+    assert_int_equal(project.retry_pause_ms, 2000);
+    assert_string_equal(project.rate, "90/m");
+    assert_int_equal(project.group_count, 3);
+    assert_string_equal(project.groups[0].name, "first");
+    assert_string_equal(project.groups[0].match[1], "region=eu");
+    assert_null(project.groups[0].match[2]);
+    assert_int_equal(project.groups[0].on_error, MTNT_ON_ERROR_STOP);
+    assert_int_equal(project.groups[1].order, -3);
+    assert_int_equal(project.groups[1].parallel, 9);
+    assert_int_equal(project.groups[1].on_error, MTNT_ON_ERROR_DEFAULT);
+    assert_string_equal(project.groups[2].depends_on[1], "second");
     mtnt_project_release(&project);
     assert_null(project.controller);
     mtnt_project_release(&project);

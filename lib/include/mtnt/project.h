@@ -3,6 +3,7 @@
 #define MTNT_PROJECT_H
 
 #include "mtnt/chain.h"
+#include "mtnt/rollout.h"
 
 MTNT_BEGIN_DECLS
 
@@ -19,6 +20,11 @@ typedef struct mtnt_project {
     char *atomicity, *on_failure, *on_error, *mode; /* as in the flags; checked */
     char *backup;                                   /* a folder */
     bool allow_out_of_order;
+    int canary, retries;
+    char *waves, *max_failures, *rate; /* checked */
+    int64_t soak_ms, retry_pause_ms;
+    mtnt_group *groups; /* checked; their texts and lists are the project's */
+    size_t group_count;
 } mtnt_project;
 
 /* path NULL: ./mtnt.yaml when it is there, else defaults. CONFIG with file:line, NOT_FOUND (a path that was given), IO, NOMEM. Free with _release. */
