@@ -261,6 +261,13 @@ bool mtnt__operations_choice_empty(const mtnt__operations_choice *choice)
     return true;
 }
 
+bool mtnt__operations_choice_has(const mtnt__operations_choice *choice, const mtnt_db *db)
+{
+    int own = mtnt_db_backend(db) == MTNT_SQLITE ? MTNT__CHOICE_SQLITE : MTNT__CHOICE_POSTGRES;
+
+    return choice->texts[own].sql != NULL || choice->texts[MTNT__CHOICE_ANY].sql != NULL;
+}
+
 int mtnt__operations_choice_run(const mtnt__operations_choice *choice, mtnt_db *db, const mtnt_model *model,
                                 bool pass_over_missing, mtnt_error *err)
 {

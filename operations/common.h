@@ -63,6 +63,8 @@ int mtnt__operations_choice_run(const mtnt__operations_choice *choice, mtnt_db *
 /* Whether the SQL, or one of the texts, uses a :'name': then it may say something else for each tenant. */
 bool mtnt__operations_sql_names(const char *sql);
 bool mtnt__operations_choice_names(const mtnt__operations_choice *choice);
+/* Whether there is a text for the handle's backend. */
+bool mtnt__operations_choice_has(const mtnt__operations_choice *choice, const mtnt_db *db);
 void mtnt__operations_choice_append_checksum(const mtnt__operations_choice *choice, mtnt__operations_text *checksum);
 /* For people: the text as it is when it is the only one, else each after a comment with its key. */
 void mtnt__operations_choice_append_shown(const mtnt__operations_choice *choice, mtnt__operations_text *shown);

@@ -4,7 +4,7 @@
 #include "common.h"
 
 typedef struct config {
-    mtnt__operations_choice model_up, model_down, controller_up, controller_down;
+    mtnt__operations_choice model_up, model_down, model_verify, controller_up, controller_down, controller_verify;
 } config;
 
 static void config_free(void *owned)
@@ -17,21 +17,27 @@ static void config_free(void *owned)
     mtnt__operations_choice_release(&texts->model_down);
     mtnt__operations_choice_release(&texts->controller_up);
     mtnt__operations_choice_release(&texts->controller_down);
+    mtnt__operations_choice_release(&texts->model_verify);
+    mtnt__operations_choice_release(&texts->controller_verify);
     free(texts);
 }
 
 /* An empty down is none: folders of other tools have such files, and their operations go up all the same. */
-static int fill_side(mtnt__operations_choice *up, mtnt__operations_choice *down, const char *name,
-                     const mtnt_sql_side *side, mtnt_error *err)
+static int fill_side(mtnt__operations_choice *up, mtnt__operations_choice *down, mtnt__operations_choice *verify,
+                     const char *name, const mtnt_sql_side *side, mtnt_error *err)
 {
     int rc;
 
-    up->name = down->name = name;
+    up->name = down->name = verify->name = name;
     up->suffix = ".up";
     down->suffix = ".down";
+    verify->suffix = ".verify";
     rc = mtnt__operations_choice_fill(up, &side->any_up, &side->sqlite_up, &side->postgres_up, true, err);
     if (rc == 0)
         rc = mtnt__operations_choice_fill(down, &side->any_down, &side->sqlite_down, &side->postgres_down, false, err);
+    if (rc == 0)
+        rc = mtnt__operations_choice_fill(verify, &side->any_verify, &side->sqlite_verify, &side->postgres_verify,
+                                          false, err);
     return rc;
 }
 
@@ -42,9 +48,10 @@ static int config_new(config **ret_config, const mtnt_sql_options *options, mtnt
 
     if (texts == NULL)
         return mtnt__operations_nomem(err);
-    rc = fill_side(&texts->model_up, &texts->model_down, "sql.model", &options->model, err);
+    rc = fill_side(&texts->model_up, &texts->model_down, &texts->model_verify, "sql.model", &options->model, err);
     if (rc == 0)
-        rc = fill_side(&texts->controller_up, &texts->controller_down, "sql.controller", &options->controller, err);
+        rc = fill_side(&texts->controller_up, &texts->controller_down, &texts->controller_verify, "sql.controller",
+                       &options->controller, err);
     if (rc == 0 && mtnt__operations_choice_empty(&texts->model_up) &&
         mtnt__operations_choice_empty(&texts->controller_up))
         rc = mtnt_error_set(err, MTNT_E_CONFIG, "there is no SQL to run, neither for the model nor for the controller");
@@ -103,15 +110,34 @@ static int sql_rollback(mtnt_operation *operation, mtnt_context *context, const 
     return rc;
 }
 
+static int run_verify(const mtnt__operations_choice *verify, mtnt_db *db, const mtnt_model *model, mtnt_error *err)
+{
+    return mtnt__operations_choice_has(verify, db) ? mtnt__operations_choice_run(verify, db, model, false, err) : 0;
+}
+
+static int sql_verify(mtnt_operation *operation, mtnt_context *context, const mtnt_model *model, mtnt_error *err)
+{
+    const config *texts = mtnt_operation_config(operation);
+    uint32_t writes = mtnt_context_writes(context);
+    int rc = 0;
+
+    if ((writes & MTNT_WRITES_MODEL) != 0)
+        rc = run_verify(&texts->model_verify, mtnt_scope_model(context), model, err);
+    if (rc == 0 && (writes & MTNT_WRITES_CONTROLLER) != 0)
+        rc = run_verify(&texts->controller_verify, mtnt_scope_controller(context), model, err);
+    return rc;
+}
+
 /* Two classes, because only the absence of a rollback tells that there is no way back. */
 static const mtnt_operation_class one_way = {
     MTNT_OPERATION_CLASS_INIT,       .name = "sql",          .writes = MTNT_WRITES_MODEL | MTNT_WRITES_CONTROLLER,
-    .flags = MTNT_OPERATION_BY_SIDE, .execute = sql_execute,
+    .flags = MTNT_OPERATION_BY_SIDE, .execute = sql_execute, .verify = sql_verify,
 };
 
 static const mtnt_operation_class both_ways = {
     MTNT_OPERATION_CLASS_INIT,       .name = "sql",          .writes = MTNT_WRITES_MODEL | MTNT_WRITES_CONTROLLER,
-    .flags = MTNT_OPERATION_BY_SIDE, .execute = sql_execute, .rollback = sql_rollback,
+    .flags = MTNT_OPERATION_BY_SIDE, .execute = sql_execute, .verify = sql_verify,
+    .rollback = sql_rollback,
 };
 
 /* ---- adding ---- */

@@ -259,6 +259,25 @@ static int refuse_control(expansion *x, int code, const mtnt__sql_walk *walk)
         walk->control);
 }
 
+/* psql's and sqlite3's own commands are no SQL, on no database. */
+static bool is_shell_command(const expansion *x, const mtnt__sql_walk *walk, const mtnt__sql_token *token)
+{
+    const char *sql = x->script->sql, *at = sql + token->start;
+
+    if (token->kind != MTNT__SQL_OTHER)
+        return false;
+    return *at == '\\' || (*at == '.' && walk->starts && (at == sql || at[-1] == '\n'));
+}
+
+static int refuse_shell_command(expansion *x, const mtnt__sql_token *token)
+{
+    const char *at = x->script->sql + token->start;
+
+    return refuse_at(x, MTNT_E_CONFIG, token->start,
+                     "`%.*s` is a command of %s, which is not run here: only SQL can be part of an operation",
+                     (int)strcspn(at, " \t\r\n;"), at, *at == '.' ? "sqlite3's shell" : "psql");
+}
+
 /* The whole walk. With `names` false the names are left alone. */
 static int walk_script(expansion *x, int control_code, bool names)
 {
@@ -275,6 +294,8 @@ static int walk_script(expansion *x, int control_code, bool names)
             rc = refuse_control(x, control_code, &walk);
         else if (rc == 0 && token.kind == MTNT__SQL_UNENDED)
             rc = refuse_unended(x, &token);
+        else if (rc == 0 && is_shell_command(x, &walk, &token))
+            rc = refuse_shell_command(x, &token);
         else if (rc == 0 && names && (token.kind == MTNT__SQL_LITERAL_NAME || token.kind == MTNT__SQL_IDENTIFIER_NAME))
             rc = expand_name(x, &token);
     } while (rc == 0 && token.kind != MTNT__SQL_END);

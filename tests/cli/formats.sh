@@ -237,4 +237,66 @@ test_diesel() {
     same "$(tables_of a)" "t_one"
 }
 
+# sqitch_change NAME UP DOWN VERIFY
+sqitch_change() {
+    mkdir -p migrations/deploy migrations/revert migrations/verify
+    printf -- '-- Deploy %s\n\nBEGIN;\n%s\nCOMMIT;\n' "$1" "$2" >"migrations/deploy/$1.sql"
+    printf -- '-- Revert %s\n\nBEGIN;\n%s\nCOMMIT;\n' "$1" "$3" >"migrations/revert/$1.sql"
+    printf -- '-- Verify %s\n\nBEGIN;\n%s\nROLLBACK;\n' "$1" "$4" >"migrations/verify/$1.sql"
+}
+
+# The plan is the order; what verifies is run, leaves nothing, and when it fails nothing of its change is left either.
+test_sqitch() {
+    chain_of sqitch
+    sqitch_change zusers ".bail on
+CREATE TABLE t_users(x INTEGER);" "DROP TABLE t_users;" "INSERT INTO t_users VALUES(1); SELECT x FROM t_users WHERE 0;"
+    sqitch_change flips "CREATE TABLE t_flips(x INTEGER);" "DROP TABLE t_flips;" "SELECT y FROM t_flips;"
+    cat >migrations/sqitch.plan <<'END'
+%syntax-version=1.0.0
+%project=flipr
+
+zusers 2026-01-01T00:00:00Z Ada <ada@example.org> # first
+@v1 2026-01-01T00:00:00Z Ada <ada@example.org>
+flips [zusers] 2026-01-02T00:00:00Z Ada <ada@example.org>
+END
+    exits 1 migrate
+    says 'failed at 2 flips' 'no such column: y' 'migrations/verify/flips.sql:4'
+    same "$(tables_of a)" ""
+    sqitch_change flips "CREATE TABLE t_flips(x INTEGER);" "DROP TABLE t_flips;" "SELECT x FROM t_flips;"
+    ok migrate
+    same "$(tables_of a)" "t_flips t_users"
+    same "$(sql models/a.db 'SELECT count(*) FROM t_users')" 0
+    # Another way to look is no other change.
+    sqitch_change flips "CREATE TABLE t_flips(x INTEGER);" "DROP TABLE t_flips;" "SELECT nothing_like_it FROM t_flips;"
+    ok migrate
+    says '1 already current'
+    ok rewind --yes
+    same "$(tables_of a)" ""
+    exits 1 migrate
+    printf 'chain: brought\nmigrations:\n  - {dir: migrations, format: sqitch, verify: false}\n' >chain.yaml
+    ok migrate
+    sqitch_change flips '\i more.sql' "" ""
+    exits 78 validate
+    complains 'migrations/deploy/flips.sql:4: `.i` is a command of psql'
+}
+
+# Our own may look, too.
+test_native_verify() {
+    chain_of native
+    mkdir migrations/1_one
+    echo "CREATE TABLE t_one(x INTEGER);" >migrations/1_one/model.up.sql
+    echo "DROP TABLE t_one;" >migrations/1_one/model.down.sql
+    echo "INSERT INTO t_one VALUES(1); SELECT y FROM t_one;" >migrations/1_one/model.sqlite.verify.sql
+    exits 1 migrate
+    says 'no such column: y' 'migrations/1_one/model.sqlite.verify.sql:1'
+    same "$(tables_of a)" ""
+    echo "INSERT INTO t_one VALUES(1); SELECT x FROM t_one;" >migrations/1_one/model.sqlite.verify.sql
+    ok migrate
+    same "$(sql models/a.db 'SELECT count(*) FROM t_one')" 0
+    mkdir migrations/2_two
+    echo "VACUUM;" >migrations/2_two/model.check.sql
+    exits 78 validate
+    complains 'migrations/2_two/model.check.sql is none of the files of a migration: .*model.verify.sql'
+}
+
 cli_main "$@"

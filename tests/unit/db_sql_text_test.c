@@ -134,6 +134,11 @@ static void errors_have_their_place(void **state)
     expect_refused(MTNT_SQLITE, "SELECT `x", MTNT_E_CONFIG, 1, 8, "identifier");
     expect_refused(MTNT_POSTGRES, "SELECT 1 /* x /* y */", MTNT_E_CONFIG, 1, 10, "comment");
     expect_refused(MTNT_POSTGRES, "SELECT $a$ x $b$", MTNT_E_CONFIG, 1, 8, "dollar");
+    /* The shells' own commands are no SQL; a backslash in a string, and a dot in a name, are. */
+    expect_refused(MTNT_POSTGRES, "SELECT 1;\n\\copy a FROM 'b'", MTNT_E_CONFIG, 2, 1, "`\\copy` is a command of psql");
+    expect_refused(MTNT_SQLITE, "SELECT 1 \\g", MTNT_E_CONFIG, 1, 10, "`\\g` is a command of psql");
+    expect_refused(MTNT_SQLITE, "SELECT 1;\n.read b", MTNT_E_CONFIG, 2, 1, "`.read` is a command of sqlite3's shell");
+    expect_same(MTNT_POSTGRES, "SELECT '\\d', E'\\\\', $$\n\\d$$, a\n.b /* \\d */");
     expect_refused(MTNT_POSTGRES, "SELECT E'x\\'", MTNT_E_CONFIG, 1, 8, "string");
     expect_same(MTNT_SQLITE, "SELECT 1 /* the text may end here");
 }

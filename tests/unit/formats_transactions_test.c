@@ -16,7 +16,7 @@ static settled settle(const char *text, bool alone)
     settled s = {"", false};
 
     assert_non_null(sql.text);
-    assert_int_equal(mtnt__transactions_settle(&folder, &sql), 0);
+    assert_int_equal(mtnt__transactions_settle(&folder, MTNT__FOUND_UP, &sql), 0);
     snprintf(s.text, sizeof(s.text), "%s", sql.text);
     s.alone = sql.alone;
     free(sql.text);

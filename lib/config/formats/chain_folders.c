@@ -20,6 +20,7 @@ static const cyaml_schema_field_t table[] = {
     MTNT__YAML_TEXTS_FIELD("placeholders", OPTIONAL, mtnt__chain_folder, placeholders, 1),
     MTNT__YAML_BOOL_FIELD("placeholder_replacement", OPTIONAL, mtnt__chain_folder, placeholder_replacement),
     MTNT__YAML_BOOL_FIELD("mixed", OPTIONAL, mtnt__chain_folder, mixed),
+    MTNT__YAML_BOOL_FIELD("verify", OPTIONAL, mtnt__chain_folder, verify),
     CYAML_FIELD_END,
 };
 const cyaml_schema_value_t mtnt__chain_folder_schema = MTNT__YAML_ENTRY(mtnt__chain_folder, table);
@@ -44,6 +45,7 @@ static int check_keys(const loader *l, const mtnt__chain_folder *said, const mtn
         {"placeholders", said->placeholders.at, &mtnt__reader_flyway},
         {"placeholder_replacement", said->placeholder_replacement.at, &mtnt__reader_flyway},
         {"mixed", said->mixed.at, &mtnt__reader_flyway},
+        {"verify", said->verify.at, &mtnt__reader_sqitch},
     };
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
@@ -108,6 +110,7 @@ static int read_folder(const loader *l, const mtnt__chain_folder *said, mtnt__fo
     options.placeholders = placeholders;
     options.verbatim = said->placeholder_replacement.at.line && !said->placeholder_replacement.value;
     options.mixed = said->mixed.value;
+    options.unverified = said->verify.at.line && !said->verify.value;
     found->options = &options;
     if (rc == 0)
         rc = mtnt__folder_read(found, dir, &missing);

@@ -344,7 +344,7 @@ static int finish_one(mtnt__folder *folder, mtnt__migration *m)
     mtnt__found_sql *sql = m->sql[MTNT__FOUND_MODEL][MTNT__FOUND_ANY];
     int rc = 0;
 
-    for (int i = 0; i < MTNT__FOUND_DIRECTIONS && rc == 0; i++) {
+    for (int i = 0; i < MTNT__FOUND_VERIFY && rc == 0; i++) {
         if (!sql[i].text)
             continue;
         if (!m->verbatim && !folder->options->verbatim)

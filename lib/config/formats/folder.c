@@ -181,6 +181,7 @@ int mtnt__folder_read(mtnt__folder *folder, const char *dir, bool *ret_missing)
         rc = check_format(&v);
     if (rc == 0 && folder->reader->finish)
         rc = folder->reader->finish(folder);
+    mtnt__folder_forget_state(folder);
     if (rc == 0)
         *ret_missing = missing;
     free(v.stranger);

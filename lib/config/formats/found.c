@@ -60,8 +60,17 @@ static void migration_release(mtnt__migration *m)
     free(m->source);
 }
 
+void mtnt__folder_forget_state(mtnt__folder *folder)
+{
+    if (folder->state_free)
+        folder->state_free(folder->state);
+    folder->state = NULL;
+    folder->state_free = NULL;
+}
+
 void mtnt__folder_release(mtnt__folder *folder)
 {
+    mtnt__folder_forget_state(folder);
     for (size_t i = 0; i < folder->count; i++)
         migration_release(&folder->items[i]);
     free(folder->items);

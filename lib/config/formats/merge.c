@@ -78,7 +78,7 @@ static int settle(mtnt__folder *folder, mtnt__migration *m)
             mtnt__found_sql *sql = m->sql[side][backend];
 
             for (int i = 0; rc == 0 && !folder->reader->takes_all && i < MTNT__FOUND_DIRECTIONS; i++)
-                rc = sql[i].text ? mtnt__transactions_settle(folder, &sql[i]) : 0;
+                rc = sql[i].text ? mtnt__transactions_settle(folder, (mtnt__found_direction)i, &sql[i]) : 0;
             if (rc == 0)
                 rc = check_way_back(folder, (mtnt__found_for)backend, &sql[MTNT__FOUND_DOWN]);
         }
@@ -98,13 +98,40 @@ static bool runs_alone(const mtnt__migration *m)
 {
     for (int side = 0; side < MTNT__FOUND_SIDES; side++)
         for (int backend = 0; backend < MTNT__FOUND_BACKENDS; backend++)
-            for (int direction = 0; direction < MTNT__FOUND_DIRECTIONS; direction++) {
+            for (int direction = 0; direction < MTNT__FOUND_VERIFY; direction++) {
                 const mtnt__found_sql *sql = &m->sql[side][backend][direction];
 
                 if (sql->text && sql->alone)
                     return true;
             }
     return false;
+}
+
+/* Inside a transaction nothing of it stays, as far as it writes at all. */
+static int enclose(mtnt__folder *folder, mtnt__found_sql *verify)
+{
+    char *enclosed = NULL;
+
+    if (asprintf(&enclosed,
+                 "SAVEPOINT mtnt_verify; %s\n; ROLLBACK TO SAVEPOINT mtnt_verify; RELEASE SAVEPOINT mtnt_verify",
+                 verify->text) < 0)
+        return mtnt__found_nomem(folder);
+    free(verify->text);
+    verify->text = enclosed;
+    return 0;
+}
+
+static int enclose_all(mtnt__folder *folder, mtnt__migration *m)
+{
+    int rc = 0;
+
+    for (int side = 0; side < MTNT__FOUND_SIDES; side++)
+        for (int backend = 0; rc == 0 && backend < MTNT__FOUND_BACKENDS; backend++) {
+            mtnt__found_sql *verify = &m->sql[side][backend][MTNT__FOUND_VERIFY];
+
+            rc = verify->text && !runs_alone(m) ? enclose(folder, verify) : 0;
+        }
+    return rc;
 }
 
 /* ---- what cannot be run here ---- */
@@ -150,6 +177,9 @@ static mtnt_sql_side side_of(mtnt__migration *m, mtnt__found_side side)
         .sqlite_down = as_text(&sql[MTNT__FOUND_SQLITE][MTNT__FOUND_DOWN]),
         .postgres_up = as_text(&sql[MTNT__FOUND_POSTGRES][MTNT__FOUND_UP]),
         .postgres_down = as_text(&sql[MTNT__FOUND_POSTGRES][MTNT__FOUND_DOWN]),
+        .any_verify = as_text(&sql[MTNT__FOUND_ANY][MTNT__FOUND_VERIFY]),
+        .sqlite_verify = as_text(&sql[MTNT__FOUND_SQLITE][MTNT__FOUND_VERIFY]),
+        .postgres_verify = as_text(&sql[MTNT__FOUND_POSTGRES][MTNT__FOUND_VERIFY]),
     };
 }
 
@@ -215,6 +245,8 @@ int mtnt__folder_merge(mtnt__folder *folder, int64_t order)
         order = chain->count > 0 ? chain->entries[chain->count - 1].order + 1 : 1;
     for (size_t i = 0; i < folder->count && rc == 0; i++) {
         rc = settle(folder, &folder->items[i]);
+        if (rc == 0)
+            rc = enclose_all(folder, &folder->items[i]);
         if (rc == 0)
             rc = add(folder, &folder->items[i], order + (int64_t)i, &one_way_before);
     }

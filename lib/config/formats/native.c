@@ -1,4 +1,4 @@
-/* Our own: NNNN_name/{model,controller}[.sqlite|.postgres].{up,down}.sql. The number is the order. */
+/* Our own: NNNN_name/{model,controller}[.sqlite|.postgres].{up,down,verify}.sql. The number is the order. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,6 +91,8 @@ static mtnt__found_sql *place_of(mtnt__migration *m, const char *name)
         backend = MTNT__FOUND_POSTGRES;
     if (take_word(&name, "down"))
         direction = MTNT__FOUND_DOWN;
+    else if (take_word(&name, "verify"))
+        direction = MTNT__FOUND_VERIFY;
     else if (!take_word(&name, "up"))
         return NULL;
     return strcmp(name, "sql") == 0 ? &m->sql[side][backend][direction] : NULL;
@@ -107,11 +109,10 @@ static int read(mtnt__folder *folder, const mtnt__folder_file *file)
         return begin_migration(folder, file);
     sql = folder->count > 0 ? place_of(&folder->items[folder->count - 1], slash + 1) : NULL;
     if (!sql)
-        return mtnt_error_set(
-            folder->err, MTNT_E_CONFIG,
-            "%s is none of the files of a migration: model.up.sql, model.down.sql, "
-            "controller.up.sql, controller.down.sql, or with .sqlite or .postgres before .up and .down",
-            file->path);
+        return mtnt_error_set(folder->err, MTNT_E_CONFIG,
+                              "%s is none of the files of a migration: model.up.sql, model.down.sql, model.verify.sql, "
+                              "or with controller for model, or with .sqlite or .postgres after it",
+                              file->path);
     free(sql->text);
     free(sql->file);
     sql->text = strdup(file->text);

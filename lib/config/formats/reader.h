@@ -16,7 +16,12 @@ typedef enum mtnt__found_for {
     MTNT__FOUND_POSTGRES,
     MTNT__FOUND_BACKENDS
 } mtnt__found_for;
-typedef enum mtnt__found_direction { MTNT__FOUND_UP, MTNT__FOUND_DOWN, MTNT__FOUND_DIRECTIONS } mtnt__found_direction;
+typedef enum mtnt__found_direction {
+    MTNT__FOUND_UP,
+    MTNT__FOUND_DOWN,
+    MTNT__FOUND_VERIFY,
+    MTNT__FOUND_DIRECTIONS
+} mtnt__found_direction;
 
 /* SQL that a file has for one direction. */
 typedef struct mtnt__found_sql {
@@ -45,6 +50,7 @@ typedef struct mtnt__folder_options {
     const char *const *env;          /* names of the environment that files may ask for */
     const char *const *placeholders; /* name=value */
     bool verbatim;                   /* nothing is filled in */
+    bool unverified;                 /* what looks whether it has worked is not run */
     bool mixed;                      /* a script may have both what a transaction can hold and what none can */
 } mtnt__folder_options;
 
@@ -57,6 +63,8 @@ typedef struct mtnt__folder {
     mtnt_chain *chain;                   /* that warnings go to, and in the end the operations */
     mtnt__migration *items;
     size_t count, size, finished; /* those before `finished` are of folders that have been read */
+    void *state;                  /* of the reader, for one folder */
+    void (*state_free)(void *state);
     mtnt_error *err;
 } mtnt__folder;
 
@@ -87,12 +95,13 @@ const mtnt__reader *mtnt__reader_find(const char *name);
 const mtnt__reader *mtnt__reader_at(size_t index);
 
 extern const mtnt__reader mtnt__reader_native, mtnt__reader_goose, mtnt__reader_dbmate, mtnt__reader_golang_migrate,
-    mtnt__reader_morph, mtnt__reader_flyway, mtnt__reader_diesel, mtnt__reader_pop;
+    mtnt__reader_morph, mtnt__reader_flyway, mtnt__reader_diesel, mtnt__reader_pop, mtnt__reader_sqitch;
 
 /* folder.c: reads the files below `dir`. *ret_missing: it is not there, and nothing was read. CONFIG, IO, NOMEM. */
 int mtnt__folder_read(mtnt__folder *folder, const char *dir, bool *ret_missing);
 /* The same for a file that is at hand; what the reader does not recognise is passed over. */
 int mtnt__folder_take(mtnt__folder *folder, const mtnt__folder_file *file);
+void mtnt__folder_forget_state(mtnt__folder *folder);
 void mtnt__folder_release(mtnt__folder *folder);
 
 /* found.c: what readers build the migrations with. */
@@ -137,7 +146,12 @@ int mtnt__folder_merge(mtnt__folder *folder, int64_t order);
 
 /* transactions.c: a script with a BEGIN … COMMIT of its own loses it, because it gets a transaction from us; and one that is to run outside a
  * transaction is let into one when it asks for no more than what ours gives. What cannot be is left as it is. NOMEM. */
-int mtnt__transactions_settle(mtnt__folder *folder, mtnt__found_sql *sql);
+int mtnt__transactions_settle(mtnt__folder *folder, mtnt__found_direction direction, mtnt__found_sql *sql);
+
+/* shell.c: leaves out commands of psql and sqlite3 that change nothing but what is shown; returns how many. */
+int mtnt__shell_commands_drop(char *text);
+/* The first that is left, in the text; NULL = none. */
+const char *mtnt__shell_command(char *text);
 
 /* For formats in which a file does not say how it has to run. */
 typedef struct mtnt__found_kinds {

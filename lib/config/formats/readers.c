@@ -4,9 +4,8 @@
 #include "config/formats/reader.h"
 
 static const mtnt__reader *const readers[] = {
-    &mtnt__reader_native,         &mtnt__reader_goose, &mtnt__reader_dbmate,
-    &mtnt__reader_golang_migrate, &mtnt__reader_morph, &mtnt__reader_flyway,
-    &mtnt__reader_diesel,         &mtnt__reader_pop,   NULL,
+    &mtnt__reader_native, &mtnt__reader_goose,  &mtnt__reader_dbmate, &mtnt__reader_golang_migrate, &mtnt__reader_morph,
+    &mtnt__reader_flyway, &mtnt__reader_diesel, &mtnt__reader_pop,    &mtnt__reader_sqitch,         NULL,
 };
 
 const mtnt__reader *mtnt__reader_at(size_t index)

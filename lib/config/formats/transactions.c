@@ -13,7 +13,8 @@ typedef enum kind {
     PLAIN,
     BEGIN,
     COMMIT,
-    OTHER_CONTROL, /* a rollback, an isolation level: it cannot be left out */
+    ROLLBACK,
+    OTHER_CONTROL, /* an isolation level, a chain: it cannot be left out */
     SETTING,       /* PRAGMA foreign_keys: off in our transactions in any case, and looked at before they commit */
     OUTSIDE        /* what no transaction can hold */
 } kind;
@@ -70,7 +71,7 @@ static kind kind_of_control(const words *w)
         return BEGIN;
     if ((is(w, 0, "commit") || is(w, 0, "end")) && adds_only(w, end_words))
         return COMMIT;
-    return OTHER_CONTROL;
+    return is(w, 0, "rollback") && adds_only(w, end_words) ? ROLLBACK : OTHER_CONTROL;
 }
 
 static bool is_concurrent(const words *w)
@@ -168,23 +169,23 @@ static size_t count_of(const survey *s, kind wanted)
 
 static bool has_control(const survey *s)
 {
-    return count_of(s, BEGIN) + count_of(s, COMMIT) + count_of(s, OTHER_CONTROL) > 0;
+    return count_of(s, BEGIN) + count_of(s, COMMIT) + count_of(s, ROLLBACK) + count_of(s, OTHER_CONTROL) > 0;
 }
 
 /* ---- a transaction of its own ---- */
 
-/* Every BEGIN has its COMMIT, and there is nothing else of the kind. With `all`, nothing but settings stands outside of them. */
-static bool is_paired(const survey *s, bool all)
+/* Every BEGIN has its `end`, and there is nothing else of the kind. With `all`, nothing but settings stands outside of them. */
+static bool is_paired(const survey *s, kind end, bool all)
 {
     bool open = false;
 
     for (size_t i = 0; i < s->count; i++) {
         kind what = s->statements[i].kind;
 
-        if (what == OTHER_CONTROL || (what == BEGIN && open) || (what == COMMIT && !open) || what == OUTSIDE ||
-            (all && what == PLAIN && !open))
+        if (what == OTHER_CONTROL || ((what == COMMIT || what == ROLLBACK) && (what != end || !open)) ||
+            (what == BEGIN && open) || what == OUTSIDE || (all && what == PLAIN && !open))
             return false;
-        open = what == BEGIN || (open && what != COMMIT);
+        open = what == BEGIN || (open && what != end);
     }
     return !open;
 }
@@ -197,7 +198,7 @@ static void leave_out(mtnt__found_sql *sql, const survey *s)
     for (size_t i = 0; i < s->count; i++) {
         const statement *one = &s->statements[i];
 
-        if (one->kind != BEGIN && one->kind != COMMIT) {
+        if (one->kind != BEGIN && one->kind != COMMIT && one->kind != ROLLBACK) {
             left = true;
             continue;
         }
@@ -218,10 +219,10 @@ static bool may_come_in(const survey *s)
     return count_of(s, SETTING) > 0;
 }
 
-static void settle_as(mtnt__found_sql *sql, const survey *s)
+static void settle_as(mtnt__found_sql *sql, const survey *s, kind end)
 {
     if (has_control(s)) {
-        if (!is_paired(s, sql->alone))
+        if (!is_paired(s, end, sql->alone))
             return; /* the check of the SQL refuses it at its line */
         leave_out(sql, s);
         sql->alone = false;
@@ -230,18 +231,19 @@ static void settle_as(mtnt__found_sql *sql, const survey *s)
     }
 }
 
-int mtnt__transactions_settle(mtnt__folder *folder, mtnt__found_sql *sql)
+int mtnt__transactions_settle(mtnt__folder *folder, mtnt__found_direction direction, mtnt__found_sql *sql)
 {
+    kind end = direction == MTNT__FOUND_VERIFY ? ROLLBACK : COMMIT; /* what looks leaves nothing */
     survey postgres = {0}, sqlite = {0}, *chosen;
 
     survey_as(&postgres, sql->text, MTNT_POSTGRES);
     survey_as(&sqlite, sql->text, MTNT_SQLITE);
     chosen = &postgres;
-    if (!postgres.readable ||
-        (sqlite.readable && has_control(&postgres) && (!has_control(&sqlite) || !is_paired(&postgres, sql->alone))))
+    if (!postgres.readable || (sqlite.readable && has_control(&postgres) &&
+                               (!has_control(&sqlite) || !is_paired(&postgres, end, sql->alone))))
         chosen = &sqlite;
     if (chosen->readable)
-        settle_as(sql, chosen);
+        settle_as(sql, chosen, end);
     free(postgres.statements);
     free(sqlite.statements);
     return postgres.failed || sqlite.failed ? mtnt__found_nomem(folder) : 0;

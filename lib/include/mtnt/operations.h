@@ -20,6 +20,9 @@ typedef struct mtnt_sql_text {
  * checksum counts instead of the SQL when it is given: for SQL that was made of something else. */
 typedef struct mtnt_sql_side {
     mtnt_sql_text any_up, any_down, sqlite_up, sqlite_down, postgres_up, postgres_down;
+    mtnt_sql_text any_verify, sqlite_verify,
+        postgres_verify; /* runs after up, in the same transaction: an error is one of the operation, and what
+                                                                 it writes does not stay. Outside a transaction it stays. No part of the checksum */
 } mtnt_sql_side;
 typedef struct mtnt_sql_options {
     mtnt_sql_side model, controller;
