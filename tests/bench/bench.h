@@ -3,8 +3,10 @@
 #ifndef MTNT_BENCH_H
 #define MTNT_BENCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 /* 5 tables, 3 indexes, 2 inserts of 100 rows: the same SQL for both engines and both contenders. */
 #define BENCH_OPERATIONS 10
@@ -23,9 +25,14 @@ typedef struct bench_options {
     int tenants, workers, rounds;
     const char *folder;     /* scratch, emptied and removed at the end */
     const char *mtnt;       /* the command */
-    const char *json;       /* results as JSON; NULL = none */
+    const char *json;       /* results are added to it, a JSON object a line; NULL = none */
     const char *server;     /* PostgreSQL, "host=… port=…" */
     const char *controller; /* DSN; NULL = SQLite in the folder */
+    const char *source;     /* noop: "query", "list" or "glob" */
+    int few;                /* noop: of how many tenants the memory is the measure */
+    bool kill;              /* processes: also with one of four killed */
+    bool schemas;           /* postgres: a schema for each tenant, and not a database */
+    double growth;          /* noop: it must not be more than so many times that; 0 = only told */
     const char *
         only; /* "bare" or "mtnt": one contender, once, no comparison: to be looked at with strace; pairs: those whose name begins so */
 } bench_options;
@@ -47,7 +54,10 @@ typedef struct bench_cost {
     long rss_kib;
     int status; /* exit status */
 } bench_cost;
-/* Runs a program to its end, its output going to a file. */
+/* Starts a program, its output going to a file; its end, and the time since `begun`. */
+pid_t bench_start(const char *folder, const char *output, const char *const *arguments);
+bench_cost bench_wait(pid_t pid, double begun);
+/* Both. */
 bench_cost bench_run(const char *folder, const char *output, const char *const *arguments);
 /* `mtnt-model migrate` in a folder with its mtnt.yaml; anything but success ends the benchmark with its output. */
 bench_cost bench_migrate(const bench_options *options, const char *folder);
@@ -59,6 +69,21 @@ void bench_write_project(const bench_options *options, const char *folder, const
 /* "host=… port=…" as the part of a URI behind the question mark. */
 const char *bench_server_query(const char *server);
 void bench_settle(void); /* what has been prepared gets to the disk before anything is measured */
+
+/* Runs it in a process of its own, which has to succeed. */
+bench_cost bench_aside(void (*one)(void *data), void *data);
+
+/* A figure beside its baseline, of the same rounds. */
+typedef struct bench_figure {
+    const char *name, *of, *what; /* "sqlite", "1000 tenants", "s" */
+    const char *baseline;         /* "same durable work" */
+    const double *values, *baseline_values;
+    int count;           /* 0 = the rounds */
+    bool less_is_better; /* the target is of the value; otherwise both are times, and it is of the ratio of the rates */
+    double target;       /* 0 = none */
+} bench_figure;
+/* Adds it to the file of results, where there is one. */
+void bench_result(const bench_options *options, const bench_figure *figure);
 
 /* Three contenders in turn: a bare loop of the operations alone, a bare loop that does the same durable work (operations and records: the
  * baseline), and the command; `rounds` times: prints a table and writes JSON. */

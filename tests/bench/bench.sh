@@ -1,32 +1,51 @@
 #!/bin/sh
-# How fast, against a bare loop that does the same durable work: sh tests/bench/bench.sh [options] [sqlite] [postgres] [noop] [pairs] [ensure]
+# How fast, each figure beside its baseline in the same run: sh tests/bench/bench.sh [options] [figure…]     (no figure: all of them)
 #
-#   --fsyncs          count the fsyncs of a tenant instead, and say of which files (needs strace)
+#   --list            the figures (tests/bench/figures/NAME.sh)
+#   --json FILE       also write the results to FILE: {"host": …, "results": [{"figure": …, "value": …, "baseline_value": …, "ratio": …}, …]}
+#   --fsyncs          count the fsyncs of a SQLite tenant instead, and say of which files (needs strace)
 #   --smoke           a few tenants, end states checked, no time worth a look: what ctest runs
 #   --build-dir DIR   a build to measure (default: build/release, built first)
 #   --folder DIR      where to make the fleets: a folder on the disk in question (default: TMPDIR or /tmp)
-#   --json DIR        also write DIR/sqlite.json, DIR/postgres.json, DIR/noop.json, DIR/pairs.json, DIR/ensure.json
-#   --rounds N, --workers N, --tenants N
-#   --controller DSN  (default: SQLite for SQLite tenants, a database of the same server for PostgreSQL tenants)
+#   --rounds N, --workers N, --tenants N, --controller DSN      instead of what the figure has
 #
-# Nothing else should run on the machine. PostgreSQL is a server of its own, with fsync on.
+# Rounds are interleaved and medians told: the same figure moves by a factor of two within an hour. Nothing else should run on the machine.
+# PostgreSQL is a server of its own, with fsync on.
 set -eu
 
-top=$(cd "$(dirname "$0")/../.." && pwd)
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(cd "$here/../.." && pwd)
+all="sqlite sqlite_10000 postgres postgres_1000 schemas noop memory pairs ensure processes"
 build_dir=
 folder=${TMPDIR:-/tmp}
-json_dir=
+json=
 mode=race
 extra=
 which=
 
 usage() {
-    sed -n '2,12p' "$0" | sed 's/^# \{0,1\}//' >&2
+    sed -n '2,13p' "$0" | sed 's/^# \{0,1\}//' >&2
     exit 64
+}
+
+# Sets about, and defines measure.
+load() { # FIGURE
+    [ -f "$here/figures/$1.sh" ] || { echo "bench.sh: there is no figure $1: sh tests/bench/bench.sh --list" >&2 && exit 64; }
+    # shellcheck disable=SC1090 # figures/*.sh
+    . "$here/figures/$1.sh"
+}
+
+list() {
+    for name in $all; do
+        about=
+        load "$name"
+        printf '%-14s %s\n' "$name" "$about"
+    done
 }
 
 while [ $# -gt 0 ]; do
     case $1 in
+    --list) list && exit 0 ;;
     --fsyncs) mode=fsyncs ;;
     --smoke) mode=smoke ;;
     --build-dir | --folder | --json | --rounds | --workers | --tenants | --controller)
@@ -34,17 +53,16 @@ while [ $# -gt 0 ]; do
         case $1 in
         --build-dir) build_dir=$2 ;;
         --folder) folder=$2 ;;
-        --json) json_dir=$2 ;;
+        --json) json=$2 ;;
         *) extra="$extra $1 $2" ;;
         esac
         shift
         ;;
-    sqlite | postgres | noop | pairs | ensure) which="$which $1" ;;
-    *) usage ;;
+    -*) usage ;;
+    *) which="$which $1" ;;
     esac
     shift
 done
-which=${which:-sqlite postgres noop pairs ensure}
 
 if [ -z "$build_dir" ]; then
     build_dir=$top/build/release
@@ -54,6 +72,7 @@ bin=$build_dir/tests
 mtnt=$build_dir/bin/mtnt-model
 
 scratch=$(mktemp -d "$folder/mtnt-bench.XXXXXX")
+results=$scratch/results.jsonl
 own_server=
 cleanup() {
     [ -z "$own_server" ] || sh "$top/tests/postgres.sh" stop "$scratch/pg" || true
@@ -62,7 +81,11 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
+: >"$results"
 
+# ---- for figures ----
+
+# Sets MTNT_TEST_PG.
 need_server() {
     [ -z "${MTNT_TEST_PG:-}" ] || return 0
     chmod 711 "$scratch"
@@ -71,20 +94,15 @@ need_server() {
     eval "$settings"
 }
 
-run() { # NAME [option…]
-    name=$1
+# A program of this folder, with the figure's options; what the caller has asked for comes after them, and wins.
+bench() { # PROGRAM [option…]
+    program=$1
     shift
-    if [ "$name" = postgres ] || [ "$name" = pairs ]; then
-        need_server
-        set -- "$@" --server "$MTNT_TEST_PG"
-    fi
-    if [ -n "$json_dir" ]; then
-        mkdir -p "$json_dir"
-        set -- "$@" --json "$json_dir/$name.json"
-    fi
     # shellcheck disable=SC2086 # a list of words
-    "$bin/bench_$name" --folder "$scratch/$name" --mtnt "$mtnt" "$@" $extra
+    "$bin/bench_$program" --folder "$scratch/$program" --mtnt "$mtnt" --json "$results" "$@" $extra
 }
+
+# ---- fsyncs ----
 
 # Of which file, by what is left of its name without the tenant's part.
 # shellcheck disable=SC2016 # awk's own variables
@@ -117,16 +135,30 @@ fsyncs() {
     done
 }
 
-case $mode in
-fsyncs) fsyncs ;;
-smoke)
-    for name in $which; do
-        run "$name" --tenants 12 --rounds 1 --workers 3
-    done
-    ;;
-race)
-    for name in $which; do
-        run "$name"
-    done
-    ;;
-esac
+# ---- results ----
+
+table() {
+    jq -r '[.figure, .of, .what, .value, .baseline, .baseline_value, .ratio, (.target // ""),
+        (if .reached == null then "" elif .reached then "reached" else "missed" end)] | @tsv' "$results" |
+        awk -F'\t' '
+            NR == 1 { printf "%-12s %-58s %-10s %12s   %-38s %12s %7s %7s\n", "figure", "of", "what", "mtnt-model", "baseline", "", "ratio", "target" }
+            { printf "%-12s %-58s %-10s %12.3f   %-38s %12.3f %7.2f %7s %s\n", $1, $2, $3, $4, $5, $6, $7, $8, $9 }'
+}
+
+write_json() {
+    jq -s --arg host "$(uname -srm), $(nproc) processors" --arg commit "$(git -C "$top" describe --always --dirty 2>/dev/null || echo unknown)" \
+        --arg at "$(date -u +%Y-%m-%dT%H:%M:%SZ)" '{host: $host, commit: $commit, at: $at, results: .}' "$results" >"$json"
+}
+
+[ "$mode" != fsyncs ] || { fsyncs && exit 0; }
+if [ "$mode" = smoke ]; then
+    extra=" --tenants 12 --rounds 1 --workers 3$extra"
+    export MTNT_BENCH_SMOKE=yes
+fi
+for figure in ${which:-$all}; do
+    load "$figure"
+    measure
+done
+# shellcheck disable=SC2015 # jq makes the table, and no figure
+command -v jq >/dev/null && table || echo "(no jq: no table)"
+[ -z "$json" ] || write_json

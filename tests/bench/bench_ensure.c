@@ -146,24 +146,17 @@ static void remember_all(struct bench *bench)
         bench_die("not all are current");
 }
 
-static void report(const bench_options *options, const double *bare, const double *ensure, const int *threads,
-                   FILE *file)
+static void report(const bench_options *options, int threads, const double *bare, const double *ensure)
 {
-    if (file != NULL)
-        fprintf(file, "{\"bench\": \"ensure\", \"tenants\": %d, \"figures\": [", options->tenants);
-    printf("ensure: %d remembered tenants\n  %-10s%26s%26s\n", options->tenants, "threads", "bare hash table",
-           "mtnt_ensure_current");
-    for (int i = 0; i < 2; i++) {
-        printf("  %-10d%20.0f ns/ask%19.0f ns/ask\n", threads[i], bare[i], ensure[i]);
-        if (file != NULL)
-            fprintf(file, "%s{\"threads\": %d, \"bare_ns\": %.1f, \"mtnt_ns\": %.1f}", i > 0 ? ", " : "", threads[i],
-                    bare[i], ensure[i]);
-    }
-    puts("");
-    if (file != NULL) {
-        fputs("]}\n", file);
-        fclose(file);
-    }
+    printf("  %-10d%20.0f ns/ask%19.0f ns/ask\n", threads, bench_median(bare, options->rounds),
+           bench_median(ensure, options->rounds));
+    bench_result(options,
+                 &(bench_figure){.name = "ensure",
+                                 .of = bench_text("%d remembered tenants, %d threads", options->tenants, threads),
+                                 .what = "ns an ask",
+                                 .baseline = "bare hash table",
+                                 .values = ensure,
+                                 .baseline_values = bare});
 }
 
 int main(int argc, char **argv)
@@ -171,7 +164,7 @@ int main(int argc, char **argv)
     static const mtnt_operation_class operation = {MTNT_OPERATION_CLASS_INIT, .name = "nothing", .execute = nothing};
     bench_options options = {.tenants = 300, .workers = 8, .rounds = 5};
     struct bench bench = {.options = &options};
-    double bare[2], ensure[2], bare_rounds[64], ensure_rounds[64];
+    double bare[64], ensure[64];
     mtnt_error err = MTNT_ERROR_INIT;
     mtnt_chain *chain = NULL;
     int threads[2];
@@ -195,16 +188,17 @@ int main(int argc, char **argv)
         sqlite3_close(db);
     }
     remember_all(&bench);
+    printf("ensure: %d remembered tenants\n  %-10s%26s%26s\n", options.tenants, "threads", "bare hash table",
+           "mtnt_ensure_current");
     for (int i = 0; i < 2; i++) {
         bench.threads = threads[i];
         for (int round = 0; round < options.rounds; round++) {
-            bare_rounds[round] = nanoseconds(&bench, look_bare);
-            ensure_rounds[round] = nanoseconds(&bench, look_ensure);
+            bare[round] = nanoseconds(&bench, look_bare);
+            ensure[round] = nanoseconds(&bench, look_ensure);
         }
-        bare[i] = bench_median(bare_rounds, options.rounds);
-        ensure[i] = bench_median(ensure_rounds, options.rounds);
+        report(&options, threads[i], bare, ensure);
     }
-    report(&options, bare, ensure, threads, options.json != NULL ? fopen(options.json, "we") : NULL);
+    puts("");
     mtnt_ensure_free(bench.ensure);
     mtnt_chain_free(chain);
     for (int i = 0; i < options.tenants; i++)

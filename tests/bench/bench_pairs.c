@@ -423,7 +423,7 @@ static double per_tenant(long sum, int count, int rounds)
     return (double)sum / count / rounds;
 }
 
-static void race(const bench_options *options, const struct pair *pair, FILE *json)
+static void race(const bench_options *options, const struct pair *pair)
 {
     const struct fleet bare = fleet_of(options, pair, "bare"), mtnt = fleet_of(options, pair, "mtnt");
     double bare_s[64], mtnt_s[64], ratio[64], median;
@@ -452,45 +452,34 @@ static void race(const bench_options *options, const struct pair *pair, FILE *js
            per_tenant(bare_sum.messages, bare.count, rounds), per_tenant(mtnt_sum.messages, bare.count, rounds),
            median >= TARGET ? "reached" : "missed");
     fflush(stdout);
-    if (json == NULL)
-        return;
-    fprintf(
-        json,
-        "%s  {\"pair\": \"%s\", \"tenants\": %d, \"bare_s\": %.4f, \"mtnt_s\": %.4f, \"ratio\": %.4f, \"bare_fsyncs\": %.3f, "
-        "\"mtnt_fsyncs\": %.3f, \"bare_round_trips\": %.3f, \"mtnt_round_trips\": %.3f}",
-        pair == pairs ? "" : ",\n", pair->name, bare.count, bench_median(bare_s, rounds), bench_median(mtnt_s, rounds),
-        median, per_tenant(bare_sum.fsyncs, bare.count, rounds), per_tenant(mtnt_sum.fsyncs, bare.count, rounds),
-        per_tenant(bare_sum.messages, bare.count, rounds), per_tenant(mtnt_sum.messages, bare.count, rounds));
+    bench_result(options, &(bench_figure){.name = "pairs",
+                                          .of = bench_text("%d tenants, %s", bare.count, pair->name),
+                                          .what = "clock, s",
+                                          .baseline = "bare C, the least the protocol asks for",
+                                          .values = mtnt_s,
+                                          .baseline_values = bare_s,
+                                          .target = TARGET});
 }
 
 int main(int argc, char **argv)
 {
     bench_options options = {.tenants = 300, .workers = 8, .rounds = 5};
-    FILE *json = NULL;
     size_t i;
 
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     bench_parse(&options, argc, argv);
     if (options.server == NULL)
         bench_die("--server is needed");
-    if (options.json != NULL && (json = fopen(options.json, "we")) == NULL)
-        bench_die("%s: %s", options.json, strerror(errno));
     bench_make_folder(options.folder);
     printf("pairs: %d operations that write controller and model, %d workers, median of %d rounds (target %.2f)\n",
            PAIR_OPERATIONS, options.workers, options.rounds, TARGET);
     printf("  %-44s%5s%11s%11s%7s%16s%16s\n", "", "", "", "", "", "fsyncs each", "round trips");
     printf("  %-44s%5s%11s%11s%7s%9s%7s%9s%7s\n", "controller / model", "", "bare", "mtnt", "ratio", "bare", "mtnt",
            "bare", "mtnt");
-    if (json != NULL)
-        fputs("[\n", json);
     for (i = 0; i < pair_count; i++)
         if (options.only == NULL || strncmp(options.only, pairs[i].name, strlen(options.only)) == 0)
-            race(&options, pairs + i, json);
+            race(&options, pairs + i);
     puts("  end states of all fleets were checked\n");
-    if (json != NULL) {
-        fputs("\n]\n", json);
-        fclose(json);
-    }
     bench_remove_folder(options.folder);
     return 0;
 }

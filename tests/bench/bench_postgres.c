@@ -1,4 +1,4 @@
-/* PostgreSQL tenants, a database each: mtnt-model against a bare loop on libpq that does the same on the same number of threads. */
+/* PostgreSQL tenants, a database each, or a schema of one database each: mtnt-model against a bare loop on libpq that does the same on the same number of threads. */
 #include <libpq-fe.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -9,7 +9,8 @@
 
 struct fleet {
     const bench_options *options;
-    const char *prefix; /* databases are <prefix>_<number> */
+    const char
+        *prefix; /* databases are <prefix>_<number>; or the database is <prefix>, and schemas are tenant_<number> */
 };
 
 static PGconn *open_database(const bench_options *options, const char *database)
@@ -26,14 +27,6 @@ static PGconn *open_database(const bench_options *options, const char *database)
     return connection;
 }
 
-static PGconn *open_model(const struct fleet *fleet, int tenant)
-{
-    char name[128];
-
-    snprintf(name, sizeof(name), "%s_%06d", fleet->prefix, tenant);
-    return open_database(fleet->options, name);
-}
-
 static void run(PGconn *connection, const char *sql)
 {
     PGresult *result = PQexec(connection, sql);
@@ -43,6 +36,37 @@ static void run(PGconn *connection, const char *sql)
     PQclear(result);
 }
 
+/* Schemas share what a thread has connected to; it stays open until the database is dropped. */
+static PGconn *open_schema(const struct fleet *fleet, int tenant)
+{
+    static _Thread_local PGconn *kept;
+    char sql[128];
+
+    if (kept == NULL || strcmp(PQdb(kept), fleet->prefix) != 0 || PQstatus(kept) != CONNECTION_OK) {
+        PQfinish(kept);
+        kept = open_database(fleet->options, fleet->prefix);
+    }
+    snprintf(sql, sizeof(sql), "SET search_path TO tenant_%06d", tenant);
+    run(kept, sql);
+    return kept;
+}
+
+static void close_model(const struct fleet *fleet, PGconn *connection)
+{
+    if (!fleet->options->schemas)
+        PQfinish(connection);
+}
+
+static PGconn *open_model(const struct fleet *fleet, int tenant)
+{
+    char name[128];
+
+    if (fleet->options->schemas)
+        return open_schema(fleet, tenant);
+    snprintf(name, sizeof(name), "%s_%06d", fleet->prefix, tenant);
+    return open_database(fleet->options, name);
+}
+
 /* ---- a fleet: databases from one template, and the files of the command ---- */
 
 static void drop_fleet(const struct fleet *fleet)
@@ -50,7 +74,9 @@ static void drop_fleet(const struct fleet *fleet)
     PGconn *connection = open_database(fleet->options, "postgres");
     int i;
 
-    for (i = 0; i < fleet->options->tenants; i++) {
+    if (fleet->options->schemas)
+        run(connection, bench_text("DROP DATABASE IF EXISTS %s WITH (FORCE)", fleet->prefix));
+    for (i = 0; i < fleet->options->tenants && !fleet->options->schemas; i++) {
         char sql[256];
 
         snprintf(sql, sizeof(sql), "DROP DATABASE IF EXISTS %s_%06d", fleet->prefix, i);
@@ -59,16 +85,22 @@ static void drop_fleet(const struct fleet *fleet)
     PQfinish(connection);
 }
 
+/* Both kinds of fleet may be on one server. */
+static const char *own_name(const bench_options *options)
+{
+    return options->schemas ? "bench_schemas" : "bench";
+}
+
 static void make_template(const bench_options *options)
 {
     PGconn *connection = open_database(options, "postgres");
 
-    run(connection, "DROP DATABASE IF EXISTS bench_template");
-    run(connection, "CREATE DATABASE bench_template");
-    run(connection, "DROP DATABASE IF EXISTS bench_controller");
-    run(connection, "CREATE DATABASE bench_controller");
+    run(connection, bench_text("DROP DATABASE IF EXISTS %s_template", own_name(options)));
+    run(connection, bench_text("CREATE DATABASE %s_template", own_name(options)));
+    run(connection, bench_text("DROP DATABASE IF EXISTS %s_controller", own_name(options)));
+    run(connection, bench_text("CREATE DATABASE %s_controller", own_name(options)));
     PQfinish(connection);
-    connection = open_database(options, "bench_template");
+    connection = open_database(options, bench_text("%s_template", own_name(options)));
     run(connection, "CREATE TABLE account(name TEXT); INSERT INTO account VALUES ('there before')");
     PQfinish(connection);
 }
@@ -77,17 +109,43 @@ static void drop_template(const bench_options *options)
 {
     PGconn *connection = open_database(options, "postgres");
 
-    run(connection, "DROP DATABASE IF EXISTS bench_template");
-    run(connection, "DROP DATABASE IF EXISTS bench_controller");
+    run(connection, bench_text("DROP DATABASE IF EXISTS %s_template", own_name(options)));
+    run(connection, bench_text("DROP DATABASE IF EXISTS %s_controller", own_name(options)));
+    PQfinish(connection);
+}
+
+static void make_schemas(const struct fleet *fleet)
+{
+    PGconn *connection = open_database(fleet->options, "postgres");
+    int i;
+
+    run(connection, bench_text("CREATE DATABASE %s", fleet->prefix));
+    PQfinish(connection);
+    connection = open_database(fleet->options, fleet->prefix);
+    for (i = 0; i < fleet->options->tenants; i++) {
+        char sql[256];
+
+        snprintf(sql, sizeof(sql),
+                 "CREATE SCHEMA tenant_%06d CREATE TABLE account(name TEXT); "
+                 "INSERT INTO tenant_%06d.account VALUES ('there before')",
+                 i, i);
+        run(connection, sql);
+    }
+    run(connection, "CHECKPOINT");
     PQfinish(connection);
 }
 
 static void make_fleet(const struct fleet *fleet)
 {
-    PGconn *connection = open_database(fleet->options, "postgres");
+    PGconn *connection;
     int i;
 
     drop_fleet(fleet); /* of a benchmark that was stopped */
+    if (fleet->options->schemas) {
+        make_schemas(fleet);
+        return;
+    }
+    connection = open_database(fleet->options, "postgres");
     for (i = 0; i < fleet->options->tenants; i++) {
         char sql[256];
 
@@ -109,10 +167,14 @@ static void write_files(const struct fleet *fleet, const char *folder)
     bench_make_folder(folder);
     fputs("tenants:\n", list);
     for (i = 0; i < fleet->options->tenants; i++)
-        fprintf(list, "  - {id: tenant-%06d, model: \"postgresql:///%s_%06d%s\"}\n", i, fleet->prefix, i, query);
+        if (fleet->options->schemas)
+            fprintf(list, "  - {id: tenant-%06d, model: \"postgresql:///%s%s\", schema: tenant_%06d}\n", i,
+                    fleet->prefix, query, i);
+        else
+            fprintf(list, "  - {id: tenant-%06d, model: \"postgresql:///%s_%06d%s\"}\n", i, fleet->prefix, i, query);
     fclose(list);
     if (controller == NULL)
-        controller = bench_text("postgresql:///bench_controller%s", query);
+        controller = bench_text("postgresql:///%s_controller%s", own_name(fleet->options), query);
     bench_write_project(fleet->options, folder, controller, tenants);
     free(tenants);
 }
@@ -124,6 +186,18 @@ struct loop {
     const char *records; /* NULL = the operations alone */
 };
 
+/* Of a schema: its name is in them. */
+static const char *records_of(int tenant)
+{
+    static _Thread_local char *kept;
+    char schema[64];
+
+    free(kept);
+    snprintf(schema, sizeof(schema), "tenant_%06d", tenant);
+    kept = (char *)bench_records(mtnt__sql_model_postgres_0001_initial, schema);
+    return kept;
+}
+
 static void perform_bare(void *data, int index)
 {
     const struct loop *loop = data;
@@ -134,9 +208,9 @@ static void perform_bare(void *data, int index)
     for (i = 0; i < BENCH_OPERATIONS; i++)
         run(connection, bench_operations[i]);
     if (loop->records != NULL)
-        run(connection, loop->records);
+        run(connection, loop->fleet->options->schemas ? records_of(index) : loop->records);
     run(connection, "COMMIT");
-    PQfinish(connection);
+    close_model(loop->fleet, connection);
 }
 
 static double bare_loop(const struct fleet *fleet, bool records)
@@ -176,12 +250,12 @@ static char *end_state(const struct fleet *fleet, int tenant)
     int i;
 
     add_rows(connection,
-             "SELECT table_schema, table_name, column_name, data_type, is_nullable, column_default "
-             "FROM information_schema.columns WHERE table_schema NOT IN ('pg_catalog', 'information_schema') "
-             "AND table_name NOT LIKE 'mtnt\\_%' ORDER BY 1, 2, ordinal_position",
+             "SELECT table_name, column_name, data_type, is_nullable, column_default "
+             "FROM information_schema.columns WHERE table_schema = current_schema() "
+             "AND table_name NOT LIKE 'mtnt\\_%' ORDER BY 1, ordinal_position",
              text);
     add_rows(connection,
-             "SELECT indexdef FROM pg_indexes WHERE schemaname NOT IN ('pg_catalog') AND tablename NOT LIKE 'mtnt\\_%' "
+             "SELECT indexdef FROM pg_indexes WHERE schemaname = current_schema() AND tablename NOT LIKE 'mtnt\\_%' "
              "ORDER BY 1",
              text);
     add_rows(connection, "SELECT * FROM account", text);
@@ -191,7 +265,7 @@ static char *end_state(const struct fleet *fleet, int tenant)
         snprintf(sql, sizeof(sql), "SELECT '%s', count(*), sum(id) FROM %s", bench_tables[i], bench_tables[i]);
         add_rows(connection, sql, text);
     }
-    PQfinish(connection);
+    close_model(fleet, connection);
     fclose(text);
     return state;
 }
@@ -212,7 +286,8 @@ static void check_equal(const struct fleet *bare, const struct fleet *mtnt)
 
 static void one_round(const bench_options *options, bench_race *race, int round)
 {
-    struct fleet bare = {options, "bench_bare"}, mtnt = {options, "bench_mtnt"};
+    struct fleet bare = {options, bench_text("%s_bare", own_name(options))},
+                 mtnt = {options, bench_text("%s_mtnt", own_name(options))};
     const char *folder = bench_text("%s/mtnt-%d", options->folder, round);
     bench_cost cost;
 
@@ -248,6 +323,8 @@ int main(int argc, char **argv)
     bench_parse(&options, argc, argv);
     if (options.server == NULL)
         bench_die("--server is needed");
+    if (options.schemas)
+        race.unit = "schemas";
     bench_make_folder(options.folder);
     for (i = 0; i < options.rounds; i++)
         one_round(&options, &race, i);

@@ -1,0 +1,6 @@
+# shellcheck shell=sh disable=SC2034 # read by bench.sh
+about='the same for 1,000 databases'
+measure() {
+    need_server
+    bench postgres --server "$MTNT_TEST_PG" --tenants 1000 --rounds 3
+}
