@@ -15,7 +15,7 @@ set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
-all="sqlite sqlite_10000 postgres postgres_1000 schemas noop memory pairs ensure processes"
+all="sqlite sqlite_10000 postgres postgres_1000 schemas noop memory pairs clones ensure processes"
 build_dir=
 folder=${TMPDIR:-/tmp}
 json=
