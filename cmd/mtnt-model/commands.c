@@ -192,7 +192,8 @@ const mtnt__command mtnt__commands[] = {
     },
     {
         .name = "doctor",
-        .takes = FLEET,
+        .takes = FLEET | MTNT__TAKES_LANE,
+        .lanes = MTNT__LANES_FORWARD,
         .run = mtnt__command_doctor,
         .summary = "check databases and settings, and say which guarantee holds",
         .about = "Opens the controller and the models, changes nothing, and says whether they can be "

@@ -185,8 +185,9 @@ static void put_text(examination *all)
         fputs(": ", screen->out);
         mtnt__words_put(screen->out, all->controller);
     }
-    fprintf(screen->out, "\nchain %s: %zu operations, which write %s\n", mtnt_chain_name(chain), mtnt_chain_len(chain),
-            writes_of(chain));
+    fputs("\nchain ", screen->out);
+    mtnt__lanes_put_chain(all->work);
+    fprintf(screen->out, ": %zu operations, which write %s\n", mtnt_chain_len(chain), writes_of(chain));
     if (all->work->controller == NULL)
         fprintf(screen->out, "%" PRId64 " tenant%s, not opened\n", all->tenants, all->tenants == 1 ? "" : "s");
     else

@@ -30,17 +30,24 @@ static void finish_run(mtnt__dispatch *d)
 }
 
 /* For those who ask what is complete. The run goes on without: what it does is in its own rows. */
-static void note_lanes(mtnt__dispatch *d)
+static int note_lanes(mtnt__dispatch *d, mtnt_error *err)
 {
     mtnt_error error = MTNT_ERROR_INIT;
+    int rc;
 
     mtnt__gate_enter(&d->gate);
-    if (mtnt__lane_rows_write(d->executor->controller, d->executor->chain, &error) != 0) {
+    rc = mtnt__lane_rows_write(d->executor->controller, d->executor->chain, &error);
+    mtnt__gate_leave(&d->gate);
+    if (rc == MTNT_E_HISTORY && err != NULL)
+        *err = error;
+    if (rc == MTNT_E_HISTORY)
+        return rc;
+    if (rc != 0) {
         mtnt_error_wrap(&error, "what the lanes of chain %s come to could not be written, and mtnt_lane may be behind",
                         mtnt__chain_base(d->executor->chain));
         mtnt__tally_warning(&d->tally, &error);
     }
-    mtnt__gate_leave(&d->gate);
+    return 0;
 }
 
 /* What percentages are of. */
@@ -93,7 +100,6 @@ static void warn_of_templates(mtnt__dispatch *d)
 
 static int run(mtnt__dispatch *d, mtnt_counts *ret_counts, mtnt_error *err)
 {
-    note_lanes(d);
     show_pool(d->executor, d->pool);
     mtnt__dispatch_run(d);
     show_pool(d->executor, NULL);
@@ -131,7 +137,9 @@ int mtnt_executor_migrate(mtnt_executor *executor, mtnt_tenant_source *source, m
     mtnt__store_new_call(executor->controller);
     mtnt__tally_init(&d.tally, &executor->options.reporter, executor->controller->system);
     d.tally.lane = mtnt__chain_lane_name(executor->chain);
-    rc = make(&d, err);
+    rc = note_lanes(&d, err);
+    if (rc == 0)
+        rc = make(&d, err);
     if (rc == 0)
         rc = run(&d, ret_counts, err);
     release(&d);

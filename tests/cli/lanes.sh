@@ -127,15 +127,15 @@ test_moved() {
     project
     tenants a b
     lanes one two/slow
+    ok migrate --tenant a
     cat >>chain.yaml <<'END'
   - name: said
     lane: slow
     sql: {controller: {up: "INSERT INTO said VALUES(:'tenant')", down: "DELETE FROM said WHERE id = :'tenant'"}}
 END
-    ok status
     sql controller.db 'CREATE TABLE said(id TEXT)'
-    ok migrate --tenant a --lane fast
-    ok migrate --tenant a --lane slow
+    ok migrate --tenant a
+    same "$(sql controller.db "SELECT recorded_in FROM mtnt_operation WHERE name = 'said'")" controller
     before=$(fingerprint models/a.db)
     lanes one two
     exits 1 migrate --tenant a
@@ -158,6 +158,33 @@ END
     says 'operation 3 `said` of chain numbers was applied in lane `slow`, and the chain now has it in lane `fast`'
     same "$(sql controller.db 'SELECT count(*) FROM said')" 1
     same "$(fingerprint models/a.db)" "$before"
+    # The same when its lane was renamed, or taken away.
+    lanes one two/slow
+    cat >>chain.yaml <<'END'
+  - name: said
+    lane: later
+    sql: {controller: {up: "INSERT INTO said VALUES(:'tenant')", down: "DELETE FROM said WHERE id = :'tenant'"}}
+lanes: [{name: fast}, {name: slow}, {name: later}]
+END
+    exits 1 migrate --tenant a
+    says 'operation 3 `said` of chain numbers was applied in lane `slow`, and the chain now has it in lane `later`'
+    cat >chain.yaml <<'END'
+chain: numbers
+lanes: [{name: fast}, {name: later}]
+operations:
+  - name: said
+    order: 3
+    lane: later
+    sql: {controller: {up: "INSERT INTO said VALUES(:'tenant')", down: "DELETE FROM said WHERE id = :'tenant'"}}
+END
+    exits 2 migrate --tenant b
+    complains 'tenant a: operation 3 `said` of chain numbers was applied in lane `slow`, and the chain now has it in lane `later`'
+    same "$(sql controller.db 'SELECT count(*) FROM said')" 1
+    lanes one two/slow
+    cat >>chain.yaml <<'END'
+  - name: said
+    sql: {controller: {up: "INSERT INTO said VALUES(:'tenant')", down: "DELETE FROM said WHERE id = :'tenant'"}}
+END
     # Where nothing is applied yet it may be anywhere.
     ok migrate --tenant b --lane fast
     same "$(applied b)" "numbers:one numbers:said"
