@@ -214,6 +214,32 @@ static void crash_in_slow(fleet *f)
     assert_text(fleet_gids(f), "");
 }
 
+/* What was interrupted is settled even where the lane has to wait: nothing of it stays behind. */
+static void crash_in_slow_and_held(fleet *f)
+{
+    mtnt_executor_options options = MTNT_EXECUTOR_OPTIONS_INIT;
+    mtnt_tenant_source source = fleet_source(f);
+    mtnt_executor *executor = NULL;
+    mtnt_counts counts;
+
+    in_lane(f, "a", FAST, WRITES_BOTH, (body){0});
+    in_lane(f, "b", SLOW, WRITES_BOTH, (body){.during = die});
+    f->data = f;
+    assert_true(WIFSIGNALED(fleet_in_child(f, runs_both)));
+    f->data = NULL;
+    /* Fast has something new. */
+    in_lane(f, "c", FAST, MTNT_WRITES_MODEL, (body){0});
+    assert_code(f, mtnt_executor_new(&executor, f->controller, mtnt_chain_lane(f->chain, SLOW), &options, &f->err), 0);
+    assert_code(f, mtnt_executor_migrate(executor, &source, &counts, &f->err), 0);
+    mtnt_executor_free(executor);
+    assert_int_equal(counts.recovered_aborted, 1);
+    assert_int_equal(counts.untouched, 1);
+    assert_int_equal(counts.held, 1);
+    assert_text(fleet_ask_controller(f, "SELECT state FROM mtnt_tenant WHERE chain = 'shop/slow'"), "idle");
+    assert_text(fleet_gids(f), "");
+    assert_text(applied(f, 0), "a|shop");
+}
+
 /* ---- times ---- */
 
 /* Until its time is over. */
@@ -509,6 +535,7 @@ int main(void)
         {"moved_is_refused", moved_is_refused, ON_ALL, 1, false},
         {"crash_between_lanes", crash_between_lanes, ON_ALL, 1, false},
         {"crash_in_slow", crash_in_slow, ON_ALL, 1, false},
+        {"crash_in_slow_and_held", crash_in_slow_and_held, some, 1, false},
         {"e4_times_of_a_lane", e4_times_of_a_lane, some, 1, false},
         {"e5_slow_in_the_background", e5_slow_in_the_background, some, 3, false},
         {"all_lanes_one_after_another", all_lanes_one_after_another, some, 3, false},
