@@ -75,6 +75,23 @@ const mtnt__command mtnt__commands[] = {
         .examples = "mtnt-model reset --tenant acme --yes\n",
     },
     {
+        .name = "join",
+        .takes = RUN | MTNT__TAKES_OF_RUN | MTNT__TAKES_LANE,
+        .run = mtnt__command_join,
+        .summary = "work on a running run from another process or host",
+        .about = "Works on a run that another process has begun: on the newest that processes are at work "
+                 "on, or on the one named by --run. Any number of processes may, on any number of hosts "
+                 "with a PostgreSQL controller; with a SQLite controller, on its host. Each reads the same "
+                 "project and the same tenants. What the run does, up to which operation and how, is as it "
+                 "was begun; another chain is refused.\n\n"
+                 "No tenant is done twice: each process takes what no other has, comes back to what another "
+                 "one had, and takes over what a killed process or host has left once its lease is over. A "
+                 "tenant that has failed is not tried again in this run. Progress and summary are those of "
+                 "the whole run; the process's own part is said besides.\n",
+        .examples = "mtnt-model join\n"
+                    "mtnt-model join --run 17 -j 16\n",
+    },
+    {
         .name = "recover",
         .takes = FLEET | MTNT__TAKES_LANE,
         .lanes = MTNT__LANES_FORWARD,
@@ -216,7 +233,7 @@ const mtnt__command mtnt__commands[] = {
 };
 
 /* Their names are taken: a script that uses them should hear why it fails. */
-static const char *const later[] = {"verify", "baseline", "adopt", "join", "history", "report", "serve", NULL};
+static const char *const later[] = {"verify", "baseline", "adopt", "history", "report", "serve", NULL};
 
 const mtnt__command *mtnt__commands_find(const char *name)
 {

@@ -58,15 +58,15 @@ json_t *mtnt__encode_counts(const mtnt_counts *counts)
     static const char *const stops[] = {
         [MTNT_STOP_NONE] = NULL, [MTNT_STOP_ON_ERROR] = "on_error", [MTNT_STOP_BUDGET] = "max_failures"};
 
-    return json_pack("{sI sI sI sI sI sI sI sI sI sI sI sI sI sI so}", "total", (json_int_t)counts->total, "migrated",
-                     (json_int_t)counts->migrated, "current", (json_int_t)counts->current, "failed",
-                     (json_int_t)counts->failed, "untouched", (json_int_t)counts->untouched, "held",
-                     (json_int_t)counts->held, "rolled_back", (json_int_t)counts->rolled_back, "kept",
-                     (json_int_t)counts->kept, "in_doubt", (json_int_t)counts->in_doubt, "recovered_committed",
-                     (json_int_t)counts->recovered_committed, "recovered_aborted",
-                     (json_int_t)counts->recovered_aborted, "operations", (json_int_t)counts->operations, "cloned",
-                     (json_int_t)counts->cloned, "retries", (json_int_t)counts->retries, "stopped_by",
-                     mtnt__encode_text(stops[counts->stop]));
+    return json_pack("{sI sI sI sI sI sI sI sI sI sI sI sI sI sI sI so}", "total", (json_int_t)counts->total,
+                     "migrated", (json_int_t)counts->migrated, "current", (json_int_t)counts->current, "failed",
+                     (json_int_t)counts->failed, "untouched", (json_int_t)counts->untouched, "elsewhere",
+                     (json_int_t)counts->elsewhere, "held", (json_int_t)counts->held, "rolled_back",
+                     (json_int_t)counts->rolled_back, "kept", (json_int_t)counts->kept, "in_doubt",
+                     (json_int_t)counts->in_doubt, "recovered_committed", (json_int_t)counts->recovered_committed,
+                     "recovered_aborted", (json_int_t)counts->recovered_aborted, "operations",
+                     (json_int_t)counts->operations, "cloned", (json_int_t)counts->cloned, "retries",
+                     (json_int_t)counts->retries, "stopped_by", mtnt__encode_text(stops[counts->stop]));
 }
 
 void mtnt__encode_put(FILE *out, json_t *object, bool one_line)

@@ -5,8 +5,13 @@
 static const char *result_word(mtnt_result result)
 {
     static const char *const words[] = {
-        [MTNT_RESULT_NONE] = "",         [MTNT_RESULT_MIGRATED] = "migrated", [MTNT_RESULT_CURRENT] = "current",
-        [MTNT_RESULT_FAILED] = "failed", [MTNT_RESULT_IN_DOUBT] = "in doubt", [MTNT_RESULT_UNTOUCHED] = "untouched",
+        [MTNT_RESULT_NONE] = "",
+        [MTNT_RESULT_MIGRATED] = "migrated",
+        [MTNT_RESULT_CURRENT] = "current",
+        [MTNT_RESULT_FAILED] = "failed",
+        [MTNT_RESULT_IN_DOUBT] = "in doubt",
+        [MTNT_RESULT_UNTOUCHED] = "untouched",
+        [MTNT_RESULT_ELSEWHERE] = "failed in another process",
     };
 
     return words[result];

@@ -79,7 +79,7 @@ const mtnt__option_row mtnt__option_rows[] = {
     {.name = "steps", KIND(INT), .value = "N", SETTING(steps), TAKES(STEPS), .least = 1, .most = INT64_MAX,
      .help = "at most so many operations of each tenant"},
     {.name = "run", KIND(TEXT), .value = "ID", SETTING(run), TAKES(OF_RUN),
-     .help = "only what this run has applied"},
+     .help = "rewind: only what this run has applied; join: this run (default: the newest at work)"},
     {.name = "atomicity", KIND(CHOICE), .value = "chain|operation", SETTING(atomicity), PROJECT(atomicity),
      TAKES(RUN), .choices = atomicities,
      .help = "what commits together: all pending operations of a tenant (default), or each by itself"},

@@ -95,6 +95,7 @@ static void put_line(mtnt__screen *screen, const char *text, int bar, const mtnt
 
 void mtnt__report_progress(mtnt__report *report, const mtnt_counts *counts, bool now)
 {
+    const mtnt_counts *shown = report->processes > 1 ? &report->whole : counts;
     mtnt__screen *screen = &report->work->screen;
     int64_t ms = now_ms();
     int width, bar, detail = 3;
@@ -105,12 +106,12 @@ void mtnt__report_progress(mtnt__report *report, const mtnt_counts *counts, bool
     report->drawn_ms = ms;
     /* The last column stays free: a terminal wraps when it is written to. */
     width = mtnt__screen_width(screen) - 1;
-    words(report, counts, detail, text);
+    words(report, shown, detail, text);
     while (detail > 0 && (int)strlen(text) > width)
-        words(report, counts, --detail, text);
+        words(report, shown, --detail, text);
     text[width < (int)sizeof text ? width : (int)sizeof text - 1] = '\0';
     bar = width - INDENT - 2 - (int)strlen(text);
-    if (counts->total < 0 || bar < BAR_LEAST)
+    if (shown->total < 0 || bar < BAR_LEAST)
         bar = 0;
-    put_line(screen, text, bar > BAR ? BAR : bar, counts);
+    put_line(screen, text, bar > BAR ? BAR : bar, shown);
 }

@@ -49,6 +49,11 @@ static void remember(mtnt__report *report, const mtnt_event *event)
 {
     if (event->counts != NULL)
         report->counts = *event->counts;
+    if (event->whole != NULL) {
+        report->whole = *event->whole;
+        report->processes = event->processes;
+        report->at_work = event->at_work;
+    }
     switch (event->type) {
     case MTNT_EVENT_RUN_STARTED:
         report->run = event->run;

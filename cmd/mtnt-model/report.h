@@ -20,10 +20,12 @@ typedef struct mtnt__report {
     int workers;
     char guarantee[160];
     mtnt_counts counts;
-    mtnt_error error; /* of the run itself; code MTNT_OK = none */
-    int64_t drawn_ms; /* when the progress line was drawn, on the monotonic clock */
-    bool held_said;   /* that one waits for another lane */
-    json_t *failures; /* format json */
+    mtnt_counts whole;      /* of all processes of the run, when it is shared */
+    int processes, at_work; /* of the run; more than 1: it is shared */
+    mtnt_error error;       /* of the run itself; code MTNT_OK = none */
+    int64_t drawn_ms;       /* when the progress line was drawn, on the monotonic clock */
+    bool held_said;         /* that one waits for another lane */
+    json_t *failures;       /* format json */
 } mtnt__report;
 
 /* 0 or an exit code (the log file cannot be opened). */

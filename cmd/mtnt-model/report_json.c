@@ -1,8 +1,9 @@
 #include "report.h"
 
 static const char *const results[] = {
-    [MTNT_RESULT_NONE] = "none",     [MTNT_RESULT_MIGRATED] = "migrated", [MTNT_RESULT_CURRENT] = "current",
-    [MTNT_RESULT_FAILED] = "failed", [MTNT_RESULT_IN_DOUBT] = "in_doubt", [MTNT_RESULT_UNTOUCHED] = "untouched",
+    [MTNT_RESULT_NONE] = "none",           [MTNT_RESULT_MIGRATED] = "migrated", [MTNT_RESULT_CURRENT] = "current",
+    [MTNT_RESULT_FAILED] = "failed",       [MTNT_RESULT_IN_DOUBT] = "in_doubt", [MTNT_RESULT_UNTOUCHED] = "untouched",
+    [MTNT_RESULT_ELSEWHERE] = "elsewhere",
 };
 
 /* What every event of jsonl begins with. */
@@ -32,6 +33,19 @@ static json_t *describe_run(const mtnt__report *report)
         "lane", report->work->lane == NULL ? NULL : mtnt__encode_text(report->work->lane), "chain_length",
         (json_int_t)mtnt_chain_len(chain), "controller", mtnt__encode_text(report->controller), "workers",
         report->workers, "guarantee", mtnt__encode_text(report->guarantee[0] != '\0' ? report->guarantee : NULL));
+}
+
+/* Of the whole run, where several processes work on it; else nothing. */
+static json_t *describe_whole(const mtnt__report *report)
+{
+    const mtnt_counts *whole = &report->whole;
+
+    if (report->processes < 2)
+        return json_object();
+    return json_pack("{si si s{sI sI sI sI sI sI}}", "processes", report->processes, "at_work", report->at_work,
+                     "whole", "total", (json_int_t)whole->total, "migrated", (json_int_t)whole->migrated, "current",
+                     (json_int_t)whole->current, "failed", (json_int_t)whole->failed, "untouched",
+                     (json_int_t)whole->untouched, "operations", (json_int_t)whole->operations);
 }
 
 static json_t *describe_outcome(const mtnt_outcome *outcome)
@@ -101,7 +115,7 @@ static json_t *describe_event(mtnt__report *report, const mtnt_event *event)
     case MTNT_EVENT_PROGRESS:
         return join(
             begin(event, "progress"),
-            join(mtnt__encode_counts(&report->counts),
+            join(join(mtnt__encode_counts(&report->counts), describe_whole(report)),
                  json_pack("{sI sI sI}", "running", (json_int_t)report->counts.running, "elapsed_ms",
                            (json_int_t)report->counts.elapsed_ms, "soak_ms", (json_int_t)report->counts.soak_ms)));
     case MTNT_EVENT_WARNING:
@@ -140,7 +154,8 @@ void mtnt__report_json_finish(mtnt__report *report, int exit_code, json_t **ret_
                   mtnt__encode_time(report->finished_ms), "duration_ms", (json_int_t)report->counts.elapsed_ms, "error",
                   mtnt__encode_error(&report->error), "failures", report->failures, "exit", exit_code);
 
-    result = join(result, join(describe_run(report), mtnt__encode_counts(&report->counts)));
+    result =
+        join(result, join(describe_run(report), join(mtnt__encode_counts(&report->counts), describe_whole(report))));
     if (lines) {
         const mtnt_event finished = {.wall_ms = report->finished_ms, .run = report->run};
 

@@ -150,9 +150,23 @@ static void put_stop(const mtnt__report *report)
     fputc('\n', out);
 }
 
-static void put_sums(FILE *out, const mtnt__report *report)
+/* The run is that of several processes: the sums are of all of them, and this is what one has had to do with it. */
+static void put_part(FILE *out, const mtnt__report *report)
 {
     const mtnt_counts *counts = &report->counts;
+    int others = report->at_work;
+
+    fprintf(out, "  by %d processes, this one: %" PRId64 " %s, %" PRId64 " failed", report->processes, counts->migrated,
+            report->backward ? "taken back" : "migrated", counts->failed);
+    if (others > 0)
+        fprintf(out, "; %d other%s still at work", others, others == 1 ? " is" : "s are");
+    fputc('\n', out);
+}
+
+static void put_sums(FILE *out, const mtnt__report *report)
+{
+    bool shared = report->processes > 1;
+    const mtnt_counts *counts = shared ? &report->whole : &report->counts;
     int64_t total =
         counts->total >= 0 ? counts->total : counts->migrated + counts->current + counts->failed + counts->untouched;
     char duration[MTNT__WORDS_DURATION_SIZE];
@@ -164,7 +178,10 @@ static void put_sums(FILE *out, const mtnt__report *report)
         fprintf(out, " (%" PRId64 " as copies)", counts->cloned);
     fprintf(out, ", %" PRId64 " %s, ", counts->current,
             report->backward ? "with nothing to take back" : "already current");
-    put_failed(out, counts);
+    if (shared)
+        fprintf(out, "%" PRId64 " failed", counts->failed);
+    else
+        put_failed(out, counts);
     fprintf(out, ", %" PRId64 " untouched", counts->untouched);
     if (counts->held > 0)
         fprintf(out, " (%" PRId64 " %s for another lane)", counts->held, counts->held == 1 ? "waits" : "wait");
@@ -213,6 +230,8 @@ void mtnt__report_text_finish(mtnt__report *report, int exit_code)
     if (sums != NULL)
         put_line(screen, sums);
     free(sums);
+    if (report->processes > 1)
+        put_part(out, report);
     if (report->run > 0)
         fprintf(out, "run %" PRId64 "%s", report->run, mtnt__screen_sign(screen, " · ", " - "));
     fprintf(out, "exit %d\n", exit_code);

@@ -112,7 +112,7 @@ static void fill_options(const mtnt__work *work, const mtnt__run_spec *spec, mtn
     options->migration.mode = mtnt__run_mode(work);
     options->migration.to = settings->to;
     options->migration.steps = spec->steps;
-    options->migration.run = settings->run;
+    options->migration.run = spec->join ? NULL : settings->run;
     options->migration.allow_out_of_order = settings->allow_out_of_order;
     options->migration.backup = settings->backup;
     options->migration.allow_delete = settings->yes;
@@ -131,7 +131,26 @@ static int exit_code_of(const mtnt_counts *counts, int rc, const mtnt_error *err
         return counts->migrated + counts->current + counts->failed > 0 ? MTNT__EXIT_FAILED : mtnt__work_exit_code(err);
     if (counts->stop == MTNT_STOP_BUDGET)
         return MTNT__EXIT_BUDGET;
-    return counts->failed > 0 || counts->untouched > 0 ? MTNT__EXIT_FAILED : MTNT__EXIT_OK;
+    return counts->failed + counts->elsewhere > 0 || counts->untouched > 0 ? MTNT__EXIT_FAILED : MTNT__EXIT_OK;
+}
+
+/* The run that is to be joined, and what is to be said of it. */
+static int find_run(mtnt__work *work, mtnt__run_spec *spec, int64_t *ret_run)
+{
+    mtnt_error err = MTNT_ERROR_INIT;
+    mtnt_run_info info;
+    int64_t wanted = 0;
+
+    (void)mtnt__words_int(work->settings.run == NULL ? "0" : work->settings.run, 0, INT64_MAX, &wanted);
+    if (mtnt_run_find(work->controller, work->chain, wanted, &info, &err) != 0) {
+        (void)mtnt__work_fail_error(work, &err);
+        return MTNT__EXIT_FATAL;
+    }
+    mtnt__work_note(work, "run %lld (%s): %lld process%s at work on it", (long long)info.run, info.command,
+                    (long long)info.at_work, info.at_work == 1 ? " is" : "es are");
+    spec->direction = info.direction;
+    *ret_run = info.run;
+    return 0;
 }
 
 static int perform(mtnt__work *work, mtnt_executor *executor, mtnt_tenant_source *source, mtnt__report *report,
@@ -181,8 +200,9 @@ static int count_pending(mtnt__work *work, mtnt_executor_options *options)
     return exit_code;
 }
 
-int mtnt__run(mtnt__work *work, const mtnt__run_spec *spec, json_t **ret_result)
+int mtnt__run(mtnt__work *work, const mtnt__run_spec *asked, json_t **ret_result)
 {
+    mtnt__run_spec own = *asked, *spec = &own;
     mtnt_executor_options options = MTNT_EXECUTOR_OPTIONS_INIT;
     mtnt_tenant_source source = {NULL, NULL, NULL, NULL};
     mtnt_executor *executor = NULL;
@@ -190,10 +210,12 @@ int mtnt__run(mtnt__work *work, const mtnt__run_spec *spec, json_t **ret_result)
     mtnt_error err = MTNT_ERROR_INIT;
     int exit_code = mtnt__run_prepare(work);
 
-    if (exit_code == 0)
+    if (exit_code == 0 && !spec->join)
         exit_code = check_delete(work, spec);
     if (exit_code == 0)
         exit_code = mtnt__work_open_fleet(work, &source);
+    if (exit_code == 0 && spec->join)
+        exit_code = find_run(work, spec, &options.join_run);
     if (exit_code == 0)
         exit_code = mtnt__report_init(&report, work, spec->command, spec->direction == MTNT_BACKWARD);
     if (exit_code != 0)

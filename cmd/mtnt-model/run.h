@@ -1,4 +1,4 @@
-/* One run of the executor over the selected tenants: what migrate, rewind, do, undo and reset share. */
+/* One run of the executor over the selected tenants: what migrate, rewind, do, undo, reset and join share. */
 #ifndef MTNT_COMMAND_RUN_H
 #define MTNT_COMMAND_RUN_H
 
@@ -10,6 +10,7 @@ typedef struct mtnt__run_spec {
     const char *command; /* for the run's record and the report */
     mtnt_direction direction;
     int64_t steps; /* 0 = no limit */
+    bool join;     /* a run that is on: command and direction are that one's */
 } mtnt__run_spec;
 
 /* What --mode asks for. */

@@ -154,7 +154,7 @@ static int exchange(mtnt_coordinator *coordinator, const mtnt__end *end, mtnt__c
     for (int tries = 1;; tries++) {
         mtnt_error_clear(&own);
         rc = mtnt__store_exchange(coordinator->controller, mtnt_chain_name(coordinator->chain), end, end != NULL,
-                                  claims, claim != NULL, mtnt__lease_ms(&coordinator->options), &own);
+                                  claims, claim != NULL, mtnt__lease_ms(&coordinator->options), NULL, &own);
         if (tries == STORE_TRIES || !worth_repeating(rc, &own, end != NULL))
             break;
         mtnt__db_disconnect(coordinator->controller->db);

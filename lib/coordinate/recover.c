@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "coordinate/saga.h"
 #include "coordinate/task.h"
+#include "state/runs.h"
 
 #define TAKE_TRIES 3
 
@@ -111,7 +112,7 @@ static int end_it(mtnt_controller *controller, const mtnt_chain *chain, const mt
         return rc;
     if (state != MTNT__STATE_COMMITTED) {
         mtnt_error_set(&interrupted, MTNT_E_CANCELLED, "%s",
-                       state == MTNT__STATE_ABORTED ? "interrupted, and rolled back by recovery" : why->message);
+                       state == MTNT__STATE_ABORTED ? MTNT__RUN_INTERRUPTED : why->message);
         end.error = &interrupted;
     }
     rc = mtnt__store_finish(controller, mtnt_chain_name(chain), &end, 1, err);

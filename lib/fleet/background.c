@@ -87,6 +87,7 @@ static int migrate(lane_run *run, mtnt_controller *controller, mtnt_counts *coun
     int rc;
 
     options.reporter = (mtnt_reporter){hear, run};
+    options.join_run = 0;        /* a run is one of a lane: each begins its own */
     options.rollout.pending = 0; /* of the first lane, if of any: the source says it of each */
     options.migration.deadline_ms = background->outer->said_deadline_ms;
     options.migration.operation_timeout_ms = background->outer->said_operation_timeout_ms;

@@ -10,6 +10,7 @@
 #include "fleet/elsewhere.h"
 #include "fleet/intake.h"
 #include "fleet/leftovers.h"
+#include "fleet/share.h"
 
 #define WAIT_MS 50
 #define IDLE_MS 1000 /* for events of progress while nothing else happens */
@@ -140,6 +141,7 @@ static void collect(mtnt__dispatch *d, int64_t wait_ms)
             mtnt__tally_tenant_started(&d->tally, d->news.started[i]);
         d->news.started[i]->announced = true;
     }
+    mtnt__elsewhere_check(d);
     for (size_t i = 0; i < d->news.done_count; i++) {
         mtnt__task *task = d->news.done[i];
 
@@ -203,6 +205,7 @@ void mtnt__dispatch_run(mtnt__dispatch *d)
         mtnt__elsewhere_look(d);
         mtnt__again_wake(d);
         mtnt__admit(d);
+        mtnt__share_beat(d);
         mtnt__exchange(d);
         collect(d, wait_ms(d));
         heed_failures(d);

@@ -9,6 +9,7 @@
 #include "fleet/parking.h"
 #include "fleet/pool.h"
 #include "fleet/tally.h"
+#include "state/runs.h"
 #include "fleet/waves.h"
 
 #define MTNT__BATCH 128        /* tenants that one question to the controller is about, */
@@ -31,6 +32,9 @@ struct mtnt_executor {
     pthread_mutex_t mutex;               /* over `pool` and `background` */
     mtnt__pool *pool;                    /* while a run is on */
     struct mtnt__background *background; /* once it was started */
+    struct {
+        char goal[256], command[32], only_run[24];
+    } joined; /* texts of the options, from the run that is joined */
 };
 
 /* A list of tasks, with room for all that there may be. */
@@ -72,6 +76,10 @@ typedef struct mtnt__dispatch {
     size_t *batch_groups;
     int64_t left;           /* what the pool was allowed last */
     mtnt_counts wave_began; /* what had been counted then */
+    struct {
+        int64_t beat_ms;
+        mtnt__run_sums sums; /* as seen last */
+    } share;
     mtnt__end *ends;
     mtnt__claim **claims;
     struct {
@@ -85,6 +93,7 @@ typedef struct mtnt__dispatch {
     mtnt_model **graves; /* of tenants whose model was put away, and may be removed for good when the run is over */
     size_t grave_count;
     size_t in_flight, depth;
+    size_t asked; /* of the wanting ones, the first so many are in the exchange at hand */
     int64_t oldest_end_ms;
     bool source_ended, announced, interrupted, lost, judged;
     mtnt_model *places[MTNT__PLACES_MAX]; /* one for each server on which this run may have left something */

@@ -86,7 +86,7 @@ static int give_back(mtnt__dispatch *d, const mtnt_model *model, const mtnt__kno
 }
 
 static void sort_one(mtnt__dispatch *d, struct mtnt__elsewhere_tenant *tenant, mtnt__known *known,
-                     const mtnt__lane_debt *debt)
+                     const mtnt__intake_facts *facts)
 {
     bool ours = !mtnt__known_idle(known) && strcmp(known->owner, d->executor->controller->owner) == 0;
     mtnt_error error = MTNT_ERROR_INIT;
@@ -102,7 +102,7 @@ static void sort_one(mtnt__dispatch *d, struct mtnt__elsewhere_tenant *tenant, m
         mtnt__text_copy(d->elsewhere.owner, sizeof(d->elsewhere.owner), known->owner);
         mtnt__elsewhere_add(d, tenant->model, tenant->asked, tenant->error);
     } else {
-        mtnt__intake_sort(d, tenant->model, known, debt);
+        mtnt__intake_sort(d, tenant->model, known, facts);
     }
     part_with(d, tenant);
 }
@@ -161,7 +161,7 @@ static bool due(mtnt__dispatch *d)
 void mtnt__elsewhere_look(mtnt__dispatch *d)
 {
     struct mtnt__elsewhere_tenant batch[MTNT__BATCH];
-    mtnt__lane_debt debts[MTNT__BATCH];
+    mtnt__intake_facts facts[MTNT__BATCH];
     mtnt_error error = MTNT_ERROR_INIT;
     size_t count;
     int rc;
@@ -172,16 +172,56 @@ void mtnt__elsewhere_look(mtnt__dispatch *d)
     count = take_batch(d, batch);
     for (size_t i = 0; i < count; i++)
         d->batch[i] = batch[i].model;
-    rc = mtnt__intake_select(d, count, debts, &error);
+    rc = mtnt__intake_select(d, count, facts, &error);
     if (rc != 0)
         mtnt__dispatch_lose_controller(d, &error);
     for (size_t i = 0; i < count; i++) {
         if (rc == 0) {
-            sort_one(d, batch + i, d->known + i, debts + i);
+            sort_one(d, batch + i, d->known + i, facts + i);
             continue;
         }
         mtnt__tally_untouched(&d->tally, batch[i].model);
         part_with(d, batch + i);
+    }
+}
+
+static bool suspect(const mtnt__task *task)
+{
+    return !task->recovering && !task->taken && task->phase == MTNT__TASK_DONE && task->end_due &&
+           task->verdict == MTNT__VERDICT_FAILED;
+}
+
+static void check_batch(mtnt__dispatch *d, mtnt__task *const *tasks, size_t count)
+{
+    mtnt_error error = MTNT_ERROR_INIT;
+    int rc;
+
+    for (size_t i = 0; i < count; i++)
+        d->batch[i] = tasks[i]->model;
+    mtnt__gate_enter(&d->gate);
+    rc = mtnt__store_select(d->executor->controller, mtnt_chain_name(d->executor->chain),
+                            (const mtnt_model *const *)d->batch, count, d->known, &error);
+    mtnt__gate_leave(&d->gate);
+    /* Their ends are to be written next, and show whether the controller is there. */
+    for (size_t i = 0; i < count && rc == 0; i++)
+        tasks[i]->taken = d->known[i].epoch != tasks[i]->claim.epoch;
+}
+
+void mtnt__elsewhere_check(mtnt__dispatch *d)
+{
+    mtnt__task *tasks[MTNT__BATCH];
+    size_t count = 0;
+
+    /* With a SQLite controller a process that lives keeps what it has, and its write lock may be a worker's for long. */
+    if (d->lost || d->executor->controller->backend == MTNT_SQLITE)
+        return;
+    for (size_t i = 0; i < d->news.done_count; i++) {
+        if (suspect(d->news.done[i]))
+            tasks[count++] = d->news.done[i];
+        if (count == MTNT__BATCH || (count > 0 && i + 1 == d->news.done_count)) {
+            check_batch(d, tasks, count);
+            count = 0;
+        }
     }
 }
 

@@ -12,6 +12,9 @@ void mtnt__elsewhere_add(mtnt__dispatch *d, mtnt_model *model, const char *asked
 bool mtnt__elsewhere_has(const mtnt__dispatch *d, const mtnt__known *known);
 /* When it is time: a batch of them, if there is room. Those that are free go the way of tenants from the source. */
 void mtnt__elsewhere_look(mtnt__dispatch *d);
+/* Before what is done is looked at: a failure under a claim that is another's by now (this process was stopped, or cut off, for longer than its lease)
+ * is no failure of the tenant, whoever has it sees to it. */
+void mtnt__elsewhere_check(mtnt__dispatch *d);
 /* Draining: nobody waits for them any more. */
 void mtnt__elsewhere_drop(mtnt__dispatch *d);
 void mtnt__elsewhere_release(mtnt__dispatch *d);

@@ -2,10 +2,12 @@
 #include "fleet/exchange.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "fleet/admit.h"
 #include "fleet/again.h"
 #include "fleet/elsewhere.h"
+#include "fleet/share.h"
 
 #define LAZY_MS 200    /* how long an end may wait for company */
 #define FULL_BATCH 128 /* ends that are worth a commit of their own */
@@ -14,30 +16,35 @@
 static int begin_run(mtnt__dispatch *d, mtnt_error *err)
 {
     const mtnt_executor *executor = d->executor;
+    mtnt__run_terms terms;
 
     if (d->job.run != 0)
         return 0;
+    mtnt__share_terms(executor, &d->job, &terms);
     return mtnt__store_run_begin(executor->controller, mtnt_chain_name(executor->chain),
-                                 executor->options.command == NULL ? "migrate" : executor->options.command, &d->job.run,
-                                 err);
+                                 executor->options.command == NULL ? "migrate" : executor->options.command, &terms,
+                                 &d->job.run, err);
 }
 
 static int exchange_once(mtnt__dispatch *d, mtnt_error *err)
 {
     mtnt_executor *executor = d->executor;
+    mtnt__run_note note;
     int rc = 0;
 
     mtnt__gate_enter(&d->gate);
-    if (d->wanting.count > 0)
+    if (d->asked > 0)
         rc = begin_run(d, err);
     d->tally.run = d->job.run;
-    for (size_t i = 0; i < d->wanting.count && rc == 0; i++) {
+    mtnt__share_note(d, &note);
+    for (size_t i = 0; i < d->asked && rc == 0; i++) {
         d->wanting.items[i]->claim.run = d->job.run;
         d->claims[i] = &d->wanting.items[i]->claim;
     }
     if (rc == 0)
         rc = mtnt__store_exchange(executor->controller, mtnt_chain_name(executor->chain), d->ends, d->ended.count,
-                                  d->claims, d->wanting.count, mtnt__lease_ms(&executor->options.migration), err);
+                                  d->claims, d->asked, mtnt__lease_ms(&executor->options.migration),
+                                  d->job.run == 0 ? NULL : &note, err);
     mtnt__gate_leave(&d->gate);
     return rc;
 }
@@ -59,15 +66,32 @@ static int exchange_again(mtnt__dispatch *d, mtnt_error *err)
     return rc;
 }
 
-static int prepare_claims(mtnt__dispatch *d)
+/* So many claimed tenants may wait for a worker. What waits here is nobody else's work, so where there are others it is less. */
+static size_t depth(const mtnt__dispatch *d)
 {
+    return mtnt__share_others(d) ? d->executor->workers * MTNT__DEPTH_FIRST : d->depth;
+}
+
+/* How many of the wanting ones are asked for: all, unless others could do with some. */
+static size_t asking(const mtnt__dispatch *d)
+{
+    size_t room = depth(d) > d->news.waiting ? depth(d) - d->news.waiting : 0;
+
+    return !mtnt__share_others(d) || d->wanting.count < room ? d->wanting.count : room;
+}
+
+static void prepare_claims(mtnt__dispatch *d)
+{
+    size_t asked = asking(d), rest = d->wanting.count - asked;
     mtnt_error error = MTNT_ERROR_INIT;
     size_t kept = 0;
 
-    for (size_t i = 0; i < d->wanting.count; i++) {
+    for (size_t i = 0; i < asked; i++) {
         mtnt__task *task = d->wanting.items[i];
 
         if (mtnt__task_next(task, &error) == 0) {
+            task->claim.as_seen = true;
+            task->claim.seen = task->known.epoch;
             d->wanting.items[kept++] = task;
             continue;
         }
@@ -75,8 +99,9 @@ static int prepare_claims(mtnt__dispatch *d)
         mtnt__tally_finished(&d->tally, task);
         mtnt__dispatch_free_task(d, task);
     }
-    d->wanting.count = kept;
-    return 0;
+    d->asked = kept;
+    memmove(d->wanting.items + kept, d->wanting.items + asked, rest * sizeof(mtnt__task *));
+    d->wanting.count = kept + rest;
 }
 
 /* Somebody else was quicker. Operations that are to be taken back between two claims of ours are another's affair by now. */
@@ -98,7 +123,7 @@ static void put_aside(mtnt__dispatch *d, mtnt__task *task)
 
 static void give_out(mtnt__dispatch *d)
 {
-    for (size_t i = 0; i < d->wanting.count; i++) {
+    for (size_t i = 0; i < d->asked; i++) {
         mtnt__task *task = d->wanting.items[i];
 
         if (task->claim.claimed) {
@@ -108,7 +133,9 @@ static void give_out(mtnt__dispatch *d)
         }
         put_aside(d, task);
     }
-    d->wanting.count = 0;
+    d->wanting.count -= d->asked;
+    memmove(d->wanting.items, d->wanting.items + d->asked, d->wanting.count * sizeof(mtnt__task *));
+    d->asked = 0;
 }
 
 /* Whether it goes on although the run does not: what an attempt has begun is finished when the run is drained, and taken back when it is
@@ -141,7 +168,7 @@ void mtnt__exchange_drop_wanting(mtnt__dispatch *d)
 
 static bool worth_a_commit(const mtnt__dispatch *d)
 {
-    bool hungry = d->wanting.count > 0 && d->news.waiting < d->depth;
+    bool hungry = d->wanting.count > 0 && d->news.waiting < depth(d);
     bool late =
         d->ended.count > 0 && (d->ended.count >= FULL_BATCH || mtnt__dispatch_now_ms(d) - d->oldest_end_ms >= LAZY_MS);
 
@@ -155,6 +182,7 @@ static void close_ended(mtnt__dispatch *d)
         mtnt__task *task = d->ended.items[i];
 
         task->end_due = false;
+        task->known.epoch = task->claim.epoch;
         if (task->phase != MTNT__TASK_DONE) {
             d->wanting.items[d->wanting.count++] = task;
             continue;

@@ -7,6 +7,7 @@
 #include "fleet/background.h"
 #include "fleet/intake.h"
 #include "fleet/leftovers.h"
+#include "fleet/share.h"
 #include "state/lane_rows.h"
 
 #define MAX_WORKERS 1024
@@ -20,11 +21,9 @@ static void show_pool(mtnt_executor *executor, mtnt__pool *pool)
 
 static void finish_run(mtnt__dispatch *d)
 {
-    const mtnt_counts *counts = &d->tally.counts;
-    const mtnt__run_counts totals = {counts->migrated, counts->current, counts->failed, counts->untouched};
     mtnt_error error = MTNT_ERROR_INIT;
 
-    if (d->job.run != 0 && !d->lost && mtnt__store_run_end(d->executor->controller, d->job.run, &totals, &error) != 0)
+    if (d->job.run != 0 && !d->lost && mtnt__share_leave(d, &error) != 0)
         mtnt__dispatch_note_error(d, &error);
     mtnt__tally_run_finished(&d->tally, d->error.code == MTNT_OK ? NULL : &d->error);
 }
@@ -79,6 +78,8 @@ static int make(mtnt__dispatch *d, mtnt_error *err)
     if (rc == 0)
         rc = mtnt__pool_new(&d->pool, executor->controller, &d->gate, &d->slots, executor->workers,
                             mtnt__dispatch_room(executor), err);
+    if (rc == 0 && executor->options.join_run != 0)
+        rc = mtnt__share_enter(d, err);
     return rc;
 }
 
@@ -210,6 +211,11 @@ int mtnt_executor_new(mtnt_executor **ret_executor, mtnt_controller *controller,
     executor->options = *options;
     executor->said_deadline_ms = options->migration.deadline_ms;
     executor->said_operation_timeout_ms = options->migration.operation_timeout_ms;
+    rc = executor->options.join_run == 0 ? 0 : mtnt__share_join(executor, err);
+    if (rc != 0) {
+        mtnt_executor_free(executor);
+        return rc;
+    }
     mtnt__lane_deadlines(&executor->options.migration, chain);
     executor->workers = options->workers > 0      ? (size_t)options->workers
                         : chain->lane.workers > 0 ? (size_t)chain->lane.workers

@@ -7,6 +7,7 @@
 #include "fleet/admit.h"
 #include "fleet/elsewhere.h"
 #include "fleet/leftovers.h"
+#include "fleet/share.h"
 
 static void announce(mtnt__dispatch *d, const mtnt_model *model)
 {
@@ -167,7 +168,7 @@ static int forget_gone(mtnt__dispatch *d, const mtnt_model *model, mtnt__known *
     rc = mtnt__removal_forget(executor->controller, mtnt_chain_name(executor->chain), mtnt_model_id(model), known->uuid,
                               err);
     mtnt__gate_leave(&d->gate);
-    *known = (mtnt__known){0};
+    *known = (mtnt__known){.epoch = known->epoch};
     return rc;
 }
 
@@ -203,7 +204,7 @@ static bool waits(const mtnt__dispatch *d, const mtnt_model *model, size_t group
            !mtnt__job_current(&d->job, model, known);
 }
 
-void mtnt__intake_sort(mtnt__dispatch *d, mtnt_model *model, mtnt__known *known, const mtnt__lane_debt *debt)
+void mtnt__intake_sort(mtnt__dispatch *d, mtnt_model *model, mtnt__known *known, const mtnt__intake_facts *facts)
 {
     size_t group = mtnt__group_of(d->groups.list, d->groups.count, model);
     mtnt_error error = MTNT_ERROR_INIT;
@@ -225,8 +226,10 @@ void mtnt__intake_sort(mtnt__dispatch *d, mtnt_model *model, mtnt__known *known,
         mtnt__tally_untouched(&d->tally, model);
     } else if (mtnt__elsewhere_has(d, known)) {
         mtnt__elsewhere_add(d, model, "", NULL);
-    } else if (!mtnt__intake_held(d, model, known, debt)) {
-        add_task(d, model, group, known, debt);
+    } else if (facts->tried) {
+        mtnt__tally_elsewhere(&d->tally, model);
+    } else if (!mtnt__intake_held(d, model, known, &facts->debt)) {
+        add_task(d, model, group, known, &facts->debt);
         return;
     }
     part(d, group, failed);
@@ -247,16 +250,22 @@ static int look_at_lanes(mtnt__dispatch *d, size_t count, mtnt__lane_debt *ret_d
                             (const mtnt_model *const *)d->batch, count, ret_debts, err);
 }
 
-int mtnt__intake_select(mtnt__dispatch *d, size_t count, mtnt__lane_debt *ret_debts, mtnt_error *err)
+int mtnt__intake_select(mtnt__dispatch *d, size_t count, mtnt__intake_facts *ret_facts, mtnt_error *err)
 {
+    mtnt__lane_debt debts[MTNT__BATCH];
+    bool tried[MTNT__BATCH];
     int rc;
 
     mtnt__gate_enter(&d->gate);
     rc = mtnt__store_select(d->executor->controller, mtnt_chain_name(d->executor->chain),
                             (const mtnt_model *const *)d->batch, count, d->known, err);
     if (rc == 0)
-        rc = look_at_lanes(d, count, ret_debts, err);
+        rc = look_at_lanes(d, count, debts, err);
+    if (rc == 0)
+        rc = mtnt__share_tried(d, count, tried, err);
     mtnt__gate_leave(&d->gate);
+    for (size_t i = 0; i < count && rc == 0; i++)
+        ret_facts[i] = (mtnt__intake_facts){debts[i], tried[i]};
     return rc;
 }
 
@@ -268,7 +277,7 @@ bool mtnt__intake_ready(const mtnt__dispatch *d)
 
 void mtnt__intake(mtnt__dispatch *d)
 {
-    mtnt__lane_debt debts[MTNT__BATCH];
+    mtnt__intake_facts facts[MTNT__BATCH];
     mtnt_error error = MTNT_ERROR_INIT;
     size_t count;
     int rc;
@@ -280,12 +289,12 @@ void mtnt__intake(mtnt__dispatch *d)
     count = d->lost ? 0 : pull(d);
     if (count == 0)
         return;
-    rc = mtnt__intake_select(d, count, debts, &error);
+    rc = mtnt__intake_select(d, count, facts, &error);
     if (rc != 0)
         mtnt__dispatch_lose_controller(d, &error);
     for (size_t i = 0; i < count; i++) {
         if (rc == 0)
-            mtnt__intake_sort(d, d->batch[i], d->known + i, debts + i);
+            mtnt__intake_sort(d, d->batch[i], d->known + i, facts + i);
         else
             mtnt__tally_untouched(&d->tally, d->batch[i]);
         part(d, d->batch_groups[i], false);

@@ -8,10 +8,15 @@
 bool mtnt__intake_ready(const mtnt__dispatch *d);
 /* One batch, if it is ready. */
 void mtnt__intake(mtnt__dispatch *d);
-/* What the controller knows of the first `count` of d->batch, into d->known and ret_debts. */
-int mtnt__intake_select(mtnt__dispatch *d, size_t count, mtnt__lane_debt *ret_debts, mtnt_error *err);
+/* What else has to be known of a tenant before it is tried. */
+typedef struct mtnt__intake_facts {
+    mtnt__lane_debt debt;
+    bool tried; /* by another process of the run, in vain */
+} mtnt__intake_facts;
+/* What the controller knows of the first `count` of d->batch, into d->known and ret_facts. */
+int mtnt__intake_select(mtnt__dispatch *d, size_t count, mtnt__intake_facts *ret_facts, mtnt_error *err);
 /* A tenant becomes a task, or waits for its group's turn, or is current, or is put aside because somebody else has it. */
-void mtnt__intake_sort(mtnt__dispatch *d, mtnt_model *model, mtnt__known *known, const mtnt__lane_debt *debt);
+void mtnt__intake_sort(mtnt__dispatch *d, mtnt_model *model, mtnt__known *known, const mtnt__intake_facts *facts);
 /* After the loop: what was never asked for counts too, so that the sums add up. */
 void mtnt__intake_count_rest(mtnt__dispatch *d);
 

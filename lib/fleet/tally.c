@@ -20,6 +20,13 @@ static void emit(mtnt__tally *tally, mtnt_event event)
         event.wall_ms = tally->system->wall_ms(tally->system->data);
     event.run = tally->run;
     event.lane = tally->lane;
+    event.processes = tally->processes;
+    event.at_work = tally->at_work;
+    if (tally->processes > 1 && event.counts != NULL) {
+        tally->whole.elapsed_ms = tally->counts.elapsed_ms;
+        tally->whole.running = tally->counts.running;
+        event.whole = &tally->whole;
+    }
     tally->reporter->event(tally->reporter->data, &event);
 }
 
@@ -57,11 +64,21 @@ void mtnt__tally_failed(mtnt__tally *tally, const mtnt_model *model, const mtnt_
     bool doubt = error->code == MTNT_E_IN_DOUBT || error->code == MTNT_E_BLOCKED;
 
     tally->counts.failed++;
+    tally->met++;
     tally->counts.in_doubt += doubt;
     emit(tally, (mtnt_event){.type = MTNT_EVENT_TENANT_FINISHED,
                              .tenant = model,
                              .result = doubt ? MTNT_RESULT_IN_DOUBT : MTNT_RESULT_FAILED,
                              .error = error,
+                             .counts = &tally->counts});
+}
+
+void mtnt__tally_elsewhere(mtnt__tally *tally, const mtnt_model *model)
+{
+    tally->counts.elsewhere++;
+    emit(tally, (mtnt_event){.type = MTNT_EVENT_TENANT_FINISHED,
+                             .tenant = model,
+                             .result = MTNT_RESULT_ELSEWHERE,
                              .counts = &tally->counts});
 }
 
@@ -138,6 +155,8 @@ void mtnt__tally_finished(mtnt__tally *tally, const mtnt__task *task)
 
     operations(tally, task);
     result = count_result(tally, task);
+    if (task->outcome.migration == NULL && task->result_code != 0)
+        tally->met++;
     emit(tally, (mtnt_event){.type = MTNT_EVENT_TENANT_FINISHED,
                              .tenant = task->model,
                              .result = result,
@@ -191,6 +210,6 @@ void mtnt__tally_run_finished(mtnt__tally *tally, const mtnt_error *error)
     mtnt_counts *counts = &tally->counts;
 
     counts->running = 0;
-    counts->total = counts->migrated + counts->current + counts->failed + counts->untouched;
+    counts->total = counts->migrated + counts->current + counts->failed + counts->untouched + counts->elsewhere;
     emit(tally, (mtnt_event){.type = MTNT_EVENT_RUN_FINISHED, .error = error, .counts = counts});
 }

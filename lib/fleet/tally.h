@@ -11,6 +11,9 @@ typedef struct mtnt__tally {
     const mtnt__system *system;
     const char *lane;
     int64_t run, started_ms, progress_ms;
+    int64_t met;       /* failed without an attempt of ours: other processes of the run meet the same */
+    mtnt_counts whole; /* of all processes of the run, as seen last */
+    int processes, at_work;
 } mtnt__tally;
 
 void mtnt__tally_init(mtnt__tally *tally, const mtnt_reporter *reporter, const mtnt__system *system);
@@ -25,6 +28,8 @@ void mtnt__tally_failed(mtnt__tally *tally, const mtnt_model *model, const mtnt_
 /* A try that failed, and is followed by another. */
 void mtnt__tally_retry(mtnt__tally *tally, const mtnt__task *task, int64_t pause_ms);
 void mtnt__tally_wave(mtnt__tally *tally, mtnt_event_type type, const mtnt_wave *wave);
+/* Tried by another process of the run, where it has failed. */
+void mtnt__tally_elsewhere(mtnt__tally *tally, const mtnt_model *model);
 void mtnt__tally_untouched(mtnt__tally *tally, const mtnt_model *model);
 /* Untouched, because another lane has to come first; the error says which. */
 void mtnt__tally_held(mtnt__tally *tally, const mtnt_model *model, const mtnt_error *error);

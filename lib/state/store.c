@@ -9,6 +9,7 @@
 #include "db/database.h"
 #include "state/queries.h"
 #include "state/rows.h"
+#include "state/runs.h"
 
 static int no_memory(mtnt_error *err)
 {
@@ -236,6 +237,11 @@ static int read_previous(void *data, const mtnt_row *row, mtnt_error *err)
     return 0;
 }
 
+static mtnt_value int_or_null(int64_t integer, bool there)
+{
+    return there ? mtnt_value_int(integer) : mtnt_value_null();
+}
+
 static mtnt_value text_if(bool there, const char *text)
 {
     return mtnt_value_text(there ? text : NULL);
@@ -252,6 +258,7 @@ static int fill_claims(mtnt__rows *tenants, mtnt__rows *migrations, mtnt__claim 
             return no_memory(err);
         tenant[0] = migration[0] = mtnt_value_text(mtnt_model_id(claim->model));
         tenant[1] = migration[1] = mtnt_value_text(claim->migration);
+        tenant[2] = int_or_null(claim->seen, claim->as_seen);
         migration[2] = mtnt_value_text(claim->backward ? "backward" : "forward");
         migration[3] = mtnt_value_text(claim->mode);
         migration[4] = mtnt_value_text(claim->decider);
@@ -301,7 +308,7 @@ static mtnt_value run_or_null(int64_t run)
 static int claim_all(mtnt_controller *controller, const char *chain, mtnt__claim *const *claims, size_t count,
                      int64_t lease_ms, mtnt_error *err)
 {
-    static const char *const tenant_columns[] = {"tenant", "migration"};
+    static const char *const tenant_columns[] = {"tenant", "migration", "seen"};
     static const char *const migration_columns[] = {"tenant",  "migration", "direction", "mode",
                                                     "decider", "placed",    "home"};
     const mtnt_value tenant_more[] = {mtnt_value_text(chain), mtnt_value_text(controller->owner),
@@ -325,11 +332,6 @@ static int claim_all(mtnt_controller *controller, const char *chain, mtnt__claim
 }
 
 /* ---- ends ---- */
-
-static mtnt_value int_or_null(int64_t integer, bool there)
-{
-    return there ? mtnt_value_int(integer) : mtnt_value_null();
-}
 
 static int add_operations(mtnt__rows *rows, const mtnt__end *end, mtnt_error *err)
 {
@@ -451,7 +453,8 @@ int mtnt__store_record(mtnt_db *db, const char *chain, const mtnt__end *end, mtn
 }
 
 int mtnt__store_exchange(mtnt_controller *controller, const char *chain, const mtnt__end *ends, size_t end_count,
-                         mtnt__claim *const *claims, size_t claim_count, int64_t lease_ms, mtnt_error *err)
+                         mtnt__claim *const *claims, size_t claim_count, int64_t lease_ms, const mtnt__run_note *note,
+                         mtnt_error *err)
 {
     int rc = mtnt__db_begin(controller->db, err);
 
@@ -459,6 +462,8 @@ int mtnt__store_exchange(mtnt_controller *controller, const char *chain, const m
         rc = finish_all(controller, chain, ends, end_count, err);
     if (rc == 0 && claim_count > 0)
         rc = claim_all(controller, chain, claims, claim_count, lease_ms, err);
+    if (rc == 0 && note != NULL)
+        rc = mtnt__store_run_write(controller, note, false, err);
     if (rc == 0)
         rc = mtnt__db_commit(controller->db, err);
     if (rc != 0) {
@@ -474,13 +479,13 @@ int mtnt__store_exchange(mtnt_controller *controller, const char *chain, const m
 int mtnt__store_claim(mtnt_controller *controller, const char *chain, mtnt__claim *const *claims, size_t count,
                       int64_t lease_ms, mtnt_error *err)
 {
-    return mtnt__store_exchange(controller, chain, NULL, 0, claims, count, lease_ms, err);
+    return mtnt__store_exchange(controller, chain, NULL, 0, claims, count, lease_ms, NULL, err);
 }
 
 int mtnt__store_finish(mtnt_controller *controller, const char *chain, const mtnt__end *ends, size_t count,
                        mtnt_error *err)
 {
-    return mtnt__store_exchange(controller, chain, ends, count, NULL, 0, 0, err);
+    return mtnt__store_exchange(controller, chain, ends, count, NULL, 0, 0, NULL, err);
 }
 
 /* ---- recovery ---- */
@@ -697,60 +702,4 @@ int mtnt__store_find(mtnt_controller *controller, const char *key, mtnt__found_c
     *ret_found = (mtnt__found_claim){.state = MTNT__STATE_NONE};
     return mtnt__db_run(controller->db, read_found, ret_found, err, MTNT__QUERY_FOR(controller->db, find_claim),
                         values);
-}
-
-/* ---- runs ---- */
-
-static int read_run(void *data, const mtnt_row *row, mtnt_error *err)
-{
-    (void)err;
-    *(int64_t *)data = mtnt_row_int(row, 0);
-    return 0;
-}
-
-static int write_alone(mtnt_controller *controller, mtnt_row_fn each, void *data, mtnt_error *err, const char *sql,
-                       const mtnt_value *values)
-{
-    int rc = mtnt__db_begin(controller->db, err);
-
-    if (rc == 0)
-        rc = mtnt__db_run(controller->db, each, data, err, sql, values);
-    if (rc == 0)
-        rc = mtnt__db_commit(controller->db, err);
-    if (rc != 0)
-        mtnt__db_rollback(controller->db);
-    return rc;
-}
-
-int mtnt__store_run_begin(mtnt_controller *controller, const char *chain, const char *command, int64_t *ret_run,
-                          mtnt_error *err)
-{
-    const mtnt_value values[] = {mtnt_value_text(chain), mtnt_value_text(command), mtnt_value_text(controller->process),
-                                 mtnt_value_int(controller->system->wall_ms(controller->system->data)),
-                                 mtnt_value_end()};
-    int64_t run = 0;
-    int rc = write_alone(
-        controller, read_run, &run, err,
-        "INSERT INTO {schema}.mtnt_run (chain, command, process, started_ms) VALUES ($1, $2, $3, $4) RETURNING run",
-        values);
-
-    if (rc == 0)
-        *ret_run = run;
-    return rc;
-}
-
-int mtnt__store_run_end(mtnt_controller *controller, int64_t run, const mtnt__run_counts *counts, mtnt_error *err)
-{
-    const mtnt_value values[] = {mtnt_value_int(run),
-                                 mtnt_value_int(controller->system->wall_ms(controller->system->data)),
-                                 mtnt_value_int(counts->migrated),
-                                 mtnt_value_int(counts->current),
-                                 mtnt_value_int(counts->failed),
-                                 mtnt_value_int(counts->untouched),
-                                 mtnt_value_end()};
-
-    return write_alone(
-        controller, NULL, NULL, err,
-        "UPDATE {schema}.mtnt_run SET finished_ms = $2, migrated = $3, already_current = $4, failed = $5, untouched = $6 WHERE run = $1",
-        values);
 }

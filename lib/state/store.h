@@ -94,7 +94,10 @@ typedef struct mtnt__claim {
     bool backward;
     int64_t run;
     int64_t epoch; /* of the claim */
-    bool claimed;  /* false: somebody else was quicker */
+    bool
+        as_seen; /* only if the tenant's epoch is still `seen` (0 = a stranger): nobody has had it since it was looked at */
+    int64_t seen;
+    bool claimed; /* false: somebody else was quicker */
     mtnt__previous previous;
 } mtnt__claim;
 
@@ -123,9 +126,12 @@ typedef struct mtnt__end {
 int mtnt__store_finish(mtnt_controller *controller, const char *chain, const mtnt__end *ends, size_t count,
                        mtnt_error *err);
 
-/* Ends and claims in one transaction, for the executor. Either count may be 0. */
+/* Ends and claims in one transaction, for the executor, with the counts of this process's part of the run (runs.h; NULL = none). Either count may
+ * be 0. */
+typedef struct mtnt__run_note mtnt__run_note;
 int mtnt__store_exchange(mtnt_controller *controller, const char *chain, const mtnt__end *ends, size_t end_count,
-                         mtnt__claim *const *claims, size_t claim_count, int64_t lease_ms, mtnt_error *err);
+                         mtnt__claim *const *claims, size_t claim_count, int64_t lease_ms, const mtnt__run_note *note,
+                         mtnt_error *err);
 
 /* An unended migration, for its recovery. */
 typedef struct mtnt__unended {
@@ -178,14 +184,6 @@ typedef struct mtnt__found_claim {
     mtnt__known known; /* of the tenant, when this is the migration that it is in; migration "" = it is not */
 } mtnt__found_claim;
 int mtnt__store_find(mtnt_controller *controller, const char *key, mtnt__found_claim *ret_found, mtnt_error *err);
-
-/* Runs. */
-int mtnt__store_run_begin(mtnt_controller *controller, const char *chain, const char *command, int64_t *ret_run,
-                          mtnt_error *err);
-typedef struct mtnt__run_counts {
-    int64_t migrated, current, failed, untouched;
-} mtnt__run_counts;
-int mtnt__store_run_end(mtnt_controller *controller, int64_t run, const mtnt__run_counts *counts, mtnt_error *err);
 
 /* Records of a chain's operations that only the controller holds, inside a transaction of a migration's own handle. */
 int mtnt__store_record(mtnt_db *db, const char *chain, const mtnt__end *end, mtnt_error *err);

@@ -8,10 +8,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/system.h"
 #include "fleet_fixture.h"
 
 #define PROCESSES 4
-#define CROWD 240
+#define CROWD 96
 
 static int crowd_size(void)
 {
@@ -25,15 +26,18 @@ static int crowd_size(void)
 typedef struct outcome {
     mtnt_counts counts;
     mtnt_error error;
+    char failure[MTNT_ERROR_MESSAGE_SIZE]; /* of the last tenant that failed */
     bool done;
 } outcome;
 
 static struct shared {
     outcome outcomes[PROCESSES];
     int ready; /* at the barrier */
+    int failures;
     bool go;
 } * shared;
 static int me; /* of a process */
+static bool strangers;
 
 static void share(void)
 {
@@ -116,13 +120,22 @@ static void check_each_once(fleet *f)
 
 /* ---- the processes ---- */
 
-static void run_one(fleet *f, const mtnt_executor_options *options)
+static void note(void *data, const mtnt_event *event)
+{
+    outcome *told = data;
+
+    if (event->type == MTNT_EVENT_TENANT_FINISHED && event->error != NULL)
+        snprintf(told->failure, sizeof(told->failure), "%s", event->error->message);
+}
+
+static void run_one(fleet *f, mtnt_executor_options *options)
 {
     mtnt_tenant_source source = {next_of_crowd, size_of_crowd, NULL, f};
     outcome *told = shared->outcomes + me;
     mtnt_executor *executor = NULL;
 
     f->counter = 0;
+    options->reporter = (mtnt_reporter){note, told};
     if (mtnt_executor_new(&executor, f->controller, f->chain, options, &told->error) == 0)
         (void)mtnt_executor_migrate(executor, &source, &told->counts, &told->error);
     mtnt_executor_free(executor);
@@ -149,10 +162,26 @@ static void start(fleet *f, int count, void (*run)(fleet *f), pid_t *ret_pids)
     __atomic_store_n(&shared->go, true, __ATOMIC_SEQ_CST);
 }
 
-static void finish(fleet *f, int count, const pid_t *pids)
+static void expect_no_failure(int process)
+{
+    const outcome *told = shared->outcomes + process;
+
+    if (told->counts.failed > 0)
+        fail_msg("process %d: %d failed: %s", process, (int)told->counts.failed, told->failure);
+}
+
+static void expect_end(pid_t pid)
+{
+    int status;
+
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+static void finish(int count, const pid_t *pids)
 {
     for (int i = 0; i < count; i++) {
-        assert_int_equal(fleet_end_child(f, pids[i]), 0);
+        expect_end(pids[i]);
         assert_true(shared->outcomes[i].done);
         if (shared->outcomes[i].error.code != MTNT_OK)
             fail_msg("process %d: %s", i, shared->outcomes[i].error.message);
@@ -169,7 +198,7 @@ static void two_runs(fleet *f)
     share();
     make_chain(f);
     start(f, 2, at_once, pids);
-    finish(f, 2, pids);
+    finish(2, pids);
     for (int i = 0; i < 2; i++) {
         told = shared->outcomes + i;
         assert_int_equal(told->counts.failed, 0);
@@ -182,10 +211,192 @@ static void two_runs(fleet *f)
     unshare_all();
 }
 
+/* ---- one run ---- */
+
+/* The run that a process has begun is found by the others, which take its terms over. */
+static void join_it(fleet *f)
+{
+    mtnt_executor_options options = MTNT_EXECUTOR_OPTIONS_INIT;
+    outcome *told = shared->outcomes + me;
+    mtnt_run_info info;
+    int rc = MTNT_E_NOT_FOUND;
+
+    __atomic_add_fetch(&shared->ready, 1, __ATOMIC_SEQ_CST);
+    while (!__atomic_load_n(&shared->go, __ATOMIC_SEQ_CST))
+        usleep(1000);
+    options.workers = 2;
+    options.migration.heartbeat_ms = 200;
+    for (int tries = 0; me > 0 && rc == MTNT_E_NOT_FOUND && tries < 3000; tries++) {
+        rc = mtnt_run_find(f->controller, f->chain, 0, &info, &told->error);
+        usleep(10000);
+    }
+    if (me > 0 && rc != 0)
+        return;
+    options.join_run = me == 0 ? 0 : info.run;
+    mtnt_error_clear(&told->error);
+    run_one(f, &options);
+}
+
+static const char *run_row(fleet *f)
+{
+    return fleet_ask_controller(
+        f,
+        "SELECT migrated, already_current, failed, untouched, finished_ms IS NOT NULL AND finished_ms > 0 FROM mtnt_run");
+}
+
+static void check_run(fleet *f, int failed)
+{
+    char expected[80];
+
+    snprintf(expected, sizeof(expected), "%d|0|%d|0|%s", crowd_size() - failed, failed,
+             f->controller_backend == MTNT_SQLITE ? "1" : "t");
+    assert_text(run_row(f), expected);
+}
+
+static void one_run(fleet *f)
+{
+    int count = f->controller_backend == MTNT_SQLITE ? 2 : PROCESSES;
+    pid_t pids[PROCESSES];
+
+    share();
+    make_chain(f);
+    start(f, count, join_it, pids);
+    finish(count, pids);
+    for (int i = 0; i < count; i++)
+        expect_no_failure(i);
+    check_each_once(f);
+    check_run(f, 0);
+    assert_int_equal(atoi(fleet_ask_controller(f, "SELECT count(*) FROM mtnt_run_process")), count);
+    assert_text(fleet_ask_controller(f, "SELECT count(*) FROM mtnt_run_process WHERE finished_ms IS NULL"), "0");
+    unshare_all();
+}
+
+/* What has failed in one process is not tried again by another. */
+static int fail_some(fleet *f, mtnt_operation *operation, mtnt_context *context, mtnt_error *err)
+{
+    int number = atoi(mtnt_model_id(mtnt_scope_tenant(context)) + 1);
+
+    if (number % 10 == 0) {
+        __atomic_add_fetch(&shared->failures, 1, __ATOMIC_SEQ_CST);
+        return mtnt_error_set(err, MTNT_E_OPERATION, "no luck");
+    }
+    return work(f, operation, context, err);
+}
+
+static void failures_once(fleet *f)
+{
+    int count = f->controller_backend == MTNT_SQLITE ? 2 : PROCESSES, failed = crowd_size() / 10;
+    pid_t pids[PROCESSES];
+
+    share();
+    fleet_add_body(f, "create", MTNT_WRITES_MODEL, (body){.flags = MTNT_OPERATION_CREATES_MODEL, .model_up = ""});
+    fleet_add_body(f, "table", MTNT_WRITES_MODEL,
+                   (body){.model_up = "CREATE TABLE IF NOT EXISTS done(process INTEGER)"});
+    fleet_add_body(f, "row", MTNT_WRITES_MODEL, (body){.model_up = "", .during = fail_some});
+    start(f, count, join_it, pids);
+    finish(count, pids);
+    assert_int_equal(shared->failures, failed);
+    check_run(f, failed);
+    for (int i = 0; i < count; i++) {
+        const mtnt_counts *counts = &shared->outcomes[i].counts;
+
+        assert_int_equal(counts->failed + counts->elsewhere, failed);
+        assert_int_equal(counts->total, crowd_size());
+    }
+    unshare_all();
+}
+
+/* ---- killed ---- */
+
+/* Nobody knows whether a process lives, as if it were on another host: only the lease tells. */
+mtnt__process_state __real_mtnt__process_look(const char *text);
+mtnt__process_state __wrap_mtnt__process_look(const char *text);
+mtnt__process_state __wrap_mtnt__process_look(const char *text)
+{
+    return strangers ? MTNT__PROCESS_UNKNOWN : __real_mtnt__process_look(text);
+}
+
+int64_t __wrap_mtnt__lease_ms(const mtnt_migration_options *options);
+int64_t __wrap_mtnt__lease_ms(const mtnt_migration_options *options)
+{
+    (void)options;
+    return 1500;
+}
+
+static void killed(fleet *f, int which)
+{
+    pid_t pids[PROCESSES];
+    int status;
+
+    strangers = true;
+    share();
+    make_chain(f);
+    start(f, PROCESSES, join_it, pids);
+    /* In the middle of its work. */
+    while (atoi(fleet_ask_controller(f, "SELECT count(*) FROM mtnt_tenant WHERE state = 'idle'")) < crowd_size() / 8)
+        usleep(1000);
+    kill(pids[which], SIGKILL);
+    assert_int_equal(waitpid(pids[which], &status, 0), pids[which]);
+    for (int i = 0; i < PROCESSES; i++) {
+        if (i == which)
+            continue;
+        expect_end(pids[i]);
+        if (shared->outcomes[i].error.code != MTNT_OK)
+            fail_msg("process %d: %s", i, shared->outcomes[i].error.message);
+        expect_no_failure(i);
+    }
+    check_each_once(f);
+    unshare_all();
+}
+
+static void first_killed(fleet *f)
+{
+    killed(f, 0);
+}
+
+static void joiner_killed(fleet *f)
+{
+    killed(f, 2);
+}
+
+/* ---- stopped ---- */
+
+/* It wakes when others have taken its tenants over: what it had begun dies with its lease or at the register, and none of it counts as failed. */
+static void stopped(fleet *f)
+{
+    pid_t pids[PROCESSES];
+
+    strangers = true;
+    share();
+    make_chain(f);
+    start(f, PROCESSES, join_it, pids);
+    while (atoi(fleet_ask_controller(f, "SELECT count(*) FROM mtnt_tenant WHERE state = 'idle'")) < crowd_size() / 8)
+        usleep(1000);
+    kill(pids[1], SIGSTOP);
+    for (int i = 0; i < PROCESSES; i++)
+        if (i != 1)
+            expect_end(pids[i]);
+    check_each_once(f);
+    kill(pids[1], SIGCONT);
+    expect_end(pids[1]);
+    for (int i = 0; i < PROCESSES; i++) {
+        if (shared->outcomes[i].error.code != MTNT_OK)
+            fail_msg("process %d: %s", i, shared->outcomes[i].error.message);
+        expect_no_failure(i);
+    }
+    check_each_once(f);
+    unshare_all();
+}
+
 int main(void)
 {
     const pair_test tests[] = {
         {"two_runs", two_runs, ON(PAIR_POSTGRES_SQLITE) | ON(PAIR_SQLITE), 1, true},
+        {"one_run", one_run, ON(PAIR_POSTGRES_SQLITE) | ON(PAIR_SQLITE), 1, true},
+        {"failures_once", failures_once, ON(PAIR_POSTGRES_SQLITE) | ON(PAIR_SQLITE), 1, true},
+        {"first_killed", first_killed, ON(PAIR_POSTGRES_SQLITE), 1, true},
+        {"joiner_killed", joiner_killed, ON(PAIR_POSTGRES_SQLITE), 1, true},
+        {"stopped", stopped, ON(PAIR_POSTGRES_SQLITE), 1, true},
     };
 
     return run_pair_tests("processes", tests, sizeof(tests) / sizeof(*tests));

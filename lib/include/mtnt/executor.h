@@ -23,15 +23,20 @@ typedef struct mtnt_executor_options {
     const char *command;    /* for the run's record: "migrate", "rewind" … */
     mtnt_reporter reporter; /* event NULL = none */
     mtnt_rollout_options rollout;
+    /* Work on this run, which another process has begun: direction, command and whatever of `migration` decides what is done to a tenant are the
+     * run's, whatever is said here. The source should give the same tenants. 0 = begin a run. See mtnt_run_find. */
+    int64_t join_run;
 } mtnt_executor_options;
 #define MTNT_EXECUTOR_OPTIONS_VERSION 1
 #define MTNT_EXECUTOR_OPTIONS_INIT                                                                              \
     {                                                                                                           \
         MTNT_EXECUTOR_OPTIONS_VERSION, 0, MTNT_FORWARD, MTNT_MIGRATION_OPTIONS_INIT, false, NULL, {NULL, NULL}, \
-            {NULL, 0, 0, NULL, 0, 0, 0, NULL, NULL, 0, 0},                                                      \
+            {NULL, 0, 0, NULL, 0, 0, 0, NULL, NULL, 0, 0}, 0,                                                   \
     }
 
-/* Borrows controller and chain until _free; copies the options (texts and lists in migration and rollout are borrowed too). INVALID, NOMEM. */
+/* Borrows controller and chain until _free; copies the options (texts and lists in migration and rollout are borrowed too). INVALID, NOMEM. With
+ * join_run the controller is asked: NOT_FOUND: it knows no such run; REFUSED: the run has ended, is one of another chain, or of other operations under its
+ * name, or goes by waves, groups or a failure budget, which one process keeps. */
 MTNT_API int mtnt_executor_new(mtnt_executor **ret_executor, mtnt_controller *controller, const mtnt_chain *chain,
                                const mtnt_executor_options *options, mtnt_error *err);
 /* What was started is drained, and its threads are joined: blocks for as long as running tenants take, unless they were interrupted before. */
@@ -47,8 +52,12 @@ MTNT_API int mtnt_executor_count(mtnt_executor *executor, mtnt_tenant_source *so
  * Runs every tenant of the source; blocks until all threads that it started have been joined. Not closed: the source is the caller's.
  * 0: every tenant was tried or found current — look at the counts for failures of single tenants, which are no error here. Not 0: the source
  * failed midway (the tenants already given were finished first), or the controller was lost; INVALID, before anything, when the rollout needs the
- * number of tenants and nothing tells it. ret_counts->stop says why the rest was left untouched when the run has stopped by itself. Threads
- * inherit the caller's signal mask: block signals first.
+ * number of tenants and nothing tells it; REFUSED: the run that was to be joined has ended meanwhile. ret_counts->stop says why the rest was left
+ * untouched when the run has stopped by itself. Threads inherit the caller's signal mask: block signals first.
+ *
+ * Any number of processes may do this at the same time, on one run (join_run) or each on its own: a tenant that another one has is not waited for
+ * but come back to, and taken over when its lease is over, or its process known to be dead. In one run no process tries again what
+ * another has tried. It returns when nothing is left to be done or waited for; the counts are those of this process.
  *
  * Memory: constant in the number of tenants, with one exception: tenants of groups whose turn has not come are held until it has, about 0.5 KB for
  * each that has something to do (a group starts only when the source has been read to its end). */
@@ -83,6 +92,19 @@ MTNT_API int mtnt_executor_start(mtnt_executor *executor, const char *const *lan
  * processes ask the controller's views mtnt_lane and mtnt_lane_tenant. */
 MTNT_API int mtnt_executor_wait_lane(mtnt_executor *executor, const char *lane, int64_t timeout_ms,
                                      mtnt_counts *ret_counts, mtnt_error *err);
+/* A run as its processes have told the controller. */
+typedef struct mtnt_run_info {
+    int64_t run;
+    char command[32];
+    mtnt_direction direction;
+    int64_t started_ms, finished_ms; /* 0 = it goes on */
+    int64_t processes, at_work; /* that have worked on it; of those, the ones that have given a sign of life of late */
+    mtnt_counts counts;         /* of all of them: total, migrated, current, failed, operations */
+} mtnt_run_info;
+/* Reads the controller, on the caller's thread. run 0: the newest run of the chain that processes are at work on. NOT_FOUND: there is none; what
+ * the database says. */
+MTNT_API int mtnt_run_find(mtnt_controller *controller, const mtnt_chain *chain, int64_t run, mtnt_run_info *ret_info,
+                           mtnt_error *err);
 
 MTNT_END_DECLS
 

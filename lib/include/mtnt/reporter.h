@@ -22,11 +22,12 @@ typedef enum mtnt_event_type {
 
 typedef enum mtnt_result {
     MTNT_RESULT_NONE = 0,
-    MTNT_RESULT_MIGRATED, /* something was executed (or rewound), and both databases hold all of it */
-    MTNT_RESULT_CURRENT,  /* nothing to do */
-    MTNT_RESULT_FAILED,   /* failed; rolled back unless outcome->executed says what was kept */
-    MTNT_RESULT_IN_DOUBT, /* the answer to a commit was lost; counts as failed */
-    MTNT_RESULT_UNTOUCHED /* not begun: drained, or the budget was spent */
+    MTNT_RESULT_MIGRATED,  /* something was executed (or rewound), and both databases hold all of it */
+    MTNT_RESULT_CURRENT,   /* nothing to do */
+    MTNT_RESULT_FAILED,    /* failed; rolled back unless outcome->executed says what was kept */
+    MTNT_RESULT_IN_DOUBT,  /* the answer to a commit was lost; counts as failed */
+    MTNT_RESULT_UNTOUCHED, /* not begun: drained, or the budget was spent */
+    MTNT_RESULT_ELSEWHERE  /* another process of the same run has tried it, and it failed there */
 } mtnt_result;
 
 /* Why tenants were left untouched although nobody cancelled the run. */
@@ -36,7 +37,8 @@ typedef enum mtnt_stop {
     MTNT_STOP_BUDGET    /* more failures than the budget has, or in a wave than may be */
 } mtnt_stop;
 
-/* total = migrated + current + failed + untouched once the run has finished; -1 before the source's end when it cannot tell. */
+/* total = migrated + current + failed + untouched + elsewhere once the run has finished; -1 before the source's end when it cannot tell. Of one process:
+ * current are those with nothing left to do, whoever has done it. */
 typedef struct mtnt_counts {
     int64_t total, migrated, current, failed, untouched;
     int64_t rolled_back, in_doubt, kept;            /* of the failed ones */
@@ -45,6 +47,7 @@ typedef struct mtnt_counts {
     int64_t operations;                             /* executed, and kept */
     int64_t cloned; /* of the migrated ones: new models that are copies of a sealed template (`snapshot: true`) */
     int64_t elapsed_ms;
+    int64_t elsewhere; /* tried by another process of the same run, and failed there: counted there */
     int64_t held;    /* of the untouched ones: another lane has to come first; error of the tenant's event says which */
     int64_t retries; /* tries that failed and were followed by another */
     int wave, waves; /* which wave it is, from 1, of how many; 0 = there are none */
@@ -76,7 +79,11 @@ typedef struct mtnt_event {
     const mtnt_counts *counts; /* RUN_…, PROGRESS, TENANT_FINISHED */
     const mtnt_wave *wave;     /* WAVE_… */
     int64_t tries, pause_ms;   /* TENANT_RETRY: so many tries have failed; the next comes after pause_ms */
-    int workers;               /* RUN_STARTED */
+    const mtnt_counts *
+        whole; /* where counts is set and others have joined the run: of all its processes together, as far as they have told */
+    int processes; /* that have worked on the run; 0 = not known yet */
+    int at_work;   /* RUN_FINISHED: other processes that go on with the run; its counts are not final */
+    int workers;   /* RUN_STARTED */
     const char *
         guarantee; /* RUN_STARTED: "atomic per model (single)", "atomic across controller and model (super-journal)" … */
     const char *lane; /* whose run it is: "fast" where the chain has none */
