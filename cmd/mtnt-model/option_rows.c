@@ -70,6 +70,10 @@ const mtnt__option_row mtnt__option_rows[] = {
      .help = "try a tenant again that has failed by what may pass: a deadlock, a lost connection (default: 0)"},
     {.name = "retry-pause", SOME_DURATION, SETTING(retry_pause_ms), PROJECT(retry_pause_ms), TAKES(RUN),
      .help = "before the first retry; doubled each time up to 1m, with jitter (default: 1s)"},
+    {.name = "per-server", KIND(INT), .value = "N", SETTING(per_server), PROJECT(per_server), TAKES(RUN), .least = 1,
+     .most = 1024,
+     .help = "tenants at the same time on each PostgreSQL server (host and port), those of other processes with this "
+             "controller and a limit included"},
     {.name = "rate", KIND(CHECKED), .value = "N/s|m|h", SETTING(rate), PROJECT(rate), TAKES(RUN),
      .check = mtnt_rollout_check_rate,
      .help = "start no more tenants than these in a second, minute or hour"},
@@ -148,7 +152,6 @@ const mtnt__option_row mtnt__option_rows[] = {
 _Static_assert(sizeof mtnt__option_rows / sizeof mtnt__option_rows[0] <= MTNT__OPTION_ROWS_MAX, "a bit for each");
 
 const char *const mtnt__options_later[] = {
-    "per-server",
     "rehearse",
     "repair",
     NULL,

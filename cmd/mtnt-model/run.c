@@ -103,6 +103,7 @@ static void fill_options(const mtnt__work *work, const mtnt__run_spec *spec, mtn
                                               .max_failures = settings->max_failures,
                                               .retries = settings->retries,
                                               .retry_ms = settings->retry_pause_ms,
+                                              .per_server = settings->per_server,
                                               .rate = settings->rate,
                                               .groups = work->project.groups,
                                               .group_count = work->project.group_count};

@@ -18,11 +18,11 @@ static bool parse_millis(const char *text, size_t length, int64_t *ret_millis)
         return false;
     for (size_t i = 0; i < whole + 3; i++) {
         size_t at = i < whole ? i : i + 1;
-        char digit = at < length ? text[at] : '0';
+        int digit = at < length ? text[at] - '0' : 0;
 
-        if (digit < '0' || digit > '9')
+        if (digit < 0 || digit > 9)
             return false;
-        millis = millis * 10 + (digit - '0');
+        millis = millis * 10 + digit;
     }
     *ret_millis = millis;
     return millis <= MTNT__SHARE_WHOLE;

@@ -65,14 +65,14 @@ typedef struct mtnt__task {
     bool recovering;
 
     /* the dispatcher's */
+    char *server; /* owned; NULL = not asked for, or none */
+    size_t group;
+    int64_t tries, due_ms;
     mtnt__lane_debt debt; /* what stands against it once it is settled */
     bool announced;       /* its start has been reported */
     bool counted;         /* in a wave */
     bool seated;          /* it holds a place in its group and on its server */
     bool tries_on;        /* it has failed, and rests before another try as soon as its end is written */
-    size_t group;
-    char *server; /* owned; NULL = not asked for, or none */
-    int64_t tries, due_ms;
 
     /* for its end */
     bool end_due;

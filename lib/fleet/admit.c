@@ -2,6 +2,8 @@
 
 #include <inttypes.h>
 
+#define SEAT_WAIT_MS 100 /* while other processes have all seats of a server */
+
 int mtnt__admit_init(mtnt__dispatch *d, int64_t total, mtnt_error *err)
 {
     const mtnt_rollout_options *options = &d->executor->options.rollout;
@@ -22,6 +24,7 @@ void mtnt__admit_release(mtnt__dispatch *d)
 {
     mtnt__groups_release(&d->groups);
     mtnt__parking_release(&d->parking);
+    mtnt__servers_release(&d->servers);
 }
 
 /* ---- waves ---- */
@@ -63,6 +66,7 @@ static void finish_wave(mtnt__dispatch *d, int64_t soak_ms)
 
 void mtnt__admit_conclude(mtnt__dispatch *d)
 {
+    mtnt__servers_give_all(d);
     finish_wave(d, 0);
     d->tally.counts.soak_ms = 0;
 }
@@ -117,9 +121,11 @@ static void move_on(mtnt__dispatch *d)
 
 /* ---- letting go ---- */
 
-static bool may_begin(const mtnt__dispatch *d, const mtnt__task *task)
+/* A seat on its server is asked for last: nothing else stands against it. */
+static bool may_begin(mtnt__dispatch *d, const mtnt__task *task)
 {
-    return (task->counted || mtnt__waves_room(&d->waves)) && mtnt__groups_room(&d->groups, task->group);
+    return (task->counted || mtnt__waves_room(&d->waves)) && mtnt__groups_room(&d->groups, task->group) &&
+           mtnt__servers_room(d, task);
 }
 
 static void begin(mtnt__dispatch *d, mtnt__task *task, int64_t now_ms)
@@ -128,6 +134,7 @@ static void begin(mtnt__dispatch *d, mtnt__task *task, int64_t now_ms)
         mtnt__waves_begin(&d->waves);
     task->counted = task->seated = true;
     mtnt__groups_sit(&d->groups, task->group);
+    mtnt__servers_sit(d, task);
     mtnt__pace_take(&d->pace, now_ms);
     /* An interrupted migration is settled by a worker: it may take long, and nobody else is to wait for it. */
     if (task->recovering)
@@ -136,15 +143,14 @@ static void begin(mtnt__dispatch *d, mtnt__task *task, int64_t now_ms)
         d->wanting.items[d->wanting.count++] = task;
 }
 
-void mtnt__admit(mtnt__dispatch *d)
+/* Whether anybody may. */
+static bool let_go(mtnt__dispatch *d)
 {
     int64_t now_ms = mtnt__dispatch_now_ms(d);
-    size_t kept = 0;
+    size_t kept = 0, before = d->queued.count;
 
-    move_on(d);
-    if (mtnt__dispatch_draining(d))
-        return;
-    for (size_t i = 0; i < d->queued.count; i++) {
+    mtnt__servers_begin_round(&d->servers);
+    for (size_t i = 0; i < before; i++) {
         mtnt__task *task = d->queued.items[i];
 
         if (mtnt__groups_stopped(&d->groups, task->group)) {
@@ -157,6 +163,17 @@ void mtnt__admit(mtnt__dispatch *d)
         }
     }
     d->queued.count = kept;
+    return kept < before;
+}
+
+void mtnt__admit(mtnt__dispatch *d)
+{
+    move_on(d);
+    if (mtnt__dispatch_draining(d))
+        return;
+    d->moved = let_go(d);
+    if (mtnt__servers_trade(d))
+        d->moved = let_go(d) || d->moved;
 }
 
 void mtnt__admit_limit(mtnt__dispatch *d)
@@ -176,8 +193,10 @@ void mtnt__admit_limit(mtnt__dispatch *d)
 
 void mtnt__admit_over(mtnt__dispatch *d, mtnt__task *task)
 {
-    if (task->seated)
+    if (task->seated) {
         mtnt__groups_rise(&d->groups, task->group);
+        mtnt__servers_rise(d, task);
+    }
     task->seated = false;
     if (task->result_code != 0 && !task->tries_on && !task->taken)
         mtnt__groups_fail(&d->groups, task->group);
@@ -209,16 +228,22 @@ void mtnt__admit_drop(mtnt__dispatch *d)
     }
 }
 
+/* At rest: something that was let go, or a wave that is over, is for the next round. */
 int64_t mtnt__admit_idle_ms(const mtnt__dispatch *d, int64_t most)
 {
-    int64_t now_ms = mtnt__dispatch_now_ms(d), wait_ms;
+    int64_t now_ms = mtnt__dispatch_now_ms(d), until_ms = now_ms + most;
 
-    if (d->waves.soak_until_ms != 0)
-        wait_ms = d->waves.soak_until_ms - now_ms;
-    else
-        wait_ms = mtnt__pace_wait_ms(&d->pace, now_ms);
+    if (d->moved || (mtnt__waves_complete(&d->waves) && d->waves.soak_until_ms == 0))
+        return 1;
+    if (d->waves.soak_until_ms != 0 && d->waves.soak_until_ms < until_ms)
+        until_ms = d->waves.soak_until_ms;
+    if (d->queued.count > 0 && !mtnt__pace_room(&d->pace, now_ms) &&
+        now_ms + mtnt__pace_wait_ms(&d->pace, now_ms) < until_ms)
+        until_ms = now_ms + mtnt__pace_wait_ms(&d->pace, now_ms);
     for (size_t i = 0; i < d->resting.count; i++)
-        if (d->queued.count == 0 || d->resting.items[i]->due_ms - now_ms < wait_ms)
-            wait_ms = d->resting.items[i]->due_ms - now_ms;
-    return wait_ms < 1 ? 1 : wait_ms < most ? wait_ms : most;
+        if (d->resting.items[i]->due_ms < until_ms)
+            until_ms = d->resting.items[i]->due_ms;
+    if (mtnt__servers_wanted(&d->servers) && now_ms + SEAT_WAIT_MS < until_ms)
+        until_ms = now_ms + SEAT_WAIT_MS;
+    return until_ms > now_ms ? until_ms - now_ms : 1;
 }

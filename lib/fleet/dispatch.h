@@ -8,6 +8,7 @@
 #include "fleet/pace.h"
 #include "fleet/parking.h"
 #include "fleet/pool.h"
+#include "fleet/servers.h"
 #include "fleet/tally.h"
 #include "state/runs.h"
 #include "fleet/waves.h"
@@ -72,6 +73,7 @@ typedef struct mtnt__dispatch {
     mtnt__waves waves;
     mtnt__groups groups;
     mtnt__pace pace;
+    mtnt__servers servers;
     mtnt__parking parking; /* tenants of groups whose turn has not come */
     size_t *batch_groups;
     int64_t left;           /* what the pool was allowed last */
@@ -96,6 +98,7 @@ typedef struct mtnt__dispatch {
     size_t asked; /* of the wanting ones, the first so many are in the exchange at hand */
     int64_t oldest_end_ms;
     bool source_ended, announced, interrupted, lost, judged;
+    bool moved;                           /* the last look at who may begin has let somebody go */
     mtnt_model *places[MTNT__PLACES_MAX]; /* one for each server on which this run may have left something */
     size_t place_count;
     mtnt_error error; /* the source's or the controller's */

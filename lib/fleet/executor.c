@@ -162,8 +162,8 @@ static int check_rollout(const mtnt_rollout_options *options, mtnt_error *err)
     int rc = 0;
 
     if (options->canary < 0 || options->soak_ms < 0 || options->retries < 0 || options->retry_ms < 0 ||
-        options->per_server < 0 || options->pending < 0)
-        return mtnt_error_set(err, MTNT_E_INVALID, "negative numbers or times in mtnt_rollout_options");
+        options->per_server < 0 || options->per_server > MAX_WORKERS || options->pending < 0)
+        return mtnt_error_set(err, MTNT_E_INVALID, "negative or too large numbers or times in mtnt_rollout_options");
     if (options->waves != NULL)
         rc = mtnt_rollout_check_waves(options->waves, err);
     if (rc == 0 && options->max_failures != NULL)

@@ -142,7 +142,10 @@ static void add_task(mtnt__dispatch *d, mtnt_model *model, size_t group, const m
     mtnt_error error = MTNT_ERROR_INIT;
     mtnt__task *task = calloc(1, sizeof(*task));
 
-    if (task == NULL || mtnt__task_init(task, &d->job, model, known, &error) != 0) {
+    if (task == NULL || mtnt__task_init(task, &d->job, model, known, &error) != 0 ||
+        mtnt__servers_find(d, task, &error) != 0) {
+        if (task != NULL)
+            mtnt__task_release(task);
         free(task);
         if (error.code == MTNT_OK)
             mtnt_error_set(&error, MTNT_E_NOMEM, "out of memory");

@@ -42,5 +42,5 @@ int64_t mtnt__pause_ms(int64_t first_ms, int64_t tries, uint32_t chance)
         ms *= 2;
     if (ms > LONGEST_MS && first_ms < LONGEST_MS)
         ms = LONGEST_MS;
-    return ms - (int64_t)((double)chance / 4294967296.0 * (double)(ms / 2 + 1));
+    return ms - (int64_t)((uint64_t)chance * (uint64_t)(ms / 2 + 1) >> 32);
 }

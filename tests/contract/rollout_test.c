@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "db/database.h"
 #include "fleet_run.h"
 
 #define SQLITE_MODELS (ON(PAIR_SQLITE) | ON(PAIR_POSTGRES_SQLITE))
@@ -492,6 +493,132 @@ static void cancelled_at_rest(fleet *f)
     assert_text(fleet_known(f, 0), "idle|0|error");
 }
 
+/* ---- seats on servers ---- */
+
+static int at_work, most_at_work; /* under the fleet's mutex while it runs */
+
+static int note_work(fleet *f, mtnt_operation *operation, mtnt_context *context, mtnt_error *err)
+{
+    (void)operation;
+    (void)context;
+    (void)err;
+    pthread_mutex_lock(&f->mutex);
+    if (++at_work > most_at_work)
+        most_at_work = at_work;
+    pthread_mutex_unlock(&f->mutex);
+    usleep(20000);
+    pthread_mutex_lock(&f->mutex);
+    at_work--;
+    pthread_mutex_unlock(&f->mutex);
+    return 0;
+}
+
+static void so_many_of_a_server(fleet *f)
+{
+    mtnt_executor_options options = MTNT_EXECUTOR_OPTIONS_INIT;
+    fleet_report r;
+
+    at_work = most_at_work = 0;
+    fleet_add_body(f, "a", MTNT_WRITES_MODEL, (body){.during = note_work});
+    options.rollout.per_server = 2;
+    assert_code(f, fleet_run(f, 8, &options, &r), 0);
+    assert_int_equal(r.counts.migrated, 8);
+    if (f->model_backend == MTNT_POSTGRES)
+        assert_in_range(most_at_work, 1, 2);
+    assert_text(fleet_ask_controller(f, "SELECT count(*) FROM mtnt_seat"), "0");
+}
+
+/* Every other tenant. */
+typedef struct half {
+    fleet *f;
+    size_t from;
+    mtnt_controller *controller;
+    mtnt_counts counts;
+    mtnt_error err;
+    int rc;
+} half;
+
+static int next_of_half(void *data, mtnt_model **ret_model, mtnt_error *err)
+{
+    mtnt_model_options options = MTNT_MODEL_OPTIONS_INIT;
+    half *h = data;
+    const struct fleet_tenant *tenant = h->f->tenants + h->from;
+
+    *ret_model = NULL;
+    if (h->from >= h->f->count)
+        return 0;
+    h->from += 2;
+    options.id = tenant->id;
+    options.dsn = tenant->dsn;
+    options.schema = tenant->schema[0] == '\0' ? NULL : tenant->schema;
+    return mtnt_model_new(ret_model, &options, err);
+}
+
+static void *run_half(void *data)
+{
+    mtnt_executor_options options = MTNT_EXECUTOR_OPTIONS_INIT;
+    half *h = data;
+    mtnt_tenant_source source = {next_of_half, NULL, NULL, h};
+    mtnt_executor *executor = NULL;
+
+    options.workers = 4;
+    options.rollout.per_server = 2;
+    h->rc = mtnt_executor_new(&executor, h->controller, h->f->chain, &options, &h->err);
+    if (h->rc == 0)
+        h->rc = mtnt_executor_migrate(executor, &source, &h->counts, &h->err);
+    mtnt_executor_free(executor);
+    return NULL;
+}
+
+/* Two handles of the controller are two processes, as far as seats go. */
+static void so_many_of_a_server_in_all(fleet *f)
+{
+    half halves[2] = {{.f = f, .from = 0}, {.f = f, .from = 1}};
+    pthread_t threads[2];
+
+    at_work = most_at_work = 0;
+    fleet_add_body(f, "a", MTNT_WRITES_MODEL, (body){.during = note_work});
+    for (int i = 0; i < 2; i++)
+        assert_code(f, mtnt_controller_open(&halves[i].controller, f->controller_dsn, NULL, &f->err), 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(threads + i, NULL, run_half, halves + i), 0);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    for (int i = 0; i < 2; i++) {
+        mtnt_controller_close(halves[i].controller);
+        if (halves[i].rc != 0)
+            fail_msg("%s", halves[i].err.message);
+        assert_int_equal(halves[i].counts.migrated, 4);
+    }
+    assert_in_range(most_at_work, 1, 2);
+    assert_text(fleet_ask_controller(f, "SELECT count(*) FROM mtnt_seat"), "0");
+}
+
+/* Seats of a process that is gone are free when their leases are over; until then they are respected. */
+static void seats_of_the_gone(fleet *f)
+{
+    const char *now = f->controller_backend == MTNT_SQLITE
+                          ? "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+                          : "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)";
+    char *server = mtnt__dsn_server(f->tenants[0].dsn), sql[400];
+    mtnt_executor_options options = MTNT_EXECUTOR_OPTIONS_INIT;
+    fleet_report r;
+
+    at_work = most_at_work = 0;
+    fleet_add_body(f, "a", MTNT_WRITES_MODEL, (body){.during = note_work});
+    snprintf(sql, sizeof(sql),
+             "INSERT INTO mtnt_seat (server, seat, owner, lease_until_ms) VALUES ('%s', 1, 'gone', 0), "
+             "('%s', 2, 'there', %s + 600000)",
+             server, server, now);
+    free(server);
+    assert_text(fleet_ask_controller(f, sql), "");
+    options.rollout.per_server = 2;
+    assert_code(f, fleet_run(f, 8, &options, &r), 0);
+    assert_int_equal(r.counts.migrated, 8);
+    assert_int_equal(most_at_work, 1);
+    assert_text(fleet_ask_controller(f, "SELECT seat, owner FROM mtnt_seat"), "2|there");
+}
+
 /* ---- a rate ---- */
 
 static void no_faster(fleet *f)
@@ -571,6 +698,9 @@ int main(void)
         {"tried_again_by_the_operation", tried_again_by_the_operation, ON(PAIR_SQLITE) | ON(PAIR_POSTGRES), 3, false},
         {"rests_beside_the_worker", rests_beside_the_worker, ON(PAIR_SQLITE), 3, false},
         {"cancelled_at_rest", cancelled_at_rest, ON(PAIR_SQLITE) | ON(PAIR_POSTGRES), 3, false},
+        {"so_many_of_a_server", so_many_of_a_server, ON_ALL, 8, false},
+        {"so_many_of_a_server_in_all", so_many_of_a_server_in_all, ON(PAIR_POSTGRES) | ON(PAIR_SCHEMA), 8, false},
+        {"seats_of_the_gone", seats_of_the_gone, ON(PAIR_POSTGRES) | ON(PAIR_SQLITE_POSTGRES), 8, false},
         {"no_faster", no_faster, ON(PAIR_SQLITE), 0, true},
         {"a13_with_workers", a13_with_workers, SQLITE_MODELS, 0, true},
         {"a13_with_waves", a13_with_waves, SQLITE_MODELS, 0, true},

@@ -45,6 +45,7 @@ static void every_key_is_read(void **state)
                                      "max_failures: 3\n"
                                      "retries: 4\n"
                                      "retry_pause: 2s\n"
+                                     "per_server: 6\n"
                                      "rate: 90/m\n"
                                      "groups:\n"
                                      "  - {name: first, match: [tier=gold, region=eu], on_error: stop}\n"
@@ -84,6 +85,7 @@ static void every_key_is_read(void **state)
     assert_string_equal(project.max_failures, "3");
     assert_int_equal(project.retries, 4);
     assert_int_equal(project.retry_pause_ms, 2000);
+    assert_int_equal(project.per_server, 6);
     assert_string_equal(project.rate, "90/m");
     assert_int_equal(project.group_count, 3);
     assert_string_equal(project.groups[0].name, "first");

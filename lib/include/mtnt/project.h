@@ -20,7 +20,7 @@ typedef struct mtnt_project {
     char *atomicity, *on_failure, *on_error, *mode; /* as in the flags; checked */
     char *backup;                                   /* a folder */
     bool allow_out_of_order;
-    int canary, retries;
+    int canary, retries, per_server;
     char *waves, *max_failures, *rate; /* checked */
     int64_t soak_ms, retry_pause_ms;
     mtnt_group *groups; /* checked; their texts and lists are the project's */
