@@ -19,8 +19,10 @@ static const mtnt__chain_entry *creator(const mtnt_chain *chain)
 static int missing(mtnt__attempt *attempt, mtnt_error *err)
 {
     const mtnt_model *model = attempt->claim->model;
-    int rc =
-        attempt->controller == NULL ? 0 : mtnt__remove_explain(attempt->controller, model, attempt->known.uuid, err);
+    int rc = attempt->mode == MTNT__MODE_PROVISIONAL ? 0 : mtnt__sides_open_controller(attempt, err);
+
+    if (rc == 0 && attempt->controller != NULL)
+        rc = mtnt__remove_explain(attempt->controller, model, attempt->known.uuid, err);
 
     if (rc != 0)
         return rc;
@@ -456,6 +458,9 @@ static int run(mtnt__attempt *attempt, mtnt_error *err)
         attempt->verdict = MTNT__VERDICT_NOTHING;
         return 0;
     }
+    /* From here on it may take long. */
+    if (attempt->link->finish.attempt != NULL)
+        attempt->link->collect(attempt->link->collect_data);
     rc = mtnt__backup_before(attempt, err);
     if (rc != 0)
         return rc;

@@ -14,6 +14,13 @@
 #include "mtnt/coordinator.h"
 #include "state/removal.h"
 
+/* COMMIT PREPARED of a tenant's migration that has been decided: sent, and answered while the next tenant starts. */
+typedef struct mtnt__finish {
+    struct mtnt__attempt *attempt; /* NULL = none */
+    mtnt_db *db;                   /* owned: the prepared side */
+    char *server;                  /* owned: whose slot it has */
+} mtnt__finish;
+
 /* How a thread reaches the controller beside its bookkeeping connection. */
 typedef struct mtnt__link {
     const mtnt_controller *controller; /* DSN, options, identity: not its connection */
@@ -22,6 +29,11 @@ typedef struct mtnt__link {
     mtnt__sessions sessions;           /* that write, kept from tenant to tenant */
     mtnt__gate *gate;                  /* NULL = none */
     mtnt__slots *slots;                /* NULL = one attempt at a time */
+    mtnt__finish finish;
+    /* Called when the next attempt has come as far as it can without waiting for the answer: to see to mtnt__task_collect. NULL = nobody does, and every
+     * attempt waits for its own. */
+    void (*collect)(void *data);
+    void *collect_data;
 } mtnt__link;
 void mtnt__link_release(mtnt__link *link);
 
@@ -125,6 +137,11 @@ int mtnt__attempt_move_position(mtnt__attempt *attempt, mtnt_error *err);
 void mtnt__attempt_release(mtnt__attempt *attempt);
 mtnt__expected mtnt__attempt_expects(const mtnt__attempt *attempt);
 
+/* commit.c: the answer that link->finish waits for. The attempt's verdict is as after mtnt__attempt_run then; err says why. */
+int mtnt__commit_collect(mtnt__link *link, mtnt_error *err);
+/* Whether the verdict waits for that. */
+bool mtnt__commit_lingers(const mtnt__attempt *attempt);
+
 /* sides.c */
 int mtnt__sides_open(mtnt__attempt *attempt, mtnt_error *err);
 /* begin: the model's side (with a pair, both). begin_controller: the controller's, once it is known that there is something to do. */
@@ -137,6 +154,11 @@ void mtnt__sides_uncancel(mtnt__attempt *attempt);
 void mtnt__sides_rollback(mtnt__attempt *attempt);
 void mtnt__sides_close(mtnt__attempt *attempt);
 /* A connection to the controller that no operation will see, marked as this migration's; _done gives it back, or closes it. */
+/* The controller's side of modes that write it, where it is not open yet; _begin_controller does it too. */
+int mtnt__sides_open_controller(mtnt__attempt *attempt, mtnt_error *err);
+/* The prepared side is the link's from now on, until its answer is there; _return: what becomes of it. */
+mtnt_db *mtnt__sides_hand_over_prepared(mtnt__attempt *attempt);
+void mtnt__sides_return_prepared(mtnt__attempt *attempt, mtnt_db *db, bool good);
 int mtnt__sides_open_decider(mtnt__attempt *attempt, mtnt_db **ret_db, mtnt_error *err);
 void mtnt__sides_decider_done(mtnt__attempt *attempt, mtnt_db *db, bool decided);
 int mtnt__sides_prepare_readers(mtnt__attempt *attempt, mtnt_error *err);

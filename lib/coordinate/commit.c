@@ -185,7 +185,40 @@ int mtnt__commit_check(mtnt__attempt *attempt, mtnt_error *err)
         shown);
 }
 
-static int prepare_and_decide(mtnt__attempt *attempt, mtnt_error *err)
+bool mtnt__commit_lingers(const mtnt__attempt *attempt)
+{
+    return attempt->link->finish.attempt == attempt;
+}
+
+/* A unit's end is what the saga goes on from, and a single attempt's caller waits for it. */
+static int finish(mtnt__attempt *attempt, mtnt_db *prepared, const char *gid, char **server, mtnt_error *err)
+{
+    mtnt__link *link = attempt->link;
+    int rc;
+
+    if (link->collect == NULL || attempt->unit.is || link->finish.attempt != NULL)
+        return mtnt__db_finish_prepared(prepared, gid, true, err);
+    rc = mtnt__db_send_finish(prepared, gid, true, err);
+    if (rc != 0)
+        return rc;
+    link->finish = (mtnt__finish){attempt, mtnt__sides_hand_over_prepared(attempt), *server};
+    *server = NULL;
+    return 0;
+}
+
+int mtnt__commit_collect(mtnt__link *link, mtnt_error *err)
+{
+    mtnt__finish finish = link->finish;
+    int rc = mtnt__db_collect_finish(finish.db, true, err);
+
+    link->finish = (mtnt__finish){NULL, NULL, NULL};
+    mtnt__slots_leave(link->slots, finish.server);
+    free(finish.server);
+    mtnt__sides_return_prepared(finish.attempt, finish.db, rc == 0);
+    return rc == 0 ? 0 : settle(finish.attempt, err);
+}
+
+static int prepare_and_decide(mtnt__attempt *attempt, char **server, mtnt_error *err)
 {
     mtnt_db *prepared = model_decides(attempt) ? attempt->controller : attempt->model;
     mtnt_db *decider = model_decides(attempt) ? attempt->model : attempt->controller;
@@ -204,7 +237,7 @@ static int prepare_and_decide(mtnt__attempt *attempt, mtnt_error *err)
     /* From here on there may be a gid: whatever went wrong, the outcome is written before the gid is touched. */
     if (rc != 0)
         return settle(attempt, err);
-    rc = mtnt__db_finish_prepared(prepared, gid, true, err);
+    rc = finish(attempt, prepared, gid, server, err);
     if (rc != 0)
         return settle(attempt, err);
     attempt->verdict = MTNT__VERDICT_COMMITTED;
@@ -219,8 +252,9 @@ static int commit_two_phase(mtnt__attempt *attempt, mtnt_error *err)
     if (rc == 0)
         rc = mtnt__slots_enter(attempt->link->slots, server, mtnt__slots_capacity(attempt->prepared_maximum), err);
     if (rc == 0) {
-        rc = prepare_and_decide(attempt, err);
-        mtnt__slots_leave(attempt->link->slots, server);
+        rc = prepare_and_decide(attempt, &server, err);
+        if (server != NULL)
+            mtnt__slots_leave(attempt->link->slots, server);
     }
     free(server);
     return rc;

@@ -20,6 +20,9 @@ void mtnt__link_release(mtnt__link *link)
     mtnt__db_close(link->reader);
     mtnt__db_close(link->keeper);
     mtnt__sessions_release(&link->sessions);
+    mtnt__db_close(link->finish.db);
+    free(link->finish.server);
+    link->finish = (mtnt__finish){NULL, NULL, NULL};
     link->reader = link->keeper = NULL;
 }
 
@@ -194,9 +197,8 @@ int mtnt__sides_open(mtnt__attempt *attempt, mtnt_error *err)
         break;
     case MTNT__MODE_SINGLE_CONTROLLER:
     case MTNT__MODE_TWO_PHASE:
-        rc = open_controller(attempt, err);
-        if (rc == 0)
-            rc = open_model(attempt, err);
+        /* The last tenant's session with the controller may have an answer to wait for. */
+        rc = open_model(attempt, err);
         break;
     case MTNT__MODE_TOMBSTONE:
         rc = open_controller(attempt, err);
@@ -289,20 +291,30 @@ static int end_predecessor_on_controller(const mtnt__attempt *attempt, mtnt_erro
     return mtnt__postgres_end_sessions(attempt->controller, known->migration, &ended, err);
 }
 
+int mtnt__sides_open_controller(mtnt__attempt *attempt, mtnt_error *err)
+{
+    bool writes = attempt->mode != MTNT__MODE_PROVISIONAL || (attempt->writes & MTNT_WRITES_CONTROLLER) != 0;
+    int rc;
+
+    if (attempt->controller != NULL)
+        return 0;
+    rc = writes ? open_controller(attempt, err) : use_reader(attempt, err);
+    if (rc != 0)
+        return rc;
+    mtnt__db_uncancel(attempt->controller);
+    mtnt__db_set_deadline(attempt->controller, attempt->deadline);
+    attempt->scope.controller = attempt->controller;
+    if (attempt->publish != NULL)
+        attempt->publish(attempt->publish_data, attempt->controller, attempt->model);
+    return 0;
+}
+
 int mtnt__sides_begin_controller(mtnt__attempt *attempt, mtnt_error *err)
 {
-    int rc = 0;
+    int rc = mtnt__sides_open_controller(attempt, err);
 
-    if (attempt->mode == MTNT__MODE_PROVISIONAL && attempt->controller == NULL) {
-        rc = (attempt->writes & MTNT_WRITES_CONTROLLER) != 0 ? open_controller(attempt, err) : use_reader(attempt, err);
-        if (rc != 0)
-            return rc;
-        mtnt__db_uncancel(attempt->controller);
-        mtnt__db_set_deadline(attempt->controller, attempt->deadline);
-        attempt->scope.controller = attempt->controller;
-        if (attempt->publish != NULL)
-            attempt->publish(attempt->publish_data, attempt->controller, attempt->model);
-    }
+    if (rc != 0)
+        return rc;
     if (attempt->controller_is_reader || shares_connection(attempt))
         return 0;
     enter_gate(attempt);
@@ -368,6 +380,28 @@ static void leave_controller(mtnt__attempt *attempt)
          attempt->controller_use == MTNT__SESSION_PAIR ? attempt->model : NULL);
     if (attempt->controller_use == MTNT__SESSION_PAIR)
         attempt->model = NULL;
+}
+
+mtnt_db *mtnt__sides_hand_over_prepared(mtnt__attempt *attempt)
+{
+    mtnt_db **side = strcmp(attempt->claim->decider, "model") == 0 ? &attempt->controller : &attempt->model;
+    mtnt_db *db = *side;
+
+    /* Its cancel is over: what was decided is finished. */
+    if (attempt->publish != NULL)
+        attempt->publish(attempt->publish_data, NULL, NULL);
+    *side = NULL;
+    return db;
+}
+
+void mtnt__sides_return_prepared(mtnt__attempt *attempt, mtnt_db *db, bool good)
+{
+    if (good && strcmp(attempt->claim->decider, "model") == 0)
+        keep(attempt, MTNT__SESSION_CONTROLLER, attempt->link->controller->dsn, db, NULL);
+    else if (good && attempt->claim->model->schema != NULL)
+        keep(attempt, MTNT__SESSION_MODEL, mtnt__model_dsn(attempt->claim->model), db, NULL);
+    else
+        mtnt__db_close(db);
 }
 
 static void leave_model(mtnt__attempt *attempt)

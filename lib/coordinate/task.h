@@ -100,8 +100,10 @@ int mtnt__task_next(mtnt__task *task, mtnt_error *err);
 /* After it has been claimed, and before _run: the heartbeat renews its lease. To be removed from it just before the end is written, which is when
  * the body has stopped for good. */
 void mtnt__task_hold(mtnt__task *task, mtnt__heartbeat *heartbeat);
-/* Runs the claimed attempt: any thread, one at a time; prepares task->end (end_due) and moves the phase. */
-void mtnt__task_run(mtnt__task *task, mtnt__link *link);
+/* Runs the claimed attempt: any thread, one at a time; prepares task->end (end_due) and moves the phase. False: its last answer is yet to come, and all of
+ * that is done by _collect, in the same thread, before the link's next attempt needs the controller (link->collect) and before it is released. */
+bool mtnt__task_run(mtnt__task *task, mtnt__link *link);
+void mtnt__task_collect(mtnt__task *task, mtnt__link *link);
 /* Settles what `known` shows as unended, on connections of the link's own: any thread. result_code and error say how it went; `known` is what is known
  * then. No end is due. */
 void mtnt__task_recover(mtnt__task *task, mtnt__link *link);

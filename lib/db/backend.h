@@ -91,6 +91,10 @@ typedef struct mtnt__backend {
      * or NULL: only a new one will do. */
     int (*renew)(void *state, mtnt__call *call, const char *mark, const char *schema, mtnt_error *err);
 
+    /* finish_prepared in two halves: sent, and its answer. In between nothing else is asked of the connection. NULL = there is only the whole. */
+    int (*send_finish)(void *state, mtnt__call *call, const char *gid, bool commit, mtnt_error *err);
+    int (*collect_finish)(void *state, mtnt__call *call, bool commit, mtnt_error *err);
+
     /* What the last operation left in the session ends here; may be put off until the next call. */
     int (*boundary)(void *state, mtnt__call *call, mtnt_error *err);
     /* The unquoted schema of a side, for {schema}; borrowed until disconnect. */

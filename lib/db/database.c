@@ -179,6 +179,8 @@ int mtnt__db_connect(mtnt_db *db, mtnt_error *err)
     err = err ? err : &unseen;
     if (c->in_call)
         return mtnt_error_set(err, MTNT_E_INVALID, "a row callback may not use the handle that its query runs on");
+    if (c->finishing)
+        return mtnt_error_set(err, MTNT_E_INVALID, "an answer is awaited on this connection");
     if (c->transaction && (!c->backend->connected(c->state) || !c->backend->in_transaction(c->state))) {
         bool connected = c->backend->connected(c->state);
 
@@ -198,7 +200,8 @@ void mtnt__db_close(mtnt_db *db)
         return;
     c = db->connection;
     if (--c->handles == 0) {
-        mtnt__db_rollback(db);
+        if (!c->finishing)
+            mtnt__db_rollback(db);
         c->backend->disconnect(c->state);
         c->backend->free(c->state);
         free(c);
@@ -217,7 +220,7 @@ bool mtnt__db_renew(mtnt_db *db, const char *mark, const char *schema)
     mtnt__call call = mtnt__call_farewell(db);
     mtnt_error ignored = MTNT_ERROR_INIT;
 
-    if (!c->backend->renew || c->transaction || c->alone || c->in_call || atomic_load(&c->cancelled) ||
+    if (!c->backend->renew || c->transaction || c->finishing || c->alone || c->in_call || atomic_load(&c->cancelled) ||
         !c->backend->connected(c->state) || c->backend->renew(c->state, &call, mark, schema, &ignored) != 0)
         return false;
     c->renewed = true;
@@ -228,8 +231,10 @@ void mtnt__db_disconnect(mtnt_db *db)
 {
     if (!db)
         return;
-    mtnt__db_rollback(db);
+    if (!db->connection->finishing)
+        mtnt__db_rollback(db);
     db->connection->backend->disconnect(db->connection->state);
+    db->connection->finishing = false;
 }
 
 /* ---- what a handle knows ---- */

@@ -94,6 +94,10 @@ void mtnt__db_rollback(mtnt_db *db);
  * finish: COMMIT PREPARED or ROLLBACK PREPARED, alone in its message; NOT_FOUND: no such gid (42704); BUSY: 55000 "is busy". */
 int mtnt__db_prepare(mtnt_db *db, const char *gid, mtnt_error *err);
 int mtnt__db_finish_prepared(mtnt_db *db, const char *gid, bool commit, mtnt_error *err);
+/* The same in two halves. In between the connection refuses everything but _collect, _disconnect and _close; closing it leaves open what has
+ * happened. _collect has the deadline of the handle, and no cancel stops it. */
+int mtnt__db_send_finish(mtnt_db *db, const char *gid, bool commit, mtnt_error *err);
+int mtnt__db_collect_finish(mtnt_db *db, bool commit, mtnt_error *err);
 
 /* For an operation outside transactions: until _together, each statement of the public calls commits by itself, those of a script too. PostgreSQL: what a
  * transaction gets with SET LOCAL is the session's then, so a pooler in transaction mode is of no use; _together disconnects. An invalid

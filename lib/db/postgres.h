@@ -67,7 +67,9 @@ int mtnt__postgres_next(mtnt__exchange *x, PGresult **ret_result);
 int mtnt__postgres_await(mtnt__exchange *x);
 
 /* postgres_statement.c */
-/* Sends the text and takes its results; the transaction status is not looked at. */
+/* Sends the text; _collect takes its results. */
+int mtnt__postgres_send(mtnt__exchange *x, const char *text);
+/* Both. The transaction status is not looked at. */
 int mtnt__postgres_simple(mtnt__exchange *x, const char *text);
 int mtnt__postgres_query(void *state, mtnt__call *call, const char *sql, const mtnt_value *values, mtnt_row_fn each,
                          void *data, int64_t *ret_changes, mtnt_error *err);
@@ -115,6 +117,8 @@ int mtnt__postgres_commit(void *state, mtnt__call *call, mtnt_error *err);
 int mtnt__postgres_rollback(void *state, mtnt__call *call);
 int mtnt__postgres_prepare(void *state, mtnt__call *call, const char *gid, mtnt_error *err);
 int mtnt__postgres_finish_prepared(void *state, mtnt__call *call, const char *gid, bool commit, mtnt_error *err);
+int mtnt__postgres_send_finish(void *state, mtnt__call *call, const char *gid, bool commit, mtnt_error *err);
+int mtnt__postgres_collect_finish(void *state, mtnt__call *call, bool commit, mtnt_error *err);
 
 /* postgres_programs.c: pg_dump and its kin. `connection` says which server and database; they get it by the environment, a password too, and
  * never by an argument. `arguments` is NULL-terminated; the first is the program. */

@@ -163,7 +163,7 @@ static int not_sent(mtnt__exchange *x)
     return mtnt__postgres_lost(x);
 }
 
-int mtnt__postgres_simple(mtnt__exchange *x, const char *text)
+int mtnt__postgres_send(mtnt__exchange *x, const char *text)
 {
     int rc = clear_the_way(x);
 
@@ -174,7 +174,14 @@ int mtnt__postgres_simple(mtnt__exchange *x, const char *text)
     if (!PQsendQuery(x->s->raw, text))
         return not_sent(x);
     PQsetSingleRowMode(x->s->raw);
-    return mtnt__postgres_collect(x);
+    return MTNT_OK;
+}
+
+int mtnt__postgres_simple(mtnt__exchange *x, const char *text)
+{
+    int rc = mtnt__postgres_send(x, text);
+
+    return rc == 0 ? mtnt__postgres_collect(x) : rc;
 }
 
 int mtnt__postgres_command(void *state, mtnt__call *call, const char *sql, mtnt_error *err)

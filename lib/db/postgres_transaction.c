@@ -109,21 +109,11 @@ static int doubt(mtnt__exchange *x, const char *what)
     return MTNT_E_IN_DOUBT;
 }
 
-/* Sends a statement that ends a transaction, or a prepared one. IN_DOUBT unless the server has answered with a plain error. */
-static int send_ending(mtnt__exchange *x, const char *sql, const char *tag)
+/* What the answer to such a statement means. IN_DOUBT unless the server has answered with a plain error. */
+static int judge_ending(mtnt__exchange *x, int rc, const char *tag)
 {
     const char *state = x->err->state;
-    mtnt__buffer text = {0};
-    int rc = look_before(x);
 
-    if (rc != 0)
-        return rc;
-    x->s->not_replicated = false;
-    mtnt__postgres_add_held(x->s, &text, &x->prefix_statements);
-    x->prefix = text.length;
-    mtnt__buffer_add_text(&text, sql);
-    rc = text.failed ? mtnt_error_set(x->err, MTNT_E_NOMEM, "out of memory") : mtnt__postgres_simple(x, text.bytes);
-    mtnt__buffer_release(&text);
     if (rc != 0 && strcmp(x->tag, tag) == 0 && !x->fatal)
         rc = MTNT_OK; /* it was done before a cancel arrived */
     if (rc != 0 && !x->fatal && x->statements < x->prefix_statements)
@@ -137,6 +127,23 @@ static int send_ending(mtnt__exchange *x, const char *sql, const char *tag)
     if (rc == 0 && strcmp(x->tag, tag) != 0)
         rc = mtnt_error_set(x->err, MTNT_E_DATABASE, "the transaction was rolled back: a statement in it had failed");
     return rc;
+}
+
+/* Sends a statement that ends a transaction, or a prepared one, together with what is held. */
+static int send_ending(mtnt__exchange *x, const char *sql, const char *tag)
+{
+    mtnt__buffer text = {0};
+    int rc = look_before(x);
+
+    if (rc != 0)
+        return rc;
+    x->s->not_replicated = false;
+    mtnt__postgres_add_held(x->s, &text, &x->prefix_statements);
+    x->prefix = text.length;
+    mtnt__buffer_add_text(&text, sql);
+    rc = text.failed ? mtnt_error_set(x->err, MTNT_E_NOMEM, "out of memory") : mtnt__postgres_simple(x, text.bytes);
+    mtnt__buffer_release(&text);
+    return judge_ending(x, rc, tag);
 }
 
 int mtnt__postgres_commit(void *state, mtnt__call *call, mtnt_error *err)
@@ -219,17 +226,54 @@ static int explain_finish(int rc, mtnt_error *err)
     return err->code;
 }
 
+static int finish_text(mtnt__buffer *text, const char *gid, bool commit, mtnt_error *err)
+{
+    mtnt__buffer_add_text(text, commit ? "COMMIT PREPARED" : "ROLLBACK PREPARED");
+    mtnt__sql_add_literal(text, MTNT_POSTGRES, gid);
+    return text->failed ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory") : MTNT_OK;
+}
+
 int mtnt__postgres_finish_prepared(void *state, mtnt__call *call, const char *gid, bool commit, mtnt_error *err)
 {
     mtnt__postgres *s = state;
     mtnt__exchange x = {.s = s, .call = call, .err = err};
     mtnt__buffer text = {0};
+    int rc = finish_text(&text, gid, commit, err);
+
+    if (rc == 0)
+        rc = send_ending(&x, text.bytes, commit ? "COMMIT PREPARED" : "ROLLBACK PREPARED");
+    mtnt__buffer_release(&text);
+    return rc != 0 ? explain_finish(rc, err) : MTNT_OK;
+}
+
+int mtnt__postgres_send_finish(void *state, mtnt__call *call, const char *gid, bool commit, mtnt_error *err)
+{
+    mtnt__postgres *s = state;
+    mtnt__exchange x = {.s = s, .call = call, .err = err};
+    mtnt__buffer text = {0};
+    int rc = look_before(&x);
+
+    if (rc == 0)
+        rc = finish_text(&text, gid, commit, err);
+    if (rc == 0) {
+        s->not_replicated = false;
+        rc = mtnt__postgres_send(&x, text.bytes);
+        if (rc == MTNT_E_CONNECT)
+            rc = doubt(&x, commit ? "COMMIT PREPARED" : "ROLLBACK PREPARED");
+    }
+    mtnt__buffer_release(&text);
+    return rc;
+}
+
+int mtnt__postgres_collect_finish(void *state, mtnt__call *call, bool commit, mtnt_error *err)
+{
+    const char *tag = commit ? "COMMIT PREPARED" : "ROLLBACK PREPARED";
+    mtnt__postgres *s = state;
+    mtnt__exchange x = {.s = s, .call = call, .err = err, .text = tag};
     int rc;
 
-    mtnt__buffer_add_text(&text, commit ? "COMMIT PREPARED" : "ROLLBACK PREPARED");
-    mtnt__sql_add_literal(&text, MTNT_POSTGRES, gid);
-    rc = text.failed ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory")
-                     : send_ending(&x, text.bytes, commit ? "COMMIT PREPARED" : "ROLLBACK PREPARED");
-    mtnt__buffer_release(&text);
+    x.started_ms = call->system->boot_ms(call->system->data);
+    call->error_offset = MTNT__NO_OFFSET;
+    rc = judge_ending(&x, mtnt__postgres_collect(&x), tag);
     return rc != 0 ? explain_finish(rc, err) : MTNT_OK;
 }

@@ -137,6 +137,31 @@ int mtnt__db_prepare(mtnt_db *db, const char *gid, mtnt_error *err)
     return after_end(db, c->backend->prepare(c->state, &call, gid, err), err);
 }
 
+static int before_finish(mtnt_db *db, const mtnt__call *call, const char *gid, mtnt_error *err)
+{
+    mtnt__connection *c = db->connection;
+    int rc = check_gid(gid, err);
+
+    if (rc == 0 && !c->backend->finish_prepared)
+        rc = mtnt_error_set(err, MTNT_E_INVALID, "this database has no prepared transactions");
+    if (rc == 0 && c->transaction)
+        rc = mtnt_error_set(err, MTNT_E_INVALID, "a transaction is open on this connection");
+    if (rc == 0)
+        rc = mtnt__db_connect(db, err);
+    return rc == 0 ? mtnt__call_check(call, err) : rc;
+}
+
+static int after_finish(mtnt_db *db, int rc, mtnt_error *err)
+{
+    mtnt__connection *c = db->connection;
+
+    if (rc == MTNT_E_IN_DOUBT) {
+        c->backend->disconnect(c->state);
+        err->retryable = false;
+    }
+    return rc;
+}
+
 int mtnt__db_finish_prepared(mtnt_db *db, const char *gid, bool commit, mtnt_error *err)
 {
     mtnt_error unseen = MTNT_ERROR_INIT;
@@ -145,21 +170,39 @@ int mtnt__db_finish_prepared(mtnt_db *db, const char *gid, bool commit, mtnt_err
     int rc;
 
     err = err ? err : &unseen;
-    rc = check_gid(gid, err);
-    if (rc == 0 && !c->backend->finish_prepared)
-        rc = mtnt_error_set(err, MTNT_E_INVALID, "this database has no prepared transactions");
-    if (rc == 0 && c->transaction)
-        rc = mtnt_error_set(err, MTNT_E_INVALID, "a transaction is open on this connection");
-    if (rc == 0)
-        rc = mtnt__db_connect(db, err);
-    if (rc == 0)
-        rc = mtnt__call_check(&call, err);
+    rc = before_finish(db, &call, gid, err);
+    return rc == 0 ? after_finish(db, c->backend->finish_prepared(c->state, &call, gid, commit, err), err) : rc;
+}
+
+int mtnt__db_send_finish(mtnt_db *db, const char *gid, bool commit, mtnt_error *err)
+{
+    mtnt_error unseen = MTNT_ERROR_INIT;
+    mtnt__connection *c = db->connection;
+    mtnt__call call = mtnt__call_of(db, false);
+    int rc;
+
+    err = err ? err : &unseen;
+    rc = before_finish(db, &call, gid, err);
     if (rc != 0)
         return rc;
-    rc = c->backend->finish_prepared(c->state, &call, gid, commit, err);
-    if (rc == MTNT_E_IN_DOUBT) {
-        c->backend->disconnect(c->state);
-        err->retryable = false;
-    }
-    return rc;
+    c->finished = c->backend->send_finish == NULL;
+    rc = c->finished ? c->backend->finish_prepared(c->state, &call, gid, commit, err)
+                     : c->backend->send_finish(c->state, &call, gid, commit, err);
+    c->finishing = rc == 0;
+    return after_finish(db, rc, err);
+}
+
+/* Decided is decided: no cancel reaches it. */
+int mtnt__db_collect_finish(mtnt_db *db, bool commit, mtnt_error *err)
+{
+    mtnt_error unseen = MTNT_ERROR_INIT;
+    mtnt__connection *c = db->connection;
+    mtnt__call call = mtnt__call_of(db, false);
+
+    err = err ? err : &unseen;
+    if (!c->finishing)
+        return mtnt_error_set(err, MTNT_E_INVALID, "no answer is awaited on this connection");
+    call.cancelled = NULL;
+    c->finishing = false;
+    return c->finished ? MTNT_OK : after_finish(db, c->backend->collect_finish(c->state, &call, commit, err), err);
 }
