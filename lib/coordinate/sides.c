@@ -197,8 +197,10 @@ int mtnt__sides_open(mtnt__attempt *attempt, mtnt_error *err)
         break;
     case MTNT__MODE_SINGLE_CONTROLLER:
     case MTNT__MODE_TWO_PHASE:
-        /* The last tenant's session with the controller may have an answer to wait for. */
-        rc = open_model(attempt, err);
+        /* The last tenant's session with the controller may have an answer to wait for: later, but for a unit, which has none before it. */
+        rc = attempt->unit.is ? open_controller(attempt, err) : 0;
+        if (rc == 0)
+            rc = open_model(attempt, err);
         break;
     case MTNT__MODE_TOMBSTONE:
         rc = open_controller(attempt, err);

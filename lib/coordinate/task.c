@@ -635,33 +635,27 @@ static void begin_again(mtnt__task *task)
     task->history_count = 0;
 }
 
-void mtnt__task_run(mtnt__task *task, mtnt__link *link)
+/* What has come of the attempt. */
+static void take_in(mtnt__task *task, mtnt_error *error)
 {
     const mtnt__system *system = task->job->controller->system;
-    mtnt__attempt *attempt = &task->attempt;
-    mtnt_error error = MTNT_ERROR_INIT;
-    bool steps_wanted = true, first = task->outcome.migration == NULL || task->again;
+    const mtnt__attempt *attempt = &task->attempt;
     int64_t before = task->outcome.to_version;
-    mtnt__loss loss;
+    mtnt__loss loss = explain_loss(task, error);
+    bool steps_wanted;
 
-    begin_again(task);
-    if (first)
-        task->outcome.started_ms = system->wall_ms(system->data);
-    fill_attempt(task, link);
-    mtnt__attempt_run(attempt, &error);
     task->backed_up = task->backed_up || attempt->backed_up;
-    loss = explain_loss(task, &error);
     mtnt__text_copy(task->migration, sizeof(task->migration), task->claim.migration);
     task->outcome.migration = task->migration;
     task->outcome.mode = mtnt__mode_name(attempt->mode);
     task->outcome.finished_ms = system->wall_ms(system->data);
-    if (first)
+    if (task->first)
         task->outcome.from_version = attempt->positioned ? attempt->from_version : before;
     keep_history(task);
     if (attempt->verdict == MTNT__VERDICT_COMMITTED)
         note_success(task);
-    if (error.code != MTNT_OK)
-        note_failure(task, &error);
+    if (error->code != MTNT_OK)
+        note_failure(task, error);
     else if (attempt->verdict != MTNT__VERDICT_COMMITTED && attempt->positioned)
         task->outcome.to_version = attempt->position.version;
     if (attempt->verdict == MTNT__VERDICT_FAILED)
@@ -672,6 +666,31 @@ void mtnt__task_run(mtnt__task *task, mtnt__link *link)
         loss == MTNT__LOSS_TAKEN && attempt->verdict == MTNT__VERDICT_FAILED && task->phase == MTNT__TASK_DONE;
     make_end(task, &task->error);
     conclude(task);
+}
+
+bool mtnt__task_run(mtnt__task *task, mtnt__link *link)
+{
+    const mtnt__system *system = task->job->controller->system;
+    mtnt_error error = MTNT_ERROR_INIT;
+
+    task->first = task->outcome.migration == NULL || task->again;
+    begin_again(task);
+    if (task->first)
+        task->outcome.started_ms = system->wall_ms(system->data);
+    fill_attempt(task, link);
+    mtnt__attempt_run(&task->attempt, &error);
+    if (mtnt__commit_lingers(&task->attempt))
+        return false;
+    take_in(task, &error);
+    return true;
+}
+
+void mtnt__task_collect(mtnt__task *task, mtnt__link *link)
+{
+    mtnt_error error = MTNT_ERROR_INIT;
+
+    mtnt__commit_collect(link, &error);
+    take_in(task, &error);
 }
 
 void mtnt__task_interrupt(mtnt__task *task)

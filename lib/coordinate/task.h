@@ -75,6 +75,7 @@ typedef struct mtnt__task {
     bool tries_on;        /* it has failed, and rests before another try as soon as its end is written */
 
     /* for its end */
+    bool first; /* the attempt at hand is */
     bool end_due;
     bool again;       /* what follows is of an earlier try, and forgotten by the next _run */
     mtnt__end end;    /* of the attempt at hand, for the store; borrowed texts are the task's */

@@ -15,7 +15,8 @@ typedef struct mtnt__connection {
     bool read_only;
     bool alone;   /* an operation works outside transactions */
     bool in_call; /* a row callback is at work */
-    bool finishing, finished; /* between the halves of finish_prepared; finished: there is only the whole, and it has been done */
+    bool finishing,
+        finished; /* between the halves of finish_prepared; finished: there is only the whole, and it has been done */
     bool renewed; /* and not used since: that the other side is gone may not have been noticed yet */
     int64_t changes;
     int handles;

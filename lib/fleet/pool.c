@@ -9,7 +9,8 @@ struct worker {
     pthread_t thread;
     bool joinable;
     mtnt__link link;
-    mtnt__task *task; /* at work; NULL = idle */
+    mtnt__task *task;      /* at work; NULL = idle */
+    mtnt__task *lingering; /* decided, its last answer yet to come; NULL = none */
 };
 
 struct mtnt__pool {
@@ -39,6 +40,50 @@ static bool has_failed(const mtnt__task *task)
     return task->result_code != 0 && (task->recovering || task->phase == MTNT__TASK_DONE);
 }
 
+static bool may_begin(const mtnt__pool *pool)
+{
+    return pool->waiting_count > 0 && pool->allowed >= 0;
+}
+
+/* The pool's mutex is held. */
+static void hand_back(mtnt__pool *pool, mtnt__task *task)
+{
+    pool->done[pool->done_count++] = task;
+    if (pool->allowed != INT64_MAX && has_failed(task))
+        pool->allowed--;
+    pool->running--;
+    pthread_cond_signal(&pool->news);
+}
+
+static void collect(void *data)
+{
+    struct worker *worker = data;
+    mtnt__task *task = worker->lingering;
+
+    if (task == NULL)
+        return;
+    worker->lingering = NULL;
+    mtnt__task_collect(task, &worker->link);
+    pthread_mutex_lock(&worker->pool->mutex);
+    hand_back(worker->pool, task);
+    pthread_mutex_unlock(&worker->pool->mutex);
+}
+
+/* Not longer than there is something else to do. */
+static bool run(struct worker *worker)
+{
+    if (worker->task->recovering) {
+        collect(worker);
+        mtnt__task_recover(worker->task, &worker->link);
+        return true;
+    }
+    if (mtnt__task_run(worker->task, &worker->link)) {
+        collect(worker);
+        return true;
+    }
+    return false;
+}
+
 static void *work(void *data)
 {
     struct worker *worker = data;
@@ -46,25 +91,30 @@ static void *work(void *data)
 
     pthread_mutex_lock(&pool->mutex);
     for (;;) {
-        while ((pool->waiting_count == 0 || pool->allowed < 0) && !pool->stopping)
+        bool ended;
+
+        while (!may_begin(pool) && !pool->stopping && worker->lingering == NULL)
             pthread_cond_wait(&pool->work, &pool->mutex);
         if (pool->stopping)
             break;
+        if (!may_begin(pool)) {
+            pthread_mutex_unlock(&pool->mutex);
+            collect(worker);
+            pthread_mutex_lock(&pool->mutex);
+            continue;
+        }
         worker->task = next_task(pool);
         pthread_mutex_unlock(&pool->mutex);
-        if (worker->task->recovering)
-            mtnt__task_recover(worker->task, &worker->link);
-        else
-            mtnt__task_run(worker->task, &worker->link);
+        ended = run(worker);
         pthread_mutex_lock(&pool->mutex);
-        pool->done[pool->done_count++] = worker->task;
-        if (pool->allowed != INT64_MAX && has_failed(worker->task))
-            pool->allowed--;
+        if (ended)
+            hand_back(pool, worker->task);
+        else
+            worker->lingering = worker->task;
         worker->task = NULL;
-        pool->running--;
-        pthread_cond_signal(&pool->news);
     }
     pthread_mutex_unlock(&pool->mutex);
+    collect(worker);
     mtnt__link_release(&worker->link);
     return NULL;
 }
@@ -93,7 +143,10 @@ static int start_workers(mtnt__pool *pool, const mtnt_controller *controller, mt
     for (size_t i = 0; i < pool->worker_count; i++) {
         struct worker *worker = pool->workers + i;
 
-        *worker = (struct worker){.pool = pool, .link = {.controller = controller, .gate = gate, .slots = slots}};
+        *worker = (struct worker){
+            .pool = pool,
+            .link = {
+                .controller = controller, .gate = gate, .slots = slots, .collect = collect, .collect_data = worker}};
         if (pthread_create(&worker->thread, NULL, work, worker) != 0)
             return mtnt_error_set(err, MTNT_E_NOMEM, "only %zu of %zu threads could be started; use fewer workers", i,
                                   pool->worker_count);

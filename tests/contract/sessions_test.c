@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "db/database.h"
 #include "fleet_run.h"
 #include "mtnt/native.h"
 
@@ -93,12 +94,119 @@ static void raw_handle(fleet *f)
     assert_int_not_equal(seen.pid[1], seen.pid[2]);
 }
 
+/* ---- COMMIT PREPARED, answered while the next tenant starts ---- */
+
+static int models_begun, sent, answered,
+    lose; /* lose: the answer that never comes, or -1: the message that is never sent */
+static int overlaps;
+
+int __real_mtnt__db_begin_locked(mtnt_db *db, int64_t key, mtnt_error *err);
+int __wrap_mtnt__db_begin_locked(mtnt_db *db, int64_t key, mtnt_error *err);
+int __wrap_mtnt__db_begin_locked(mtnt_db *db, int64_t key, mtnt_error *err)
+{
+    models_begun += key != 0;
+    return __real_mtnt__db_begin_locked(db, key, err);
+}
+
+static int lost(mtnt_db *db, mtnt_error *err)
+{
+    mtnt__db_disconnect(db);
+    return mtnt_error_set(err, MTNT_E_IN_DOUBT, "no answer came");
+}
+
+int __real_mtnt__db_send_finish(mtnt_db *db, const char *gid, bool commit, mtnt_error *err);
+int __wrap_mtnt__db_send_finish(mtnt_db *db, const char *gid, bool commit, mtnt_error *err);
+int __wrap_mtnt__db_send_finish(mtnt_db *db, const char *gid, bool commit, mtnt_error *err)
+{
+    sent++;
+    if (lose == sent) /* it never arrives */
+        return 0;
+    return lose == -sent ? lost(db, err) : __real_mtnt__db_send_finish(db, gid, commit, err);
+}
+
+int __real_mtnt__db_collect_finish(mtnt_db *db, bool commit, mtnt_error *err);
+int __wrap_mtnt__db_collect_finish(mtnt_db *db, bool commit, mtnt_error *err);
+int __wrap_mtnt__db_collect_finish(mtnt_db *db, bool commit, mtnt_error *err)
+{
+    answered++;
+    overlaps += models_begun == answered + 1;
+    return lose == answered ? lost(db, err) : __real_mtnt__db_collect_finish(db, commit, err);
+}
+
+static void all_are_migrated(fleet *f, int workers)
+{
+    fleet_report report;
+
+    models_begun = sent = answered = 0;
+    fleet_add(f, "a", WRITES_BOTH);
+    fleet_add(f, "b", WRITES_BOTH);
+    assert_code(f, fleet_run(f, workers, NULL, &report), 0);
+    assert_int_equal(report.counts.migrated, f->count);
+    assert_int_equal(sent, f->count);
+    for (size_t i = 0; i < f->count; i++) {
+        assert_text(fleet_applied(f, i), "a;b");
+        assert_text(fleet_notes(f, i), "a;b");
+        assert_text(fleet_known(f, i), "idle|2|ok");
+        assert_text(fleet_migration(f, i), "committed");
+    }
+    assert_text(fleet_gids(f), "");
+}
+
+/* Whoever has nobody after it, the last one at least, does not wait. */
+static void answered_late(fleet *f)
+{
+    lose = 0;
+    overlaps = 0;
+    all_are_migrated(f, 1);
+    assert_int_equal(answered, f->count);
+    assert_int_equal(models_begun, f->count);
+    assert_in_range(overlaps, 1, f->count - 1);
+}
+
+static void late_answer_lost(fleet *f)
+{
+    lose = 2;
+    all_are_migrated(f, 1);
+    assert_int_equal(answered, f->count);
+}
+
+static void not_even_sent(fleet *f)
+{
+    lose = -2;
+    all_are_migrated(f, 1);
+    assert_int_equal(answered, f->count - 1);
+}
+
+/* What was decided before is not touched by it. */
+static void the_next_fails(fleet *f)
+{
+    fleet_report report;
+
+    lose = 0;
+    models_begun = sent = answered = 0;
+    fleet_add_body(f, "a", WRITES_BOTH, (body){.fail_at = "execute", .fail_for = "t2"});
+    assert_code(f, fleet_run(f, 1, NULL, &report), 0);
+    assert_int_equal(report.counts.migrated, 2);
+    assert_int_equal(report.counts.failed, 1);
+    assert_text(fleet_known(f, 0), "idle|1|ok");
+    assert_text(fleet_known(f, 1), "idle|0|error");
+    assert_text(fleet_known(f, 2), "idle|1|ok");
+    assert_int_equal(answered, 2);
+    assert_text(fleet_gids(f), "");
+}
+
 int main(void)
 {
+    const unsigned int two_phase =
+        ON(PAIR_POSTGRES) | ON(PAIR_OTHER_SCHEMA) | ON(PAIR_POSTGRES_SQLITE) | ON(PAIR_SQLITE_POSTGRES);
     const unsigned int kinds = ON(PAIR_POSTGRES_SQLITE) | ON(PAIR_SCHEMA);
     const pair_test tests[] = {
         {"kept", kept, kinds, 3, false},
         {"raw_handle", raw_handle, kinds, 3, false},
+        {"answered_late", answered_late, two_phase, 8, false},
+        {"late_answer_lost", late_answer_lost, two_phase, 4, false},
+        {"not_even_sent", not_even_sent, two_phase, 4, false},
+        {"the_next_fails", the_next_fails, two_phase, 3, false},
     };
 
     return run_pair_tests("sessions", tests, sizeof(tests) / sizeof(*tests));

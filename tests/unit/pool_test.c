@@ -26,7 +26,32 @@ void mtnt__task_recover(mtnt__task *task, mtnt__link *link)
     atomic_fetch_add(&recovered, 1);
 }
 
-void mtnt__task_run(mtnt__task *task, mtnt__link *link)
+/* Like a migration in two phases: the answer of the last one is collected in the middle, its own is yet to come. */
+static atomic_bool linger;
+static atomic_int collected, lingered;
+
+static bool linger_on(mtnt__task *task, mtnt__link *link)
+{
+    if (link->finish.attempt != NULL)
+        link->collect(link->collect_data);
+    if (link->finish.attempt != NULL)
+        abort();
+    if (!atomic_load(&linger))
+        return false;
+    link->finish.attempt = &task->attempt;
+    atomic_fetch_add(&lingered, 1);
+    return true;
+}
+
+void mtnt__task_collect(mtnt__task *task, mtnt__link *link)
+{
+    if (link->finish.attempt != &task->attempt)
+        abort();
+    link->finish.attempt = NULL;
+    atomic_fetch_add(&collected, 1);
+}
+
+bool mtnt__task_run(mtnt__task *task, mtnt__link *link)
 {
     int now = atomic_fetch_add(&at_work, 1) + 1, most = atomic_load(&most_at_work);
 
@@ -39,6 +64,7 @@ void mtnt__task_run(mtnt__task *task, mtnt__link *link)
     task->result_code = atomic_load(&task->cancelled) ? MTNT_E_CANCELLED : 0;
     atomic_fetch_sub(&at_work, 1);
     atomic_fetch_add(&ran, 1);
+    return !linger_on(task, link);
 }
 
 void mtnt__task_cancel(mtnt__task *task)
@@ -85,13 +111,12 @@ static void free_fixture(fixture *f)
     test_free(f);
 }
 
-static void all_tasks_come_back(void **state)
+static void come_back(size_t workers)
 {
-    fixture *f = new_fixture(4);
+    fixture *f = new_fixture(workers);
     size_t done = 0, started = 0, pushed = 0;
     int met[CAPACITY] = {0};
 
-    (void)state;
     /* More than its capacity in all, so that the ring goes round. */
     while (done < 1000) {
         while (pushed < 1000 && pushed - done < CAPACITY)
@@ -105,12 +130,32 @@ static void all_tasks_come_back(void **state)
     }
     assert_int_equal(started, 1000);
     assert_int_equal(atomic_load(&ran), 1000);
-    assert_true(atomic_load(&most_at_work) <= 4);
+    assert_true(atomic_load(&most_at_work) <= (int)workers);
     for (size_t i = 0; i < CAPACITY; i++)
         assert_true(met[i] >= 1000 / CAPACITY);
     mtnt__pool_free(f->pool);
-    assert_int_equal(atomic_load(&links_released), 4);
+    assert_int_equal(atomic_load(&links_released), workers);
     free_fixture(f);
+}
+
+static void all_tasks_come_back(void **state)
+{
+    (void)state;
+    come_back(4);
+}
+
+/* With nothing else to do, at once; else while the next one is at work; never twice. */
+static void answers_are_collected(void **state)
+{
+    (void)state;
+    atomic_store(&linger, true);
+    atomic_store(&collected, 0);
+    atomic_store(&lingered, 0);
+    come_back(4);
+    come_back(1);
+    atomic_store(&linger, false);
+    assert_int_equal(atomic_load(&lingered), 2000);
+    assert_int_equal(atomic_load(&collected), 2000);
 }
 
 static void wait_until_running(fixture *f, size_t count)
@@ -239,11 +284,9 @@ static void free_leaves_what_waits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_tasks_come_back),
-        cmocka_unit_test(withdraws_what_waits),
-        cmocka_unit_test(recovers_what_was_interrupted),
-        cmocka_unit_test(cancels_what_runs),
-        cmocka_unit_test(wakes_the_taker),
+        cmocka_unit_test(all_tasks_come_back),    cmocka_unit_test(answers_are_collected),
+        cmocka_unit_test(withdraws_what_waits),   cmocka_unit_test(recovers_what_was_interrupted),
+        cmocka_unit_test(cancels_what_runs),      cmocka_unit_test(wakes_the_taker),
         cmocka_unit_test(free_leaves_what_waits),
     };
 
