@@ -280,4 +280,25 @@ crm/slow:by_name"
     says 'operation 2 .by_name. of chain crm was applied in lane .slow., and the chain now has it in lane .fast.'
 }
 
+# Another tool's migrations are transactions of their own: what a value of an enum needs before it can be used.
+test_brought() {
+    with_server
+    create_database a
+    project
+    printf 'tenants:\n  - {id: a, model: "%s"}\n' "$(uri a)" >tenants.yaml
+    printf 'chain: brought\nmigrations:\n  - {dir: m, format: golang-migrate}\n' >chain.yaml
+    mkdir m
+    echo "CREATE TYPE colour AS ENUM ('blue'); CREATE TABLE t(c colour);" >m/1_a.up.sql
+    ok migrate
+    echo "ALTER TYPE colour ADD VALUE 'red';" >m/2_b.up.sql
+    echo "INSERT INTO t VALUES('red');" >m/3_c.up.sql
+    echo "CREATE INDEX CONCURRENTLY i ON t(c);" >m/4_d.up.sql
+    echo "SELECT application_function();" >m/5_e.up.sql
+    exits 1 migrate
+    says 'failed at 5 5_e' 'function application_function\(\) does not exist' 'm/5_e.up.sql:1'
+    echo "SELECT 1;" >m/5_e.up.sql
+    ok migrate
+    same "$(query "${base}_a" -c "SELECT c FROM t")" red
+}
+
 cli_main "$@"

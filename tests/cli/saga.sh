@@ -40,15 +40,11 @@ test_forward() {
 # Each operation by itself, however many there are before the one that makes a saga of it.
 test_by_operation() {
     start a
-    list=
+    operations
     for name in one two three four five six; do
-        list="$list|{name: $name, tables: {create: [\"$name(x INTEGER)\"]}}"
+        echo "  - {name: $name, tables: {create: [\"$name(x INTEGER)\"]}}" >>chain.yaml
     done
-    saved=$IFS
-    IFS='|'
-    # shellcheck disable=SC2086 # a list of operations
-    operations ${list#|} "$compact"
-    IFS=$saved
+    echo "  - $compact" >>chain.yaml
     ok migrate --atomicity operation
     same "$(tables a)" "five four made one six three two"
 }

@@ -119,6 +119,58 @@ static void what_no_transaction_holds_is_known(void **state)
     assert_int_equal(kinds.first_outside, 12);
 }
 
+static void assert_value(const char *text, const char *expected)
+{
+    size_t length = 0;
+    const char *value = mtnt__transactions_added_value(text, &length);
+
+    if (!expected) {
+        assert_null(value);
+        return;
+    }
+    assert_non_null(value);
+    assert_int_equal(length, strlen(expected));
+    assert_memory_equal(value, expected, length);
+}
+
+static void values_of_enums_are_seen(void **state)
+{
+    (void)state;
+    assert_value("ALTER TYPE colour ADD VALUE 'red';", "'red'");
+    assert_value("SELECT 1;\nalter type public.\"Colour\" add value if not exists 'it''s' before 'blue';", "'it''s'");
+    assert_value("ALTER TYPE colour RENAME VALUE 'red' TO 'blue';", NULL);
+    assert_value("ALTER TABLE a ADD value text; SELECT 'x';", NULL);
+    assert_value("COMMENT ON TYPE a IS 'ALTER TYPE a ADD VALUE'; SELECT 'b'", NULL);
+    assert_value("ALTER TYPE pair ADD ATTRIBUTE value text;", NULL);
+}
+
+static void take_up(mtnt__folder *folder, const char *name, const char *up)
+{
+    const mtnt__folder_file file = {name, name, up};
+
+    assert_int_equal(mtnt__folder_take(folder, &file), 0);
+}
+
+/* With their tool two migrations are two transactions, and a value is there only after the first. */
+static void a_value_is_committed_before_it_is_used(void **state)
+{
+    found *f = *state;
+
+    f->folder.reader = &mtnt__reader_golang_migrate;
+    take_up(&f->folder, "1_a.up.sql", "ALTER TYPE colour ADD VALUE 'red';");
+    take_up(&f->folder, "2_b.up.sql",
+            "ALTER TYPE colour ADD VALUE 'grey' AFTER 'red'; ALTER TYPE colour ADD VALUE 'blue';");
+    take_up(&f->folder, "2_b.down.sql", "SELECT 1;");
+    take_up(&f->folder, "3_c.up.sql", "ALTER TYPE colour ADD VALUE 'green';");
+    take_up(&f->folder, "4_d.up.sql", "UPDATE a SET b = 'red', c = 'blue';");
+    found_merge(f);
+    assert_int_equal(found_operation(f, "1_a").flags & (MTNT_OPERATION_SAGA | MTNT_OPERATION_RETRIABLE),
+                     MTNT_OPERATION_SAGA | MTNT_OPERATION_RETRIABLE);
+    assert_int_equal(found_operation(f, "2_b").flags & (MTNT_OPERATION_SAGA | MTNT_OPERATION_RETRIABLE),
+                     MTNT_OPERATION_SAGA);
+    assert_int_equal(found_operation(f, "3_c").flags & (MTNT_OPERATION_SAGA | MTNT_OPERATION_RETRIABLE), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -127,6 +179,8 @@ int main(void)
         cmocka_unit_test(what_means_something_else_is_left),
         cmocka_unit_test(what_asks_for_no_more_than_ours_comes_in),
         cmocka_unit_test(what_no_transaction_holds_is_known),
+        cmocka_unit_test(values_of_enums_are_seen),
+        cmocka_unit_test_setup_teardown(a_value_is_committed_before_it_is_used, found_setup, found_teardown),
     };
 
     return cmocka_run_group_tests_name("formats.transactions", tests, NULL, NULL);

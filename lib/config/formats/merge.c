@@ -189,18 +189,40 @@ static bool is_one_way(const mtnt__chain_entry *entry)
            !(entry->flags & MTNT_OPERATION_CREATES_MODEL);
 }
 
-/* Outside a transaction what comes before has been committed. As long as all of it can be taken back, a failure takes it back; else it goes forward only,
- * as it does with the tool that it comes from: it stays failed and is run again. */
-static uint32_t flags_of(const mtnt__migration *m, bool *one_way_before)
+static bool is_used_after(const mtnt__folder *folder, const mtnt__migration *m, const char *value, size_t length)
+{
+    for (const mtnt__migration *later = m + 1; later < folder->items + folder->count; later++) {
+        const char *text = later->sql[MTNT__FOUND_MODEL][MTNT__FOUND_ANY][MTNT__FOUND_UP].text;
+
+        if (text && memmem(text, strlen(text), value, length))
+            return true;
+    }
+    return false;
+}
+
+/* Whether a later migration uses a value of an enum that this one adds: with its tool the two are two transactions, and here they have to be. */
+static bool adds_value_for_later(const mtnt__folder *folder, const mtnt__migration *m)
+{
+    const char *text = m->sql[MTNT__FOUND_MODEL][MTNT__FOUND_ANY][MTNT__FOUND_UP].text, *value;
+    size_t length = 0;
+
+    for (; text && (value = mtnt__transactions_added_value(text, &length)); text = value + length)
+        if (is_used_after(folder, m, value, length))
+            return true;
+    return false;
+}
+
+/* What commits by itself commits what comes before it. As long as all of it can be taken back, a failure takes it back; else it goes forward only, as it
+ * does with the tool that it comes from: it stays failed and is run again. */
+static uint32_t flags_of(const mtnt__folder *folder, const mtnt__migration *m, bool *one_way_before)
 {
     bool back = has(m, MTNT__FOUND_DOWN);
-    uint32_t flags = 0;
+    uint32_t flags = runs_alone(m) ? MTNT_OPERATION_NO_TRANSACTION : 0;
 
-    if (runs_alone(m)) {
-        flags = MTNT_OPERATION_NO_TRANSACTION;
-        if (!back || *one_way_before)
-            flags |= MTNT_OPERATION_RETRIABLE;
-    }
+    if (!flags && !folder->reader->takes_all && adds_value_for_later(folder, m))
+        flags = MTNT_OPERATION_SAGA;
+    if (flags && (!back || *one_way_before))
+        flags |= MTNT_OPERATION_RETRIABLE;
     if (flags & MTNT_OPERATION_RETRIABLE)
         *one_way_before = false;
     else if (!back)
@@ -219,7 +241,7 @@ static int add(mtnt__folder *folder, mtnt__migration *m, int64_t order, bool *on
     entry.lane = m->lane;
     entry.environment = m->environment;
     entry.order = m->order ? m->order : order;
-    entry.flags = flags_of(m, one_way_before);
+    entry.flags = flags_of(folder, m, one_way_before);
     entry.checksum = m->source;
     if (!m->order)
         entry.flags |= MTNT_OPERATION_BY_PLACE;

@@ -160,6 +160,8 @@ typedef struct mtnt__found_kinds {
     size_t first_outside; /* where the first of them begins */
     size_t settings;      /* PRAGMA foreign_keys and its like */
 } mtnt__found_kinds;
+/* PostgreSQL: the first value, with its quotes, that ALTER TYPE … ADD VALUE adds; NULL = none. It cannot be used before it is committed. */
+const char *mtnt__transactions_added_value(const char *text, size_t *ret_length);
 /* NOMEM. */
 int mtnt__transactions_look(mtnt__folder *folder, const char *text, mtnt__found_kinds *ret_kinds);
 

@@ -269,3 +269,42 @@ int mtnt__transactions_look(mtnt__folder *folder, const char *text, mtnt__found_
     free(s.statements);
     return s.failed ? mtnt__found_nomem(folder) : 0;
 }
+
+/* ---- values of an enum ---- */
+
+/* ALTER TYPE … ADD VALUE [IF NOT EXISTS] 'value': how far a statement has come. */
+enum { AT_ALTER, AT_TYPE, AT_ADD, AT_VALUE, AT_LITERAL };
+
+static bool is_token(const char *text, mtnt__sql_token token, const char *word)
+{
+    return token.kind == MTNT__SQL_WORD && token.length == strlen(word) &&
+           strncasecmp(text + token.start, word, token.length) == 0;
+}
+
+static int further(int state, const char *text, mtnt__sql_token token)
+{
+    static const char *const wanted[] = {"alter", "type", "add", "value"};
+
+    if (state < AT_LITERAL && is_token(text, token, wanted[state]))
+        return state + 1;
+    return state == AT_TYPE || state == AT_VALUE ? AT_ALTER : state; /* the type's name stands before ADD */
+}
+
+const char *mtnt__transactions_added_value(const char *text, size_t *ret_length)
+{
+    mtnt__sql_walk walk;
+    mtnt__sql_token token;
+    int state = AT_ALTER;
+
+    mtnt__sql_walk_init(&walk, text, MTNT_POSTGRES);
+    while ((token = mtnt__sql_walk_next(&walk)).kind != MTNT__SQL_END && token.kind != MTNT__SQL_UNENDED) {
+        if (walk.starts)
+            state = AT_ALTER;
+        if (state == AT_LITERAL && text[token.start] == '\'') {
+            *ret_length = token.length;
+            return text + token.start;
+        }
+        state = walk.starts || state > AT_ALTER ? further(state, text, token) : state;
+    }
+    return NULL;
+}
