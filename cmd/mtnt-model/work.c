@@ -98,6 +98,20 @@ static int fail_chain(mtnt__work *work, const mtnt_error *err)
     return err->code == MTNT_E_NOMEM ? exit_code : MTNT__EXIT_CONFIG;
 }
 
+/* Said by nobody: all of them run. */
+static int select_environments(mtnt__work *work)
+{
+    const mtnt__list *asked = &work->settings.environments;
+    const char *const *names = asked->count > 0 ? asked->items : (const char *const *)work->project.environments;
+    mtnt_error err = MTNT_ERROR_INIT;
+
+    if (names == NULL || mtnt_chain_select_environments(work->chain, names, &err) == 0)
+        return 0;
+    if (asked->count > 0)
+        return mtnt__work_fail(work, MTNT__EXIT_USAGE, "--environment: %s", err.message);
+    return mtnt__work_fail(work, MTNT__EXIT_CONFIG, "%s: `environments`: %s", work->project.file, err.message);
+}
+
 int mtnt__work_load_chain(mtnt__work *work)
 {
     const mtnt__settings *settings = &work->settings;
@@ -116,9 +130,9 @@ int mtnt__work_load_chain(mtnt__work *work)
         return fail_chain(work, &err);
     if (settings->plugin != NULL && mtnt_chain_load_plugin(work->chain, settings->plugin, &err) != 0)
         return fail_chain(work, &err);
-    if (settings->environments.count > 0 &&
-        mtnt_chain_select_environments(work->chain, settings->environments.items, &err) != 0)
-        return mtnt__work_fail(work, MTNT__EXIT_USAGE, "--environment: %s", err.message);
+    exit_code = select_environments(work);
+    if (exit_code != 0)
+        return exit_code;
     for (size_t i = 0; mtnt_chain_warning(work->chain, i) != NULL; i++)
         mtnt__work_note(work, "%s", mtnt_chain_warning(work->chain, i));
     work->chain_loaded = true;

@@ -29,6 +29,7 @@ typedef struct project_file {
     mtnt__yaml_int canary, retries, per_server;
     mtnt__yaml_text waves, max_failures, rate, soak, retry_pause;
     MTNT__YAML_LIST(mtnt__group_said) groups;
+    mtnt__yaml_texts environments;
 } project_file;
 
 #define TEXT(name) MTNT__YAML_TEXT_FIELD(#name, MTNT__YAML_OPTIONAL, project_file, name, 1)
@@ -37,6 +38,7 @@ static const cyaml_schema_field_t project_table[] = {
     TEXT(tenants),
     TEXT(chain),
     TEXT(plugin),
+    MTNT__YAML_TEXTS_FIELD("environments", MTNT__YAML_OPTIONAL, project_file, environments, 1),
     MTNT__YAML_INT_FIELD("workers", MTNT__YAML_OPTIONAL, project_file, workers),
     TEXT(atomicity),
     TEXT(mode),
@@ -84,7 +86,7 @@ static int take_times(mtnt_project *project, const project_file *said, const cha
         int64_t zero; /* what 0 stands for; NOT_ZERO = it is refused */
     } times[] = {
         {"deadline", &said->deadline, &project->deadline_ms, NO_LIMIT_MS},
-        {"operation_timeout", &said->operation_timeout, &project->operation_timeout_ms, 0},
+        {"operation_timeout", &said->operation_timeout, &project->operation_timeout_ms, NO_LIMIT_MS},
         {"unlock_deadline", &said->unlock_deadline, &project->unlock_deadline_ms, NOT_ZERO},
         {"heartbeat", &said->heartbeat, &project->heartbeat_ms, NOT_ZERO},
         {"lock_timeout", &said->lock_timeout, &project->lock_timeout_ms, NOT_ZERO},
@@ -246,6 +248,21 @@ static int take_plain(mtnt_project *project, const project_file *said, const cha
     return project->file ? 0 : out_of_memory(err);
 }
 
+static int take_environments(mtnt_project *project, const project_file *said, mtnt_error *err)
+{
+    if (said->environments.count == 0)
+        return 0;
+    project->environments = calloc(said->environments.count + 1, sizeof(char *));
+    if (!project->environments)
+        return out_of_memory(err);
+    for (size_t i = 0; i < said->environments.count; i++) {
+        project->environments[i] = strdup(said->environments.items[i]);
+        if (!project->environments[i])
+            return out_of_memory(err);
+    }
+    return 0;
+}
+
 static int take(mtnt_project *project, const project_file *said, const char *path, mtnt_error *err)
 {
     int rc;
@@ -255,7 +272,7 @@ static int take(mtnt_project *project, const project_file *said, const char *pat
         (rc = take_path(&project->chain, &said->chain, path, err)) ||
         (rc = take_path(&project->backup, &said->backup, path, err)) ||
         (rc = take_plugin(&project->plugin, &said->plugin, path, err)) || (rc = take_times(project, said, path, err)) ||
-        (rc = take_rollout(project, said, path, err)))
+        (rc = take_rollout(project, said, path, err)) || (rc = take_environments(project, said, err)))
         return rc;
     return take_choices(project, said, path, err);
 }
@@ -283,6 +300,9 @@ int mtnt_project_load(mtnt_project *ret_project, const char *path, mtnt_error *e
 
 void mtnt_project_release(mtnt_project *project)
 {
+    for (char **name = project->environments; name && *name; name++)
+        free(*name);
+    free(project->environments);
     free(project->file);
     free(project->controller);
     free(project->tenants);

@@ -246,6 +246,11 @@ END
     ok rewind --yes
     exits 1 migrate --lane fast
     ok migrate --lane fast --deadline 0
+    # The same in the project file.
+    sed -i 's/operation_timeout: 0, deadline: 300ms/operation_timeout: 300ms/' chain.yaml
+    ok rewind --yes
+    project 'operation_timeout: 0'
+    ok migrate --lane fast
 }
 
 # E1: environments merge by number; only those that are asked for run, and the others stay known.
@@ -279,6 +284,17 @@ END
     ok migrate --environment gone
     says '0 migrated, 1 already current'
     same "$(tables_of a)" "t_four t_one t_three t_two"
+    # In the project file, which a flag outranks.
+    mkdir trial/5_five
+    echo "CREATE TABLE t_five(x INTEGER);" >trial/5_five/model.up.sql
+    project 'environments: [base]'
+    ok migrate
+    same "$(tables_of a)" "t_four t_one t_three t_two"
+    ok migrate --environment trial
+    same "$(tables_of a)" "t_five t_four t_one t_three t_two"
+    project 'environments: [prod]'
+    exits 78 migrate
+    complains 'mtnt.yaml: `environments`: the chain numbers has no environment .prod.'
 }
 
 test_json() {

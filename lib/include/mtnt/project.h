@@ -23,7 +23,8 @@ typedef struct mtnt_project {
     int canary, retries, per_server;
     char *waves, *max_failures, *rate; /* checked */
     int64_t soak_ms, retry_pause_ms;
-    mtnt_group *groups; /* checked; their texts and lists are the project's */
+    char **environments; /* of the chain's only these, NULL-terminated */
+    mtnt_group *groups;  /* checked; their texts and lists are the project's */
     size_t group_count;
 } mtnt_project;
 
