@@ -77,6 +77,7 @@ const mtnt__command mtnt__commands[] = {
     {
         .name = "join",
         .takes = RUN | MTNT__TAKES_OF_RUN | MTNT__TAKES_LANE,
+        .lanes = MTNT__LANES_ONE,
         .run = mtnt__command_join,
         .summary = "work on a running run from another process or host",
         .about = "Works on a run that another process has begun: on the newest that processes are at work "
