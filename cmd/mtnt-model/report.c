@@ -41,7 +41,23 @@ void mtnt__report_release(mtnt__report *report)
     free(report->again);
     free(report->controller);
     json_decref(report->failures);
+    mtnt__tally_groups_release(&report->groups);
     memset(report, 0, sizeof *report);
+}
+
+/* Without memory it is of no group, and shown. */
+static void group_failure(mtnt__report *report, const mtnt_event *event)
+{
+    const mtnt_error *err = event->error;
+    const char *operation = event->outcome == NULL ? NULL : event->outcome->failed_operation;
+
+    report->nth = 0;
+    if (event->result != MTNT_RESULT_FAILED && event->result != MTNT_RESULT_IN_DOUBT)
+        return;
+    if (mtnt__tally_failure_add(&report->groups, mtnt_model_id(event->tenant), err == NULL ? "" : err->message,
+                                operation, err == NULL ? NULL : err->state, err == NULL ? NULL : err->statement,
+                                &report->nth) != 0)
+        report->nth = 0;
 }
 
 /* What the summary needs, whatever the format. */
@@ -55,6 +71,10 @@ static void remember(mtnt__report *report, const mtnt_event *event)
         report->at_work = event->at_work;
     }
     switch (event->type) {
+    case MTNT_EVENT_TENANT_FINISHED:
+        if (event->tenant != NULL)
+            group_failure(report, event);
+        break;
     case MTNT_EVENT_RUN_STARTED:
         report->run = event->run;
         report->started_ms = event->wall_ms;
@@ -91,6 +111,7 @@ void mtnt__report_event(void *data, const mtnt_event *event)
 void mtnt__report_finish(mtnt__report *report, int exit_code, json_t **ret_result)
 {
     mtnt__screen_line(&report->work->screen, NULL);
+    mtnt__tally_groups_sort(&report->groups);
     if (report->work->settings.format == MTNT__FORMAT_TEXT)
         mtnt__report_text_finish(report, exit_code);
     else

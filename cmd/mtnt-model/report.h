@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "encode.h"
+#include "tally.h"
 #include "work.h"
 
 typedef struct mtnt__report {
@@ -25,7 +26,10 @@ typedef struct mtnt__report {
     mtnt_error error;       /* of the run itself; code MTNT_OK = none */
     int64_t drawn_ms;       /* when the progress line was drawn, on the monotonic clock */
     bool held_said;         /* that one waits for another lane */
-    json_t *failures;       /* format json */
+    json_t *failures;       /* format json: the first of them */
+    int64_t failures_unlisted;
+    mtnt__tally_groups groups; /* of failures */
+    int64_t nth;               /* the failure at hand is so many-th of its group; 0 = of none */
 } mtnt__report;
 
 /* 0 or an exit code (the log file cannot be opened). */

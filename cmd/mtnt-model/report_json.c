@@ -1,4 +1,8 @@
+#include "failures.h"
 #include "report.h"
+
+/* Tenants that are listed one by one: a fleet in which all fail must not fill the memory. jsonl has them all. */
+enum { LISTED_MAX = 1000 };
 
 static const char *const results[] = {
     [MTNT_RESULT_NONE] = "none",           [MTNT_RESULT_MIGRATED] = "migrated", [MTNT_RESULT_CURRENT] = "current",
@@ -141,26 +145,31 @@ void mtnt__report_json_event(mtnt__report *report, const mtnt_event *event)
         fflush(report->work->screen.out);
         return;
     }
-    if (failed)
+    if (failed && json_array_size(report->failures) < LISTED_MAX)
         json_array_append_new(report->failures, describe_tenant(event));
+    else if (failed)
+        report->failures_unlisted++;
     mtnt__report_progress(report, &report->counts, false);
 }
 
 void mtnt__report_json_finish(mtnt__report *report, int exit_code, json_t **ret_result)
 {
     bool lines = report->work->settings.format == MTNT__FORMAT_JSONL;
-    json_t *result =
-        json_pack("{so so sI so sO si}", "started", mtnt__encode_time(report->started_ms), "finished",
-                  mtnt__encode_time(report->finished_ms), "duration_ms", (json_int_t)report->counts.elapsed_ms, "error",
-                  mtnt__encode_error(&report->error), "failures", report->failures, "exit", exit_code);
+    json_t *result = json_pack("{so so sI so sO sI so si}", "started", mtnt__encode_time(report->started_ms),
+                               "finished", mtnt__encode_time(report->finished_ms), "duration_ms",
+                               (json_int_t)report->counts.elapsed_ms, "error", mtnt__encode_error(&report->error),
+                               "failures", report->failures, "failures_unlisted", (json_int_t)report->failures_unlisted,
+                               "failure_groups", mtnt__failures_describe(&report->groups), "exit", exit_code);
 
     result =
         join(result, join(describe_run(report), join(mtnt__encode_counts(&report->counts), describe_whole(report))));
     if (lines) {
         const mtnt_event finished = {.wall_ms = report->finished_ms, .run = report->run};
 
-        if (result != NULL)
+        if (result != NULL) {
             json_object_del(result, "failures");
+            json_object_del(result, "failures_unlisted");
+        }
         mtnt__encode_put(report->work->screen.out, join(begin(&finished, "run_finished"), result), true);
     } else if (ret_result != NULL) {
         *ret_result = join(json_pack("{sI}", "run", (json_int_t)report->run), result);

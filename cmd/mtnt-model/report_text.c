@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "lanes.h"
+#include "failures.h"
 #include "report.h"
 
 static void put_header(mtnt__report *report, const mtnt_event *event)
@@ -69,7 +70,8 @@ void mtnt__report_text_event(mtnt__report *report, const mtnt_event *event)
             put_header(report, event);
         break;
     case MTNT_EVENT_TENANT_FINISHED:
-        if (is_failure(event)) {
+        /* The examples of each kind; the others are counted at the end. */
+        if (is_failure(event) && report->nth <= MTNT__TALLY_EXAMPLES) {
             mtnt__screen_line(screen, NULL);
             mtnt__report_failure(report, event);
             fflush(screen->out);
@@ -134,6 +136,17 @@ static void put_retries(FILE *out, const mtnt_counts *counts)
     if (counts->retries > 0)
         fprintf(out, "%" PRId64 " tr%s failed and %s repeated\n", counts->retries, counts->retries == 1 ? "y" : "ies",
                 counts->retries == 1 ? "was" : "were");
+}
+
+/* When not all of them have been shown. */
+static void put_failures(const mtnt__report *report)
+{
+    bool hidden = false;
+
+    for (size_t i = 0; i < report->groups.count; i++)
+        hidden = hidden || report->groups.items[i].tenants > MTNT__TALLY_EXAMPLES;
+    if (hidden)
+        mtnt__failures_put(report->work, &report->groups);
 }
 
 static void put_stop(const mtnt__report *report)
@@ -220,6 +233,7 @@ void mtnt__report_text_finish(mtnt__report *report, int exit_code)
 
     put_recovered(out, counts);
     put_retries(out, counts);
+    put_failures(report);
     put_stop(report);
     if (single && exit_code == 0 && counts->migrated == 0)
         fputs("Nothing to be done\n", out);

@@ -6,6 +6,7 @@
 
 #include "excerpt.h"
 #include "encode.h"
+#include "failures.h"
 #include "lanes.h"
 #include "quote.h"
 #include "survey.h"
@@ -150,44 +151,13 @@ static void put_histogram(const status *all)
     }
 }
 
-static void put_examples(FILE *out, const mtnt__tally_group *group)
-{
-    for (size_t i = 0; i < MTNT__TALLY_EXAMPLES && group->examples[i] != NULL; i++) {
-        fputs(i > 0 ? ", " : "", out);
-        mtnt__words_put(out, group->examples[i]);
-    }
-    if (group->tenants > MTNT__TALLY_EXAMPLES)
-        fprintf(out, " and %" PRId64 " more", group->tenants - MTNT__TALLY_EXAMPLES);
-}
-
-static void put_failure(const status *all, const mtnt__tally_group *failure)
-{
-    const mtnt__screen *screen = &all->work->screen;
-    FILE *out = screen->out;
-    const char *text = mtnt__excerpt_without_operation(failure->text, failure->operation);
-    ptrdiff_t index = failure->operation == NULL ? -1 : mtnt_chain_find(all->work->chain, failure->operation);
-    mtnt_entry_info info;
-
-    fprintf(out, "  %" PRId64 " %s  ", failure->tenants, mtnt__screen_sign(screen, "×", "x"));
-    mtnt__words_put_bytes(out, text, strcspn(text, "\n"));
-    if (failure->operation != NULL) {
-        fputs("   at ", out);
-        if (index >= 0 && mtnt_chain_get(all->work->chain, (size_t)index, &info))
-            fprintf(out, "%" PRId64 " ", info.order);
-        mtnt__words_put(out, failure->operation);
-    }
-    fputs("     ", out);
-    put_examples(out, failure);
-    fputc('\n', out);
-}
-
 static void put_waiting(const status *all, const mtnt__tally_group *group)
 {
     FILE *out = all->work->screen.out;
     char *next = group->examples[0] == NULL ? NULL : step_for(all->work, group->state, group->examples[0]);
 
     fprintf(out, "%s %" PRId64 "     ", group->state, group->tenants);
-    put_examples(out, group);
+    mtnt__failures_put_examples(out, group);
     fputc('\n', out);
     if (next != NULL) {
         fputs("    next: ", out);
@@ -240,10 +210,7 @@ static void put_text(const status *all)
         fprintf(out, "%sprepared transactions %" PRId64, dot, prepared);
     fputc('\n', out);
     put_gone(all);
-    for (size_t i = 0; i < tally->failures.count; i++)
-        put_failure(all, &tally->failures.items[i]);
-    if (tally->failures.unlisted > 0)
-        fprintf(out, "  %" PRId64 " more with failures of their own\n", tally->failures.unlisted);
+    mtnt__failures_put(all->work, &tally->failures);
     for (size_t i = 0; i < all->waiting.count; i++)
         put_waiting(all, &all->waiting.items[i]);
 }
@@ -257,24 +224,6 @@ static json_t *describe_versions(const mtnt__tally *tally)
     for (size_t i = 0; list != NULL && i < tally->version_count; i++)
         json_array_append_new(list, json_pack("{sI sI}", "version", (json_int_t)tally->versions[i].version, "tenants",
                                               (json_int_t)tally->versions[i].tenants));
-    return list;
-}
-
-static json_t *describe_failures(const mtnt__tally *tally)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; list != NULL && i < tally->failures.count; i++) {
-        const mtnt__tally_group *failure = &tally->failures.items[i];
-        json_t *examples = json_array();
-
-        for (size_t j = 0; j < MTNT__TALLY_EXAMPLES && failure->examples[j] != NULL; j++)
-            json_array_append_new(examples, mtnt__encode_text(failure->examples[j]));
-        json_array_append_new(list, json_pack("{so so so sI so}", "error", mtnt__encode_text(failure->text),
-                                              "operation", mtnt__encode_text(failure->operation), "state",
-                                              mtnt__encode_text(failure->state), "tenants",
-                                              (json_int_t)failure->tenants, "examples", examples));
-    }
     return list;
 }
 
@@ -302,7 +251,7 @@ static json_t *describe(const status *all)
                      (json_int_t)tally->failed, "interrupted", (json_int_t)tally->interrupted, "gone",
                      (json_int_t)all->gone, "prepared_transactions",
                      prepared >= 0 ? json_integer(prepared) : json_null(), "versions", describe_versions(tally),
-                     "failures", describe_failures(tally), "waiting", describe_waiting(&all->waiting));
+                     "failures", mtnt__failures_describe(&tally->failures), "waiting", describe_waiting(&all->waiting));
 }
 
 int mtnt__command_status(mtnt__work *work)

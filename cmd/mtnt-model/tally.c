@@ -69,7 +69,7 @@ static bool same(const char *a, const char *b)
 static mtnt__tally_group *find_group(const mtnt__tally_groups *groups, const mtnt__tally_group *like)
 {
     for (size_t i = 0; i < groups->count; i++)
-        if (strcmp(groups->items[i].text, like->text) == 0 && same(groups->items[i].operation, like->operation) &&
+        if (strcmp(groups->items[i].key, like->key) == 0 && same(groups->items[i].operation, like->operation) &&
             same(groups->items[i].state, like->state))
             return &groups->items[i];
     return NULL;
@@ -96,16 +96,18 @@ static int new_group(mtnt__tally_groups *groups, const mtnt__tally_group *like, 
     group = &groups->items[groups->count++];
     *group = (mtnt__tally_group){.text = NULL};
     *ret_group = group;
-    if (copy(&group->text, like->text) || copy(&group->operation, like->operation) || copy(&group->state, like->state))
+    if (copy(&group->text, like->text) || copy(&group->key, like->key) || copy(&group->operation, like->operation) ||
+        copy(&group->state, like->state))
         return MTNT_E_NOMEM;
     return 0;
 }
 
-static int add_to_group(mtnt__tally_groups *groups, const char *tenant, const mtnt__tally_group *like)
+static int add_to_group(mtnt__tally_groups *groups, const char *tenant, const mtnt__tally_group *like, int64_t *ret_nth)
 {
     mtnt__tally_group *group = find_group(groups, like);
     int rc = 0;
 
+    *ret_nth = 0;
     if (group == NULL && groups->count < GROUPS_MAX)
         rc = new_group(groups, like, &group);
     if (rc != 0)
@@ -116,7 +118,61 @@ static int add_to_group(mtnt__tally_groups *groups, const char *tenant, const mt
     }
     if (group->tenants < MTNT__TALLY_EXAMPLES)
         rc = copy(&group->examples[group->tenants], tenant);
-    group->tenants++;
+    *ret_nth = ++group->tenants;
+    return rc;
+}
+
+/* Where a value ends that begins at `at`: '…', or what is in the parentheses behind `=`, or a number. NULL: there is none. */
+static const char *end_of_value(const char *text, const char *at)
+{
+    const char *end = NULL;
+
+    if (*at == '\'')
+        end = strchr(at + 1, '\'');
+    else if (*at == '(' && at > text && at[-1] == '=')
+        end = strchr(at, ')');
+    if (end != NULL)
+        return end + 1;
+    if (*at < '0' || *at > '9' || (at > text && is_word(at[-1])))
+        return NULL;
+    while (*at >= '0' && *at <= '9')
+        at++;
+    return is_word(*at) ? NULL : at;
+}
+
+/* The text with `?` for each value: what one tenant's data make of it is no failure of its own. */
+static char *without_values(const char *text)
+{
+    char *key = malloc(strlen(text) + 1), *to = key;
+
+    for (const char *at = text; key != NULL && *at != '\0';) {
+        const char *end = end_of_value(text, at);
+
+        *to++ = end != NULL ? '?' : *at;
+        at = end != NULL ? end : at + 1;
+    }
+    if (key != NULL)
+        *to = '\0';
+    return key;
+}
+
+int mtnt__tally_failure_add(mtnt__tally_groups *groups, const char *tenant, const char *text, const char *operation,
+                            const char *state, const char *statement, int64_t *ret_nth)
+{
+    bool by_statement = state != NULL && *state != '\0' && statement != NULL && *statement != '\0';
+    char *fingerprint = mtnt__tally_fingerprint(text, tenant);
+    char *told = by_statement ? mtnt__tally_fingerprint(statement, tenant) : NULL;
+    const char *common = by_statement ? told : fingerprint;
+    char *key = common == NULL ? NULL : without_values(common);
+    const mtnt__tally_group like = {.text = fingerprint,
+                                    .operation = (char *)(uintptr_t)operation,
+                                    .state = state == NULL || *state == '\0' ? NULL : (char *)(uintptr_t)state,
+                                    .key = key};
+    int rc = fingerprint == NULL || key == NULL ? MTNT_E_NOMEM : add_to_group(groups, tenant, &like, ret_nth);
+
+    free(fingerprint);
+    free(told);
+    free(key);
     return rc;
 }
 
@@ -124,9 +180,12 @@ int mtnt__tally_group_add(mtnt__tally_groups *groups, const char *tenant, const 
                           const char *state)
 {
     char *fingerprint = mtnt__tally_fingerprint(text, tenant);
-    const mtnt__tally_group like = {
-        .text = fingerprint, .operation = (char *)(uintptr_t)operation, .state = (char *)(uintptr_t)state};
-    int rc = fingerprint == NULL ? MTNT_E_NOMEM : add_to_group(groups, tenant, &like);
+    const mtnt__tally_group like = {.text = fingerprint,
+                                    .operation = (char *)(uintptr_t)operation,
+                                    .state = (char *)(uintptr_t)state,
+                                    .key = fingerprint};
+    int64_t nth;
+    int rc = fingerprint == NULL ? MTNT_E_NOMEM : add_to_group(groups, tenant, &like, &nth);
 
     free(fingerprint);
     return rc;
@@ -134,15 +193,17 @@ int mtnt__tally_group_add(mtnt__tally_groups *groups, const char *tenant, const 
 
 int mtnt__tally_group_add_plain(mtnt__tally_groups *groups, const char *tenant, const char *text)
 {
-    const mtnt__tally_group like = {.text = (char *)(uintptr_t)text};
+    const mtnt__tally_group like = {.text = (char *)(uintptr_t)text, .key = (char *)(uintptr_t)text};
+    int64_t nth;
 
-    return add_to_group(groups, tenant, &like);
+    return add_to_group(groups, tenant, &like, &nth);
 }
 
 int mtnt__tally_add(mtnt__tally *tally, const mtnt_tenant_info *info)
 {
     int rc = count_version(tally, info->version);
     bool current = info->current || info->pending == 0;
+    int64_t nth;
 
     tally->tenants++;
     tally->not_current += !current;
@@ -151,9 +212,9 @@ int mtnt__tally_add(mtnt__tally *tally, const mtnt_tenant_info *info)
     } else if (mtnt__survey_is_failed(info)) {
         tally->failed++;
         rc = rc != 0 ? rc
-                     : mtnt__tally_group_add(&tally->failures, info->tenant,
-                                             info->error != NULL ? info->error : info->state, info->error_operation,
-                                             info->error_state);
+                     : mtnt__tally_failure_add(&tally->failures, info->tenant,
+                                               info->error != NULL ? info->error : info->state, info->error_operation,
+                                               info->error_state, NULL, &nth);
     } else if (current) {
         tally->current++;
     } else {
@@ -188,6 +249,7 @@ void mtnt__tally_groups_release(mtnt__tally_groups *groups)
         free(groups->items[i].text);
         free(groups->items[i].operation);
         free(groups->items[i].state);
+        free(groups->items[i].key);
         for (size_t j = 0; j < MTNT__TALLY_EXAMPLES; j++)
             free(groups->items[i].examples[j]);
     }

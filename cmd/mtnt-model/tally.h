@@ -16,6 +16,7 @@ typedef struct mtnt__tally_group {
     char *text;      /* with {tenant} where the tenant's own id was */
     char *operation; /* NULL = none in particular */
     char *state;     /* SQLSTATE …; NULL = none */
+    char *key;       /* what else they have in common: the statement, or the text without its values */
     int64_t tenants;
     char *examples[MTNT__TALLY_EXAMPLES];
 } mtnt__tally_group;
@@ -30,6 +31,10 @@ typedef struct mtnt__tally_groups {
 /* 0 or MTNT_E_NOMEM. */
 int mtnt__tally_group_add(mtnt__tally_groups *groups, const char *tenant, const char *text, const char *operation,
                           const char *state);
+/* A failure: the same state, operation and statement are the same, whatever the text; without a state or a statement, the same text but for the
+ * values in it. *ret_nth: which one of its group it is, from 1; 0 = there are too many groups for another. `statement`: NULL = not known. */
+int mtnt__tally_failure_add(mtnt__tally_groups *groups, const char *tenant, const char *text, const char *operation,
+                            const char *state, const char *statement, int64_t *ret_nth);
 /* The same for a text that does not speak of the tenant: of an id like `a` or `1` it may have many. */
 int mtnt__tally_group_add_plain(mtnt__tally_groups *groups, const char *tenant, const char *text);
 /* Most frequent first. */

@@ -193,6 +193,14 @@ test_failures_are_grouped() {
         sql "models/$id.db" "CREATE TABLE t_two(in_the_way INTEGER)"
     done
     exits 1 migrate
+    # Three examples in full, and a line for all of them.
+    same "$(printf '%s\n' "$out" | grep -c 'failed at 2 two')" 3
+    says '^  5 ×  .*already exists.*   at 2 two     [a-e], [a-e], [a-e] and 2 more$'
+    exits 1 migrate --format json
+    json '(.failures | length) == 5 and .failures_unlisted == 0'
+    json '[.failure_groups[] | [.tenants, .operation, (.examples | length)]] == [[5, "two", 3]]'
+    exits 1 migrate --format jsonl
+    json -s '.[-1].failure_groups[0].tenants == 5'
     ok status
     says 'chain numbers, 2 operations, newest 2 two' 'version 2 +1  █' 'version 0 +5  █████' \
         '^failed 5 . interrupted 0 . prepared transactions 0$' '  5 ×  .*already exists.*   at 2 two     a, b, c and 2 more$' \

@@ -74,6 +74,41 @@ static void test_sums(void **state)
     mtnt__tally_release(&tally);
 }
 
+static void test_failures(void **state)
+{
+    mtnt__tally_groups groups = {.items = NULL};
+    int64_t nth = 0;
+
+    (void)state;
+    /* 40,000 equal ones, each with its own values: one line. */
+    for (int i = 1; i <= 40000; i++) {
+        char id[16], text[120];
+
+        snprintf(id, sizeof id, "t%d", i);
+        snprintf(text, sizeof text, "duplicate key: Key (id)=(%d) of 't%d' already exists", i, i);
+        assert_int_equal(mtnt__tally_failure_add(&groups, id, text, "plan", "23505", i % 2 ? NULL : "", &nth), 0);
+        assert_int_equal(nth, i);
+    }
+    assert_int_equal(groups.count, 1);
+    assert_string_equal(groups.items[0].examples[2], "t3");
+    /* The same statement, whatever the text; another one; another state; another operation. */
+    assert_int_equal(mtnt__tally_failure_add(&groups, "a", "one", "plan", "42P01", "SELECT 1", &nth), 0);
+    assert_int_equal(mtnt__tally_failure_add(&groups, "b", "two", "plan", "42P01", "SELECT 1", &nth), 0);
+    assert_int_equal(nth, 2);
+    assert_int_equal(mtnt__tally_failure_add(&groups, "b", "two", "plan", "42P01", "SELECT x", &nth), 0);
+    assert_int_equal(nth, 1);
+    assert_int_equal(mtnt__tally_failure_add(&groups, "b", "two", "plan", "42P02", "SELECT 1", &nth), 0);
+    assert_int_equal(nth, 1);
+    assert_int_equal(mtnt__tally_failure_add(&groups, "b", "two", "other", "42P01", "SELECT 1", &nth), 0);
+    assert_int_equal(nth, 1);
+    /* Names are no values. */
+    assert_int_equal(mtnt__tally_failure_add(&groups, "a", "no such table: t1", NULL, NULL, NULL, &nth), 0);
+    assert_int_equal(mtnt__tally_failure_add(&groups, "a", "no such table: t2", NULL, NULL, NULL, &nth), 0);
+    assert_int_equal(nth, 1);
+    assert_int_equal(groups.count, 7);
+    mtnt__tally_groups_release(&groups);
+}
+
 /* A fleet in which every failure is another does not fill the memory. */
 static void test_bounded(void **state)
 {
@@ -98,6 +133,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fingerprint),
+        cmocka_unit_test(test_failures),
         cmocka_unit_test(test_sums),
         cmocka_unit_test(test_bounded),
     };
