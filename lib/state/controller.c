@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "db/database.h"
+#include "state/host.h"
 #include "state/store.h"
 #include "state/tables.h"
 
@@ -43,6 +44,8 @@ int mtnt__controller_ensure(mtnt_controller *controller, mtnt_error *err)
         rc = mtnt__tables_ensure(controller->db, &mtnt__tables_controller, &before, err);
     if (rc == 0)
         rc = identify(controller, before, err);
+    if (rc == 0)
+        rc = mtnt__host_check(controller, false, err);
     if (rc != 0)
         mtnt_error_wrap(err, "controller %s", controller->shown);
     return rc;

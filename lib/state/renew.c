@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "db/database.h"
+#include "state/host.h"
 #include "state/queries.h"
 #include "state/rows.h"
 #include "state/store.h"
@@ -63,6 +64,8 @@ int mtnt__store_renew(mtnt_db *db, const char *chain, const char *owner, mtnt__r
 
     if (rc == 0)
         rc = renew_all(db, chain, owner, &renewing, lease_ms, err);
+    if (rc == 0)
+        rc = mtnt__host_refresh(db, owner, err);
     if (rc == 0)
         rc = mtnt__db_commit(db, err);
     if (rc != 0)

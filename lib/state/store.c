@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "db/database.h"
+#include "state/host.h"
 #include "state/queries.h"
 #include "state/rows.h"
 #include "state/runs.h"
@@ -460,6 +461,8 @@ int mtnt__store_exchange(mtnt_controller *controller, const char *chain, const m
 
     if (rc == 0 && end_count > 0)
         rc = finish_all(controller, chain, ends, end_count, err);
+    if (rc == 0 && claim_count > 0 && mtnt__host_check(controller, true, err) != 0)
+        rc = mtnt_error_wrap(err, "controller %s", controller->shown);
     if (rc == 0 && claim_count > 0)
         rc = claim_all(controller, chain, claims, claim_count, lease_ms, err);
     if (rc == 0 && note != NULL)

@@ -57,4 +57,23 @@ test_terms() {
     complains 'begun by an earlier release'
 }
 
+# A SQLite controller and a second host, as far as a file can tell.
+test_second_host() {
+    fleet 1 a b
+    ok migrate -q --tenant a
+    same "$(sql controller.db "SELECT count(*) FROM mtnt_meta WHERE key = 'host' AND value LIKE '%/$(cat /proc/sys/kernel/random/boot_id) %'")" 1
+    sql controller.db "UPDATE mtnt_meta SET value = 'far/another-boot ' || $(date +%s)000 WHERE key = 'host'"
+    exits 2 migrate
+    complains 'controller sqlite:.*controller.db: host far works with it \(last seen at ' 'use a PostgreSQL controller' 'Nothing was changed'
+    exits 2 join
+    same "$(sql controller.db 'SELECT count(*) FROM mtnt_migration')" 1
+    ok status
+    # Another container of this machine, the machine after it was started anew, and a host that was not heard of for long.
+    for value in "far/$(cat /proc/sys/kernel/random/boot_id) $(date +%s)000" "$(hostname)/another-boot $(date +%s)000" 'far/another-boot 1700000000000'; do
+        sql controller.db "UPDATE mtnt_meta SET value = '$value' WHERE key = 'host'"
+        ok rewind -q --yes
+        ok migrate -q
+    done
+}
+
 cli_main "$@"
