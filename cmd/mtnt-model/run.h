@@ -21,6 +21,6 @@ int mtnt__run_prepare(mtnt__work *work);
 
 /* The exit code; everything has been said. json: *ret_result gets the result object when ret_result is given
  * (untouched when there was no run), else it is printed. */
-int mtnt__run(mtnt__work *work, const mtnt__run_spec *spec, json_t **ret_result);
+int mtnt__run(mtnt__work *work, const mtnt__run_spec *asked, json_t **ret_result);
 
 #endif
