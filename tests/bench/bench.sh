@@ -7,6 +7,7 @@
 #   --smoke           a few tenants, end states checked, no time worth a look: what ctest runs
 #   --build-dir DIR   a build to measure (default: build/release, built first)
 #   --folder DIR      where to make the fleets: a folder on the disk in question (default: TMPDIR or /tmp)
+#   --peers DIR       where `bench.sh peers-install DIR` has put other tools: for the figure peers
 #   --rounds N, --workers N, --tenants N, --controller DSN      instead of what the figure has
 #
 # Rounds are interleaved and medians told: the same figure moves by a factor of two within an hour. Nothing else should run on the machine.
@@ -15,16 +16,17 @@ set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
-all="sqlite sqlite_10000 postgres postgres_1000 schemas noop memory pairs clones ensure processes"
+all="sqlite sqlite_10000 postgres postgres_1000 schemas noop memory pairs clones ensure processes link peers"
 build_dir=
 folder=${TMPDIR:-/tmp}
 json=
 mode=race
 extra=
 which=
+peers=${MTNT_BENCH_PEERS:-}
 
 usage() {
-    sed -n '2,13p' "$0" | sed 's/^# \{0,1\}//' >&2
+    sed -n '2,14p' "$0" | sed 's/^# \{0,1\}//' >&2
     exit 64
 }
 
@@ -48,15 +50,21 @@ while [ $# -gt 0 ]; do
     --list) list && exit 0 ;;
     --fsyncs) mode=fsyncs ;;
     --smoke) mode=smoke ;;
-    --build-dir | --folder | --json | --rounds | --workers | --tenants | --controller)
+    --build-dir | --folder | --json | --peers | --rounds | --workers | --tenants | --controller)
         [ $# -ge 2 ] || usage
+        # shellcheck disable=SC2034 # peers: for figures/peers.sh
         case $1 in
         --build-dir) build_dir=$2 ;;
         --folder) folder=$2 ;;
         --json) json=$2 ;;
+        --peers) peers=$2 ;;
         *) extra="$extra $1 $2" ;;
         esac
         shift
+        ;;
+    peers-install)
+        [ $# -eq 2 ] || usage
+        exec sh "$here/peers.sh" install "$2"
         ;;
     -*) usage ;;
     *) which="$which $1" ;;
