@@ -42,13 +42,14 @@ typedef struct mtnt__task {
     mtnt_model *model; /* owned */
     mtnt__known known;
     mtnt__task_phase phase;
+    int looks;
     mtnt__claim claim; /* of the attempt at hand */
     mtnt__attempt attempt;
     int64_t steps_left; /* 0 = no limit */
     uint32_t needs;     /* what an earlier look at the model has shown; 0 = as the chain says */
     bool provisional, tombstone, saga, looked;
-    bool backed_up; /* options->backup has what was there before the first change */
-    int looks;
+    bool backed_up;        /* options->backup has what was there before the first change */
+    bool first;            /* the attempt at hand is */
     atomic_bool cancelled; /* for whatever reason: a caller's word, or the lease is lost */
     mtnt__lease lease;     /* the heartbeat's from the claim until its end is about to be written */
     pthread_mutex_t mutex; /* over what follows */
@@ -75,7 +76,6 @@ typedef struct mtnt__task {
     bool tries_on;        /* it has failed, and rests before another try as soon as its end is written */
 
     /* for its end */
-    bool first; /* the attempt at hand is */
     bool end_due;
     bool again;       /* what follows is of an earlier try, and forgotten by the next _run */
     mtnt__end end;    /* of the attempt at hand, for the store; borrowed texts are the task's */
