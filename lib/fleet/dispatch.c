@@ -190,8 +190,8 @@ static int64_t wait_ms(const mtnt__dispatch *d)
 
     if (d->in_flight > outside) /* the pool has some, the last news of it notwithstanding */
         return d->pace.count == 0 ? WAIT_MS : mtnt__admit_idle_ms(d, WAIT_MS);
-    /* A run that drains has nobody to wait for but the pool. */
-    if (d->ended.count + d->wanting.count > 0 || mtnt__intake_ready(d) || mtnt__dispatch_draining(d))
+    /* A run that drains, or whose last tenant has come to nothing just now, has nobody to wait for. */
+    if (d->ended.count + d->wanting.count > 0 || mtnt__intake_ready(d) || mtnt__dispatch_draining(d) || over(d))
         return 0;
     if (d->elsewhere.count > 0)
         return d->elsewhere.round > 0 && mtnt__dispatch_has_room(d) ? 0 : mtnt__admit_idle_ms(d, WAIT_MS);
