@@ -369,6 +369,70 @@ static void a_run(pair which)
     }
 }
 
+/* ---- two new models, the template that comes of them, and a copy ---- */
+
+static void add_chain_of_copies(fleet *f)
+{
+    const uint32_t same = MTNT_OPERATION_SAME_FOR_ALL;
+
+    fleet_add_body(f, "create", MTNT_WRITES_MODEL,
+                   (body){.flags = MTNT_OPERATION_CREATES_MODEL | MTNT_OPERATION_CLONES | same,
+                          .model_up = "CREATE TABLE precious (a INTEGER)",
+                          .checksum = "create"});
+    fleet_add_body(f, "a", MTNT_WRITES_MODEL, (body){.flags = same, .checksum = "a"});
+}
+
+/* true: an allocation has failed. */
+static bool copy_and_fail(pair which, long n)
+{
+    fleet *f = fleet_new(which, 4, false);
+    mtnt_executor_options options = MTNT_EXECUTOR_OPTIONS_INIT;
+    mtnt_tenant_source source = fleet_source(f);
+    mtnt_executor *executor = NULL;
+    mtnt_counts counts = {0};
+    fleet_report r;
+    bool failed;
+    int rc;
+
+    f->quiet = true;
+    add_chain_of_copies(f);
+    options.workers = 1;
+    fail_at(n);
+    rc = mtnt_executor_new(&executor, f->controller, f->chain, &options, &f->err);
+    if (rc == 0)
+        rc = mtnt_executor_migrate(executor, &source, &counts, &f->err);
+    mtnt_executor_free(executor);
+    failed = has_failed();
+    fail_at(0);
+    if (!failed && (rc != 0 || counts.cloned != 2))
+        fail_msg("%lld of 4 are copies: %s", (long long)counts.cloned, f->err.message);
+    assert_code(f, fleet_run(f, 1, NULL, &r), 0);
+    if (r.counts.failed + r.counts.untouched > 0)
+        fail_msg("allocation %ld: the next run fails: %s%s%s%s", n, r.texts[0], r.texts[1], r.texts[2], r.texts[3]);
+    for (size_t i = 0; i < 4; i++) {
+        assert_text(fleet_tables(f, i), "a;precious");
+        assert_text(fleet_known(f, i), "idle|2|ok");
+    }
+    assert_int_equal(fleet_provisional(f), 0);
+    fleet_free(f);
+    return failed;
+}
+
+static void copies(pair which)
+{
+    bool every = getenv("MTNT_TEST_ALLOC_ALL") != NULL, failed = true;
+
+    for (int i = 0; i < 2; i++)
+        copy_and_fail(which, 0);
+    for (long n = 1; failed; n += every ? 1 : 1 + n / 15) {
+        long before = malloc_live();
+
+        failed = copy_and_fail(which, n);
+        if (malloc_live() != before)
+            fail_msg("allocation %ld: %ld are left", n, malloc_live() - before);
+    }
+}
+
 int main(void)
 {
     static const bare_test tests[] = {
@@ -381,6 +445,7 @@ int main(void)
         {"by_operation", by_operation, ON(PAIR_SQLITE)},
         {"opened_and_asked", opened_and_asked, ON(PAIR_SQLITE)},
         {"a_run", a_run, ON(PAIR_SQLITE)},
+        {"copies", copies, ON(PAIR_SQLITE)},
     };
 
     return run_bare_tests("alloc", tests, sizeof(tests) / sizeof(*tests));
