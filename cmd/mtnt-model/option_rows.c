@@ -154,6 +154,7 @@ _Static_assert(sizeof mtnt__option_rows / sizeof mtnt__option_rows[0] <= MTNT__O
 const char *const mtnt__options_later[] = {
     "rehearse",
     "repair",
+    "isolate",
     NULL,
 };
 _Static_assert(sizeof mtnt__options_later / sizeof mtnt__options_later[0] <= MTNT__OPTIONS_LATER_MAX, "room");
