@@ -148,8 +148,11 @@ static char *without_values(const char *text)
     for (const char *at = text; key != NULL && *at != '\0';) {
         const char *end = end_of_value(text, at);
 
-        *to++ = end != NULL ? '?' : *at;
-        at = end != NULL ? end : at + 1;
+        *to++ = *at++;
+        if (end != NULL) {
+            to[-1] = '?';
+            at = end;
+        }
     }
     if (key != NULL)
         *to = '\0';

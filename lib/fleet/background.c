@@ -230,8 +230,8 @@ static int start_threads(mtnt__background *background, mtnt_error *err)
     int rc = 0;
 
     /* Set before any thread is there that reads it. */
-    for (size_t i = 0; i < background->count; i++)
-        background->runs[i].joinable = i > 0 && background->runs[i].chain->lane.beside;
+    for (size_t i = 1; i < background->count; i++)
+        background->runs[i].joinable = background->runs[i].chain->lane.beside;
     for (size_t i = 0; rc == 0 && i < background->count; i++)
         if (background->runs[i].joinable &&
             pthread_create(&background->runs[i].thread, NULL, work_beside, &background->runs[i]) != 0) {
