@@ -218,9 +218,14 @@ static int choose(mtnt__background *background, const char *const *lanes, mtnt_e
     for (size_t i = 0; mtnt_chain_lane_at(chain, i, &lane); i++) {
         const mtnt_chain *one = mtnt_chain_lane(chain, lane.name);
 
-        if (one != NULL && (lanes == NULL || is_in(lanes, lane.name)))
-            background->runs[background->count++] =
-                (lane_run){.background = background, .chain = one, .name = lane.name};
+        if (one == NULL || (lanes != NULL && !is_in(lanes, lane.name)))
+            continue;
+        /* Set before any thread is there that reads it. */
+        background->runs[background->count] = (lane_run){.background = background,
+                                                         .chain = one,
+                                                         .name = lane.name,
+                                                         .joinable = background->count > 0 && lane.beside};
+        background->count++;
     }
     return 0;
 }
@@ -229,9 +234,6 @@ static int start_threads(mtnt__background *background, mtnt_error *err)
 {
     int rc = 0;
 
-    /* Set before any thread is there that reads it. */
-    for (size_t i = 1; i < background->count; i++)
-        background->runs[i].joinable = background->runs[i].chain->lane.beside;
     for (size_t i = 0; rc == 0 && i < background->count; i++)
         if (background->runs[i].joinable &&
             pthread_create(&background->runs[i].thread, NULL, work_beside, &background->runs[i]) != 0) {
