@@ -1,5 +1,6 @@
 /* PostgreSQL tenants, a database each, or a schema of one database each: mtnt-model against a bare loop on libpq that does the same on the same number of threads. */
 #include <libpq-fe.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,19 +37,49 @@ static void run(PGconn *connection, const char *sql)
     PQclear(result);
 }
 
+/* What a thread keeps from one schema to the next. */
+struct kept {
+    PGconn *connection;
+    char *records;
+};
+
+static pthread_key_t kept_key;
+
+static void let_go(void *data)
+{
+    struct kept *kept = data;
+
+    PQfinish(kept->connection);
+    free(kept->records);
+    free(kept);
+}
+
+static struct kept *kept_by_thread(void)
+{
+    struct kept *kept = pthread_getspecific(kept_key);
+
+    if (kept == NULL) {
+        kept = calloc(1, sizeof(*kept));
+        if (kept == NULL || pthread_setspecific(kept_key, kept) != 0)
+            bench_die("out of memory");
+    }
+    return kept;
+}
+
 /* Schemas share what a thread has connected to; it stays open until the database is dropped. */
 static PGconn *open_schema(const struct fleet *fleet, int tenant)
 {
-    static _Thread_local PGconn *kept;
+    struct kept *kept = kept_by_thread();
     char sql[128];
 
-    if (kept == NULL || strcmp(PQdb(kept), fleet->prefix) != 0 || PQstatus(kept) != CONNECTION_OK) {
-        PQfinish(kept);
-        kept = open_database(fleet->options, fleet->prefix);
+    if (kept->connection == NULL || strcmp(PQdb(kept->connection), fleet->prefix) != 0 ||
+        PQstatus(kept->connection) != CONNECTION_OK) {
+        PQfinish(kept->connection);
+        kept->connection = open_database(fleet->options, fleet->prefix);
     }
     snprintf(sql, sizeof(sql), "SET search_path TO tenant_%06d", tenant);
-    run(kept, sql);
-    return kept;
+    run(kept->connection, sql);
+    return kept->connection;
 }
 
 static void close_model(const struct fleet *fleet, PGconn *connection)
@@ -189,13 +220,13 @@ struct loop {
 /* Of a schema: its name is in them. */
 static const char *records_of(int tenant)
 {
-    static _Thread_local char *kept;
+    struct kept *kept = kept_by_thread();
     char schema[64];
 
-    free(kept);
+    free(kept->records);
     snprintf(schema, sizeof(schema), "tenant_%06d", tenant);
-    kept = (char *)bench_records(mtnt__sql_model_postgres_0001_initial, schema);
-    return kept;
+    kept->records = (char *)bench_records(mtnt__sql_model_postgres_0001_initial, schema);
+    return kept->records;
 }
 
 static void perform_bare(void *data, int index)
@@ -321,6 +352,8 @@ int main(int argc, char **argv)
     int i;
 
     bench_parse(&options, argc, argv);
+    if (pthread_key_create(&kept_key, let_go) != 0)
+        bench_die("no key to be had");
     if (options.server == NULL)
         bench_die("--server is needed");
     if (options.schemas)

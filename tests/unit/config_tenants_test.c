@@ -347,10 +347,12 @@ static void a_pipe_is_read_once(void **state)
     mtnt_tenant_source source = {0};
     mtnt_error err = MTNT_ERROR_INIT;
     pthread_t writer;
+    char path[256];
 
-    assert_int_equal(mkfifo(scratch_path(*state, "pipe"), 0600), 0);
-    assert_int_equal(pthread_create(&writer, NULL, write_list, (void *)(uintptr_t)scratch_path(*state, "pipe")), 0);
-    if (mtnt_tenants_load(&source, scratch_path(*state, "pipe"), NULL, NULL, &err))
+    snprintf(path, sizeof(path), "%s", scratch_path(*state, "pipe"));
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(pthread_create(&writer, NULL, write_list, path), 0);
+    if (mtnt_tenants_load(&source, path, NULL, NULL, &err))
         fail_msg("%s", err.message);
     pthread_join(writer, NULL);
     mtnt_model_free(expect_next(state, &source, "acme", "postgresql:///acme"));
