@@ -132,7 +132,7 @@ int mtnt__remove_check(mtnt__attempt *attempt, mtnt_error *err)
     if (rc == 0)
         rc = mtnt__place_init(&place, controller, model, attempt->claim->backward ? attempt->known.gone_by : NULL, err);
     if (rc == 0 && model->backend == MTNT_POSTGRES && model->schema == NULL)
-        rc = mtnt__place_check_alone(attempt->model, place.text, err);
+        rc = mtnt__place_check_alone(attempt->model, controller->system, place.text, err);
     mtnt__place_release(&place);
     return rc == 0 ? 0 : mtnt_error_wrap(err, "the model %s", model->shown);
 }

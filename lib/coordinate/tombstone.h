@@ -30,7 +30,8 @@ int mtnt__place_check(mtnt_db *db, const mtnt_controller *controller, const mtnt
  * are connected, or another schema's objects depend on it). */
 int mtnt__place_remove(const mtnt_controller *controller, const mtnt__place *place, const char *uuid, mtnt_error *err);
 
-/* The sessions in the database of that handle but its own: REFUSED, saying how many and what they call themselves. */
-int mtnt__place_check_alone(mtnt_db *db, const char *database, mtnt_error *err);
+/* The sessions in the database of that handle but its own: REFUSED, saying how many and what they call themselves. Looks for
+ * up to a second: who has just gone is seen for a moment longer. */
+int mtnt__place_check_alone(mtnt_db *db, const mtnt__system *system, const char *database, mtnt_error *err);
 
 #endif
