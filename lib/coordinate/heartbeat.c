@@ -3,8 +3,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/later.h"
 #include "base/text.h"
 
 #define SLICE_MS 1000 /* a wait by the monotonic clock does not notice that the machine was suspended */
@@ -219,16 +219,8 @@ int64_t mtnt__heartbeat_tick(mtnt__heartbeat *heartbeat)
 
 static void wait_for(mtnt__heartbeat *heartbeat, int64_t ms)
 {
-    struct timespec until;
+    struct timespec until = mtnt__later(ms > SLICE_MS ? SLICE_MS : ms);
 
-    ms = ms > SLICE_MS ? SLICE_MS : ms;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += (ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
     pthread_cond_timedwait(&heartbeat->moved, &heartbeat->mutex, &until);
 }
 
@@ -253,15 +245,8 @@ static void *run(void *data)
 
 static int init_sync(mtnt__heartbeat *heartbeat)
 {
-    pthread_condattr_t attributes;
-    int rc = pthread_condattr_init(&attributes);
+    int rc = mtnt__later_init(&heartbeat->moved, NULL);
 
-    if (rc != 0)
-        return rc;
-    rc = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    if (rc == 0)
-        rc = pthread_cond_init(&heartbeat->moved, &attributes);
-    pthread_condattr_destroy(&attributes);
     if (rc != 0)
         return rc;
     rc = pthread_mutex_init(&heartbeat->mutex, NULL);

@@ -71,16 +71,16 @@ void mtnt__postgres_add_held(mtnt__postgres *s, mtnt__buffer *buffer, int *ret_c
 {
     *ret_count = s->held_count;
     if (s->held_count > 0) {
-        mtnt__buffer_add_text(buffer, s->held.bytes);
+        mtnt__buffer_add_text(buffer, mtnt__buffer_text(&s->held));
         buffer->failed |= s->held.failed;
     }
-    mtnt__buffer_clear(&s->held);
-    s->held_count = 0;
+    mtnt__postgres_forget_held(s);
 }
 
 void mtnt__postgres_forget_held(mtnt__postgres *s)
 {
     mtnt__buffer_clear(&s->held);
+    s->held.failed = false; /* that was this statement's lack of memory, and no later one's */
     s->held_count = 0;
 }
 

@@ -4,8 +4,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/later.h"
 #include "base/text.h"
 
 typedef struct lane_run {
@@ -250,15 +250,8 @@ static int start_threads(mtnt__background *background, mtnt_error *err)
 
 static int init_sync(mtnt__background *background)
 {
-    pthread_condattr_t attributes;
-    int rc = pthread_condattr_init(&attributes);
+    int rc = mtnt__later_init(&background->changed, NULL);
 
-    if (rc != 0)
-        return rc;
-    rc = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    if (rc == 0)
-        rc = pthread_cond_init(&background->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
     if (rc == 0 && (rc = pthread_mutex_init(&background->mutex, NULL)) != 0)
         pthread_cond_destroy(&background->changed);
     return rc;
@@ -327,20 +320,6 @@ void mtnt__background_cancel(mtnt__background *background, mtnt_cancel how)
 
 /* ---- waiting ---- */
 
-static struct timespec later(int64_t ms)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    time.tv_sec += ms / 1000;
-    time.tv_nsec += (ms % 1000) * 1000000;
-    if (time.tv_nsec >= 1000000000) {
-        time.tv_sec++;
-        time.tv_nsec -= 1000000000;
-    }
-    return time;
-}
-
 /* The lane has ended: 0 when it is complete. */
 static int say(const lane_run *run, mtnt_error *err)
 {
@@ -367,7 +346,7 @@ static int say(const lane_run *run, mtnt_error *err)
 int mtnt__background_wait(mtnt__background *background, const char *lane, int64_t timeout_ms, mtnt_counts *ret_counts,
                           mtnt_error *err)
 {
-    const struct timespec until = later(timeout_ms < 0 ? 0 : timeout_ms);
+    const struct timespec until = mtnt__later(timeout_ms < 0 ? 0 : timeout_ms);
     lane_run *run = background->runs;
     int rc = 0;
 

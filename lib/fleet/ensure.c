@@ -8,7 +8,7 @@
 
 #include "coordinate/task.h"
 #include "fleet/handles.h"
-#include "fleet/later.h"
+#include "base/later.h"
 #include "fleet/remembered.h"
 
 #define MIGRATIONS 4

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "fleet/later.h"
+#include "base/later.h"
 
 int mtnt__handles_init(mtnt__handles *handles, const char *dsn, const mtnt_controller_options *options, size_t most,
                        mtnt_error *err)

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "fleet/later.h"
+#include "base/later.h"
 
 struct worker {
     mtnt__pool *pool;

@@ -1,4 +1,4 @@
-#include "fleet/later.h"
+#include "base/later.h"
 
 int mtnt__later_init(pthread_cond_t *condition, mtnt_error *err)
 {

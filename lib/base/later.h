@@ -1,6 +1,6 @@
 /* Condition variables that are waited for with a limit, by a clock that nobody sets. */
-#ifndef MTNT_FLEET_LATER_H
-#define MTNT_FLEET_LATER_H
+#ifndef MTNT_BASE_LATER_H
+#define MTNT_BASE_LATER_H
 
 #include <pthread.h>
 #include <time.h>
