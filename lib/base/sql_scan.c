@@ -299,39 +299,47 @@ static mtnt__sql_token token_at(const mtnt__sql_walk *walk, size_t at)
 
 /* ---- statements ---- */
 
+/* Called for every token of every script: most words are none of these by their first letter or their length. */
 static int class_of_word(const char *word, size_t length)
 {
+#define WORD(text, class)             \
+    {                                 \
+        text, sizeof(text) - 1, class \
+    }
     static const struct {
         const char *word;
+        size_t length;
         int class;
     } words[] = {
-        {"abort", C_ABORT},
-        {"as", C_AS},
-        {"atomic", C_ATOMIC},
-        {"attach", C_ATTACH},
-        {"begin", C_BEGIN},
-        {"case", C_CASE},
-        {"commit", C_COMMIT},
-        {"create", C_CREATE},
-        {"detach", C_DETACH},
-        {"end", C_END},
-        {"function", C_FUNCTION},
-        {"or", C_OR},
-        {"prepare", C_PREPARE},
-        {"replace", C_REPLACE},
-        {"procedure", C_PROCEDURE},
-        {"rollback", C_ROLLBACK},
-        {"start", C_START},
-        {"temp", C_TEMP},
-        {"temporary", C_TEMP},
-        {"to", C_TO},
-        {"transaction", C_TRANSACTION},
-        {"trigger", C_TRIGGER},
-        {"work", C_WORK},
+        WORD("abort", C_ABORT),
+        WORD("as", C_AS),
+        WORD("atomic", C_ATOMIC),
+        WORD("attach", C_ATTACH),
+        WORD("begin", C_BEGIN),
+        WORD("case", C_CASE),
+        WORD("commit", C_COMMIT),
+        WORD("create", C_CREATE),
+        WORD("detach", C_DETACH),
+        WORD("end", C_END),
+        WORD("function", C_FUNCTION),
+        WORD("or", C_OR),
+        WORD("prepare", C_PREPARE),
+        WORD("procedure", C_PROCEDURE),
+        WORD("replace", C_REPLACE),
+        WORD("rollback", C_ROLLBACK),
+        WORD("start", C_START),
+        WORD("temp", C_TEMP),
+        WORD("temporary", C_TEMP),
+        WORD("to", C_TO),
+        WORD("transaction", C_TRANSACTION),
+        WORD("trigger", C_TRIGGER),
+        WORD("work", C_WORK),
     };
+#undef WORD
+    const char first = (char)(word[0] | 0x20); /* in lower case, where it is a letter */
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-        if (strlen(words[i].word) == length && strncasecmp(words[i].word, word, length) == 0)
+        if (words[i].word[0] == first && words[i].length == length && strncasecmp(words[i].word, word, length) == 0)
             return words[i].class;
     return C_OTHER;
 }
@@ -438,10 +446,8 @@ void mtnt__sql_walk_init(mtnt__sql_walk *walk, const char *text, mtnt_backend ba
 }
 
 /* The rules about statements, for a token that has been found. */
-static void follow(mtnt__sql_walk *walk, const mtnt__sql_token *token)
+static void follow(mtnt__sql_walk *walk, const mtnt__sql_token *token, int class)
 {
-    int class = class_of(walk, token);
-
     walk->starts = false;
     if (walk->shape == S_START && walk->words == 0) {
         if (token->kind == MTNT__SQL_SEMICOLON || token->kind == MTNT__SQL_END)
@@ -461,16 +467,18 @@ mtnt__sql_token mtnt__sql_walk_next(mtnt__sql_walk *walk)
 {
     mtnt__sql_token token;
     bool ended = true;
+    int class;
     size_t at;
 
     if (walk->ended)
         begin_statement(walk, walk->at);
     at = after_blanks(walk, walk->at, &ended);
     token = ended ? token_at(walk, at) : quoted_token(walk->text, at, 0);
-    follow(walk, &token);
+    class = class_of(walk, &token);
+    follow(walk, &token, class);
     walk->ended = token.kind == MTNT__SQL_SEMICOLON && ends_statement(walk);
     walk->before[0] = walk->before[1];
-    walk->before[1] = class_of(walk, &token);
+    walk->before[1] = class;
     walk->at = token.start + token.length;
     return token;
 }

@@ -544,8 +544,9 @@ void mtnt__attempt_release(mtnt__attempt *attempt)
     free(attempt->recorded);
     free(attempt->told);
     free(attempt->provisional);
+    free(attempt->prepared_server);
     mtnt__snapshots_release(attempt);
     attempt->plan = NULL;
     attempt->steps = attempt->recorded = attempt->told = NULL;
-    attempt->provisional = NULL;
+    attempt->provisional = attempt->prepared_server = NULL;
 }

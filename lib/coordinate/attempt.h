@@ -24,6 +24,7 @@ typedef struct mtnt__finish {
 /* How a thread reaches the controller beside its bookkeeping connection. */
 typedef struct mtnt__link {
     const mtnt_controller *controller; /* DSN, options, identity: not its connection */
+    char *controller_server;           /* owned: mtnt__dsn_server of it, once it was asked for */
     mtnt_db *reader;                   /* read-only, made at first need and kept from tenant to tenant */
     mtnt_db *keeper;                   /* for the bookkeeping of a recovery: likewise */
     mtnt__sessions sessions;           /* that write, kept from tenant to tenant */
@@ -102,7 +103,8 @@ typedef struct mtnt__attempt {
     uint32_t writes;
     bool controller_is_reader, gated, model_missing, created;
     mtnt__session_use controller_use, model_use; /* how they may be kept; 0 = not at all */
-    size_t prepared_maximum;                     /* two-phase: max_prepared_transactions of the prepared side */
+    size_t prepared_maximum;                     /* two-phase: max_prepared_transactions of the prepared side … */
+    char *prepared_server;                       /* … and its server, once the plan is known */
     char *provisional;                           /* provisional: path or database name */
     struct {
         mtnt__template *template;

@@ -147,9 +147,26 @@ static int read_maximum(void *data, const mtnt_row *row, mtnt_error *err)
     return 0;
 }
 
-static int ask_maximum(mtnt__attempt *attempt, const char *server, mtnt_error *err)
+/* The controller's is the same for every tenant of the link. */
+static int find_server(mtnt__attempt *attempt, mtnt_error *err)
+{
+    mtnt__link *link = attempt->link;
+
+    if (attempt->prepared_server != NULL)
+        return 0;
+    if (model_decides(attempt) && link->controller_server == NULL)
+        link->controller_server = mtnt__dsn_server(link->controller->dsn);
+    if (!model_decides(attempt))
+        attempt->prepared_server = mtnt__dsn_server(prepared_dsn(attempt));
+    else if (link->controller_server != NULL)
+        attempt->prepared_server = strdup(link->controller_server);
+    return attempt->prepared_server == NULL ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory") : 0;
+}
+
+static int ask_maximum(mtnt__attempt *attempt, mtnt_error *err)
 {
     mtnt_db *prepared = model_decides(attempt) ? attempt->controller : attempt->model;
+    const char *server = attempt->prepared_server;
     int rc;
 
     attempt->prepared_maximum = mtnt__slots_maximum(attempt->link->slots, server);
@@ -164,16 +181,16 @@ static int ask_maximum(mtnt__attempt *attempt, const char *server, mtnt_error *e
 
 int mtnt__commit_check(mtnt__attempt *attempt, mtnt_error *err)
 {
-    char shown[MTNT__DSN_SHOWN_SIZE], *server;
+    char shown[MTNT__DSN_SHOWN_SIZE];
     int rc;
 
     if (attempt->mode == MTNT__MODE_TOMBSTONE)
         return mtnt__remove_check(attempt, err);
     if (attempt->mode != MTNT__MODE_TWO_PHASE)
         return 0;
-    server = mtnt__dsn_server(prepared_dsn(attempt));
-    rc = server == NULL ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory") : ask_maximum(attempt, server, err);
-    free(server);
+    rc = find_server(attempt, err);
+    if (rc == 0)
+        rc = ask_maximum(attempt, err);
     if (rc != 0 || attempt->prepared_maximum > 0)
         return rc;
     mtnt__dsn_redact(prepared_dsn(attempt), shown);
@@ -191,7 +208,7 @@ bool mtnt__commit_lingers(const mtnt__attempt *attempt)
 }
 
 /* A unit's end is what the saga goes on from, and a single attempt's caller waits for it. */
-static int finish(mtnt__attempt *attempt, mtnt_db *prepared, const char *gid, char **server, mtnt_error *err)
+static int finish(mtnt__attempt *attempt, mtnt_db *prepared, const char *gid, mtnt_error *err)
 {
     mtnt__link *link = attempt->link;
     int rc;
@@ -201,8 +218,8 @@ static int finish(mtnt__attempt *attempt, mtnt_db *prepared, const char *gid, ch
     rc = mtnt__db_send_finish(prepared, gid, true, err);
     if (rc != 0)
         return rc;
-    link->finish = (mtnt__finish){attempt, mtnt__sides_hand_over_prepared(attempt), *server};
-    *server = NULL;
+    link->finish = (mtnt__finish){attempt, mtnt__sides_hand_over_prepared(attempt), attempt->prepared_server};
+    attempt->prepared_server = NULL;
     return 0;
 }
 
@@ -218,7 +235,7 @@ int mtnt__commit_collect(mtnt__link *link, mtnt_error *err)
     return rc == 0 ? 0 : settle(finish.attempt, err);
 }
 
-static int prepare_and_decide(mtnt__attempt *attempt, char **server, mtnt_error *err)
+static int prepare_and_decide(mtnt__attempt *attempt, mtnt_error *err)
 {
     mtnt_db *prepared = model_decides(attempt) ? attempt->controller : attempt->model;
     mtnt_db *decider = model_decides(attempt) ? attempt->model : attempt->controller;
@@ -237,7 +254,7 @@ static int prepare_and_decide(mtnt__attempt *attempt, char **server, mtnt_error 
     /* From here on there may be a gid: whatever went wrong, the outcome is written before the gid is touched. */
     if (rc != 0)
         return settle(attempt, err);
-    rc = finish(attempt, prepared, gid, server, err);
+    rc = finish(attempt, prepared, gid, err);
     if (rc != 0)
         return settle(attempt, err);
     attempt->verdict = MTNT__VERDICT_COMMITTED;
@@ -246,17 +263,19 @@ static int prepare_and_decide(mtnt__attempt *attempt, char **server, mtnt_error 
 
 static int commit_two_phase(mtnt__attempt *attempt, mtnt_error *err)
 {
-    char *server = mtnt__dsn_server(prepared_dsn(attempt));
-    int rc = server == NULL ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory") : record(attempt, err);
+    int rc = find_server(attempt, err);
 
     if (rc == 0)
-        rc = mtnt__slots_enter(attempt->link->slots, server, mtnt__slots_capacity(attempt->prepared_maximum), err);
-    if (rc == 0) {
-        rc = prepare_and_decide(attempt, &server, err);
-        if (server != NULL)
-            mtnt__slots_leave(attempt->link->slots, server);
-    }
-    free(server);
+        rc = record(attempt, err);
+    if (rc == 0)
+        rc = mtnt__slots_enter(attempt->link->slots, attempt->prepared_server,
+                               mtnt__slots_capacity(attempt->prepared_maximum), err);
+    if (rc != 0)
+        return rc;
+    rc = prepare_and_decide(attempt, err);
+    /* It goes with an answer that is waited for later. */
+    if (attempt->prepared_server != NULL)
+        mtnt__slots_leave(attempt->link->slots, attempt->prepared_server);
     return rc;
 }
 

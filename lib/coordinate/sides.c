@@ -22,6 +22,8 @@ void mtnt__link_release(mtnt__link *link)
     mtnt__sessions_release(&link->sessions);
     mtnt__db_close(link->finish.db);
     free(link->finish.server);
+    free(link->controller_server);
+    link->controller_server = NULL;
     link->finish = (mtnt__finish){NULL, NULL, NULL};
     link->reader = link->keeper = NULL;
 }

@@ -139,6 +139,11 @@ static int send_ending(mtnt__exchange *x, const char *sql, const char *tag)
         return rc;
     x->s->not_replicated = false;
     mtnt__postgres_add_held(x->s, &text, &x->prefix_statements);
+    /* Whatever an operation, or a trigger that it has met, has made of it: a decision has to be on disk when it is told. */
+    if (x->s->lived_in && !x->s->read_only && PQtransactionStatus(x->s->raw) == PQTRANS_INTRANS) {
+        mtnt__buffer_add_text(&text, "SET LOCAL synchronous_commit = on; ");
+        x->prefix_statements++;
+    }
     x->prefix = text.length;
     mtnt__buffer_add_text(&text, sql);
     rc = text.failed ? mtnt_error_set(x->err, MTNT_E_NOMEM, "out of memory") : mtnt__postgres_simple(x, text.bytes);

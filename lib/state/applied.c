@@ -288,7 +288,7 @@ int mtnt__plan_backward(const mtnt__applied *applied, const mtnt_chain *chain, p
 }
 
 /* Each digest hashes the one before it, so that those of all prefixes of a chain cost one pass. */
-static int next_digest(mtnt__position *position, const mtnt__chain_entry *entry, mtnt_error *err)
+static int next_digest(mtnt__hasher *hasher, mtnt__position *position, const mtnt__chain_entry *entry, mtnt_error *err)
 {
     char order[32];
     const char *parts[] = {position->digest, order, entry->name, entry->checksum, NULL};
@@ -298,7 +298,7 @@ static int next_digest(mtnt__position *position, const mtnt__chain_entry *entry,
     else
         snprintf(order, sizeof(order), "%" PRId64, entry->order);
     position->version = entry->order;
-    return mtnt__checksum(position->digest, parts, err);
+    return mtnt__hasher_sum(hasher, position->digest, parts, err);
 }
 
 /* What is repeated counts once all that comes before it is there: until then a tenant stands where it would without it. */
@@ -306,8 +306,9 @@ int mtnt__position_of(const mtnt__applied *applied, const mtnt_chain *chain, mtn
                       mtnt_error *err)
 {
     mtnt__position position = {0, ""};
+    mtnt__hasher *hasher = NULL;
     bool gap = false;
-    int rc = 0;
+    int rc = mtnt__hasher_new(&hasher, err);
 
     for (size_t i = 0; i < chain->count && rc == 0; i++) {
         const mtnt__chain_entry *entry = chain->entries + i;
@@ -317,8 +318,9 @@ int mtnt__position_of(const mtnt__applied *applied, const mtnt_chain *chain, mtn
             continue;
         gap = gap || !has;
         if (has && !(gap && (entry->flags & MTNT_OPERATION_REPEATABLE)))
-            rc = next_digest(&position, entry, err);
+            rc = next_digest(hasher, &position, entry, err);
     }
+    mtnt__hasher_free(hasher);
     if (rc == 0)
         *ret_position = position;
     return rc;
@@ -337,19 +339,22 @@ int mtnt__ladder_new(mtnt__ladder *ret_ladder, const mtnt_chain *chain, mtnt_err
     mtnt__ladder ladder = {calloc(chain->count + 1, sizeof(*ladder.rungs)),
                            calloc(chain->count + 1, sizeof(*ladder.entries)),
                            calloc(chain->count + 1, sizeof(*ladder.writes_after)), 1};
+    mtnt__hasher *hasher = NULL;
     int rc = 0;
 
-    if (ladder.rungs == NULL || ladder.entries == NULL || ladder.writes_after == NULL) {
+    if (ladder.rungs == NULL || ladder.entries == NULL || ladder.writes_after == NULL)
         rc = mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    if (rc == 0)
+        rc = mtnt__hasher_new(&hasher, err);
+    if (rc != 0)
         goto out;
-    }
     ladder.entries[0] = -1;
     for (size_t i = 0; i < chain->count && rc == 0; i++) {
         if (chain->entries[i].disabled)
             continue;
         ladder.rungs[ladder.count] = ladder.rungs[ladder.count - 1];
         ladder.entries[ladder.count] = (ptrdiff_t)i;
-        rc = next_digest(ladder.rungs + ladder.count, chain->entries + i, err);
+        rc = next_digest(hasher, ladder.rungs + ladder.count, chain->entries + i, err);
         for (size_t below = 0; below < ladder.count; below++)
             ladder.writes_after[below] |= chain->entries[i].writes;
         ladder.count++;
@@ -359,6 +364,7 @@ int mtnt__ladder_new(mtnt__ladder *ret_ladder, const mtnt_chain *chain, mtnt_err
         ladder = (mtnt__ladder){0};
     }
 out:
+    mtnt__hasher_free(hasher);
     mtnt__ladder_release(&ladder);
     return rc;
 }

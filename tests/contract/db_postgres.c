@@ -134,6 +134,39 @@ static void nothing_reaches_the_next_operation(void **state)
     expect_ok(c, mtnt__db_commit(db, &c->err));
 }
 
+/* A decision is on disk when it is told: asked at the last moment there is, by a constraint that is checked at COMMIT or PREPARE. */
+static void commit_waits_for_the_disk_whatever_an_operation_has_set(void **state)
+{
+    static const char *const left[] = {"SET synchronous_commit = off", "SET LOCAL synchronous_commit = off",
+                                       "INSERT INTO meddled DEFAULT VALUES"};
+    contract *c = *state;
+
+    pg_run(
+        &c->pg,
+        "CREATE TABLE seen(x text DEFAULT 'nobody has looked'); CREATE TABLE meddled(x int);"
+        "CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE seen SET x = current_setting('synchronous_commit'); RETURN NULL; END $$;"
+        "CREATE CONSTRAINT TRIGGER look AFTER INSERT ON seen DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION look();"
+        "CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM set_config('synchronous_commit', 'off', false); RETURN NULL; END $$;"
+        "CREATE TRIGGER meddle AFTER INSERT ON meddled EXECUTE FUNCTION meddle()");
+    for (size_t i = 0; i < 2 * sizeof(left) / sizeof(left[0]); i++) {
+        mtnt_script script = {.sql = left[i / 2]};
+
+        expect_ok(c, mtnt__db_begin(c->db, &c->err));
+        expect_ok(c, mtnt_db_exec(c->db, &c->err, "INSERT INTO seen DEFAULT VALUES"));
+        expect_ok(c, mtnt_db_script(c->db, &script, &c->err));
+        if (i % 2 == 0) {
+            expect_ok(c, mtnt__db_commit(c->db, &c->err));
+        } else {
+            expect_ok(c, mtnt__db_prepare(c->db, "durable", &c->err));
+            expect_ok(c, mtnt__db_finish_prepared(c->db, "durable", true, &c->err));
+        }
+        expect_ok(c, mtnt__db_begin(c->db, &c->err));
+        expect_text(c, c->db, "SELECT x FROM seen", "on");
+        expect_ok(c, mtnt_db_exec(c->db, &c->err, "DELETE FROM seen"));
+        expect_ok(c, mtnt__db_commit(c->db, &c->err));
+    }
+}
+
 static void nothing_reaches_the_next_transaction(void **state)
 {
     contract *c = *state;
@@ -416,6 +449,7 @@ int main(void)
         CONTRACT(our_tables_are_found_behind_a_new_schema, ON_POSTGRES),
         CONTRACT(a_path_without_a_schema, ON_POSTGRES),
         CONTRACT(nothing_reaches_the_next_operation, ON_POSTGRES),
+        CONTRACT(commit_waits_for_the_disk_whatever_an_operation_has_set, ON_POSTGRES),
         CONTRACT(nothing_reaches_the_next_transaction, ON_POSTGRES),
         CONTRACT(positions_after_a_boundary, ON_POSTGRES),
         CONTRACT(transaction_control_that_hides, ON_POSTGRES),
