@@ -336,6 +336,20 @@ int mtnt__temporary_beside(const char *path, char **ret_name, mtnt_error *err)
     return MTNT_OK;
 }
 
+mtnt__file_identity mtnt__file_identify(const char *path)
+{
+    struct stat status;
+
+    if (lstat(path, &status) != 0 || !S_ISREG(status.st_mode))
+        return (mtnt__file_identity){0, 0};
+    return (mtnt__file_identity){(uint64_t)status.st_dev, (uint64_t)status.st_ino};
+}
+
+bool mtnt__file_identity_equal(mtnt__file_identity a, mtnt__file_identity b)
+{
+    return a.inode != 0 && a.inode == b.inode && a.device == b.device;
+}
+
 bool mtnt__file_same(const char *a, const char *b)
 {
     struct stat of_a, of_b;

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "mtnt/error.h"
 
@@ -34,6 +35,13 @@ int mtnt__folder_make(const char *path, mtnt_error *err);
 
 /* "<path>.tmp-<16 random digits>": a name for what is not yet good. malloc'ed. NOMEM, IO. */
 int mtnt__temporary_beside(const char *path, char **ret_name, mtnt_error *err);
+/* Which file stands at a name: not what a link there leads to. Stays the same when it is renamed. All zero: none, or nothing that is a plain file. */
+typedef struct mtnt__file_identity {
+    uint64_t device, inode;
+} mtnt__file_identity;
+mtnt__file_identity mtnt__file_identify(const char *path);
+/* False when either is none. */
+bool mtnt__file_identity_equal(mtnt__file_identity a, mtnt__file_identity b);
 /* Both are there, and one and the same file: what a rename leaves that was cut off on a file system without renameat2. */
 bool mtnt__file_same(const char *a, const char *b);
 /* Whatever it is, a dangling symbolic link too. */

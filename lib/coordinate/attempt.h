@@ -10,6 +10,7 @@
 #include "coordinate/sessions.h"
 #include "coordinate/slots.h"
 #include "coordinate/templates.h"
+#include "base/files.h"
 #include "db/database.h"
 #include "mtnt/coordinator.h"
 #include "state/removal.h"
@@ -198,9 +199,10 @@ int mtnt__provision_sync(const mtnt_model *model, mtnt_error *err);
 /* Whether anything at all is at a SQLite model's name, a link to nowhere included. Others: false, the server is asked. */
 bool mtnt__provision_name_taken(const mtnt_model *model);
 /* After a commit decision: rename without overwrite, look whose model is at the name (its created_by), make the name durable. BLOCKED when
- * it is not this migration's. Safe to repeat, by several recoverers at once. */
+ * it is not this migration's. Safe to repeat, by several recoverers at once. built: the file that this process has made, as it was identified while it
+ * had it open: when just that file has got the name by this call's own rename, nothing of it has to be read again. None: it is read. */
 int mtnt__provision_finish(const mtnt_controller *controller, const mtnt_model *model, const char *migration,
-                           mtnt_error *err);
+                           mtnt__file_identity built, mtnt_error *err);
 
 /* remove.c. Calls of a scope; data is the attempt. */
 int mtnt__remove_model(void *data, int64_t grace_ms, mtnt_error *err);

@@ -319,10 +319,15 @@ static int decide_provisional(mtnt__attempt *attempt, mtnt_error *err)
 
 static int commit_provisional(mtnt__attempt *attempt, mtnt_error *err)
 {
+    const mtnt_model *model = attempt->claim->model;
+    mtnt__file_identity built = {0, 0};
     int rc = record(attempt, err);
 
     if (rc == 0)
         rc = mtnt__db_commit(attempt->model, err);
+    /* While it is open no other file can have its number. */
+    if (model->backend == MTNT_SQLITE)
+        built = mtnt__file_identify(mtnt__dsn_sqlite_path(attempt->provisional));
     /* Nobody else sees the provisional model: a commit in doubt there is a failure, and the model goes. */
     if (rc == MTNT_E_IN_DOUBT)
         rc = mtnt_error_set(err, MTNT_E_DATABASE, "the new model could not be committed");
@@ -330,7 +335,7 @@ static int commit_provisional(mtnt__attempt *attempt, mtnt_error *err)
     if (rc == 0)
         mtnt__clone_make(attempt);
     if (rc == 0)
-        rc = mtnt__provision_sync(attempt->claim->model, err);
+        rc = mtnt__provision_sync(model, err);
     if (rc == 0)
         rc = target_is_free(attempt, err);
     if (rc == 0)
@@ -339,7 +344,7 @@ static int commit_provisional(mtnt__attempt *attempt, mtnt_error *err)
         return settle(attempt, err);
     if (rc != 0)
         return rc;
-    rc = mtnt__provision_finish(attempt->link->controller, attempt->claim->model, attempt->claim->migration, err);
+    rc = mtnt__provision_finish(attempt->link->controller, model, attempt->claim->migration, built, err);
     if (rc != 0)
         return settle(attempt, err);
     attempt->verdict = MTNT__VERDICT_COMMITTED;

@@ -214,26 +214,42 @@ static int read_creator(const mtnt_controller *controller, const mtnt_model *mod
     return rc;
 }
 
-int mtnt__provision_finish(const mtnt_controller *controller, const mtnt_model *model, const char *migration,
-                           mtnt_error *err)
+/* Whose model is at the name now. EXISTS or NOT_FOUND of the rename: perhaps another recoverer was quicker. Who is at the name decides, never that
+ * somebody is. */
+static int check_target(const mtnt_controller *controller, const mtnt_model *model, const char *migration,
+                        mtnt_error *err)
 {
     char found[MTNT__ID_SIZE];
-    mtnt_error own = MTNT_ERROR_INIT;
-    int rc = rename_provisional(controller, model, migration, &own);
+    int rc = is_no_file(model) ? MTNT_E_CORRUPT : read_creator(controller, model, found, err);
 
-    /* EXISTS or NOT_FOUND: perhaps another recoverer was quicker. Who is at the name decides, never that somebody is. */
-    if (rc != 0 && rc != MTNT_E_EXISTS && rc != MTNT_E_NOT_FOUND) {
-        if (err != NULL)
-            *err = own;
-        return rc;
-    }
-    rc = is_no_file(model) ? MTNT_E_CORRUPT : read_creator(controller, model, found, err);
     if (rc == MTNT_E_CORRUPT || (rc == 0 && strcmp(found, migration) != 0))
         return mtnt_error_set(
             err, MTNT_E_BLOCKED,
             "the model has been made and committed, but something else has appeared at %s meanwhile. Both are kept (ours beside it, "
             "with the ending mtnt-new-%s): move the other one away, then   mtnt-model recover",
             model->shown, migration);
+    return rc;
+}
+
+static bool is_built(const mtnt_model *model, mtnt__file_identity built)
+{
+    return model->backend == MTNT_SQLITE &&
+           mtnt__file_identity_equal(mtnt__file_identify(mtnt__dsn_sqlite_path(mtnt__model_dsn(model))), built);
+}
+
+int mtnt__provision_finish(const mtnt_controller *controller, const mtnt_model *model, const char *migration,
+                           mtnt__file_identity built, mtnt_error *err)
+{
+    mtnt_error own = MTNT_ERROR_INIT;
+    int rc = rename_provisional(controller, model, migration, &own);
+
+    if (rc != 0 && rc != MTNT_E_EXISTS && rc != MTNT_E_NOT_FOUND) {
+        if (err != NULL)
+            *err = own;
+        return rc;
+    }
+    if (rc != 0 || !is_built(model, built))
+        rc = check_target(controller, model, migration, err);
     if (rc == 0)
         rc = mtnt__provision_sync(model, err);
     return rc;

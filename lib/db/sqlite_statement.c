@@ -74,43 +74,49 @@ static int bind_one(sqlite3_stmt *statement, int index, const mtnt_value *value)
     }
 }
 
-/* Every parameter of the statement is one of $1 … $count. */
-static int check_parameters(sqlite3_stmt *statement, int count, mtnt_error *err)
+/* Which value the parameter stands for: one of $1 … $count. */
+static int number_of(const char *name, int count, int *ret_number, mtnt_error *err)
 {
-    for (int i = 1; i <= sqlite3_bind_parameter_count(statement); i++) {
-        const char *name = sqlite3_bind_parameter_name(statement, i);
-        int64_t number;
+    int64_t number;
 
-        if (!name || name[0] != '$' || !mtnt__parse_int(name + 1, 1, INT32_MAX, &number))
-            return mtnt_error_set(err, MTNT_E_INVALID, "parameters are written $1, $2 …, not %s", name ? name : "?");
-        if (number > count)
-            return mtnt_error_set(err, MTNT_E_INVALID, "there is a %s, and %d value%s given", name, count,
-                                  count == 1 ? " is" : "s are");
-    }
+    if (!name || name[0] != '$' || !mtnt__parse_int(name + 1, 1, INT32_MAX, &number))
+        return mtnt_error_set(err, MTNT_E_INVALID, "parameters are written $1, $2 …, not %s", name ? name : "?");
+    if (number > count)
+        return mtnt_error_set(err, MTNT_E_INVALID, "there is a %s, and %d value%s given", name, count,
+                              count == 1 ? " is" : "s are");
+    *ret_number = (int)number;
     return MTNT_OK;
+}
+
+static int refuse_unused(sqlite3_stmt *statement, int count, mtnt_error *err)
+{
+    char name[16];
+    int number = 0;
+
+    do
+        snprintf(name, sizeof(name), "$%d", ++number);
+    while (number < count && sqlite3_bind_parameter_index(statement, name) != 0);
+    return mtnt_error_set(err, MTNT_E_INVALID, "%d value%s given, and there is no %s", count,
+                          count == 1 ? " is" : "s are", name);
 }
 
 static int bind(mtnt__sqlite *s, sqlite3_stmt *statement, const mtnt_value *values, mtnt_error *err)
 {
-    int count = 0, rc;
+    int parameters = sqlite3_bind_parameter_count(statement), count = 0, rc = MTNT_OK;
 
     while (values && values[count].type != MTNT_TYPE_END)
         count++;
-    rc = check_parameters(statement, count, err);
-    for (int i = 0; rc == 0 && i < count; i++) {
-        char name[16];
-        int index, code;
+    for (int i = 1; rc == 0 && i <= parameters; i++) {
+        int number = 0, code = SQLITE_OK;
 
-        snprintf(name, sizeof(name), "$%d", i + 1);
-        index = sqlite3_bind_parameter_index(statement, name);
-        if (index == 0)
-            return mtnt_error_set(err, MTNT_E_INVALID, "%d value%s given, and there is no %s", count,
-                                  count == 1 ? " is" : "s are", name);
-        code = bind_one(statement, index, &values[i]);
+        rc = number_of(sqlite3_bind_parameter_name(statement, i), count, &number, err);
+        if (rc == 0)
+            code = bind_one(statement, i, &values[number - 1]);
         if (code != SQLITE_OK)
             rc = mtnt__sqlite_fail(s, code, err);
     }
-    return rc;
+    /* A name stands for one parameter however often it is written. */
+    return rc == 0 && parameters < count ? refuse_unused(statement, count, err) : rc;
 }
 
 /* ---- one statement ---- */

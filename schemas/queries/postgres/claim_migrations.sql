@@ -3,5 +3,6 @@ INSERT INTO {schema}.mtnt_migration (migration, chain, tenant, run, epoch, direc
 SELECT j.migration, t.chain, t.tenant, $3::bigint, t.epoch, j.direction, j.mode, j.decider, 'executing', j.placed, t.updated_ms, t.owner, j.home
 FROM jsonb_to_recordset($1::jsonb) AS j(tenant text, migration text, direction text, mode text, decider text, placed text,
                                         home text)
-JOIN {schema}.mtnt_tenant AS t ON t.chain = $2 AND t.tenant = j.tenant AND t.migration = j.migration
+CROSS JOIN LATERAL (SELECT * FROM {schema}.mtnt_tenant AS x
+                    WHERE x.chain = $2 AND x.tenant = j.tenant AND x.migration = j.migration OFFSET 0) AS t -- as in tenant_select
 ON CONFLICT (migration) DO NOTHING

@@ -8,12 +8,14 @@ WITH asked AS MATERIALIZED (
     FROM jsonb_to_recordset($1::jsonb) AS j(tenant text, migration text, seen bigint)
     ORDER BY j.tenant, j.migration
 ), known AS MATERIALIZED (
-    SELECT t.tenant, t.epoch FROM {schema}.mtnt_tenant AS t JOIN asked AS a ON t.chain = $2 AND t.tenant = a.tenant
-    WHERE (t.state = 'idle' AND coalesce(a.seen, t.epoch) = t.epoch) OR t.migration = a.migration
-    FOR UPDATE OF t SKIP LOCKED
+    SELECT t.tenant, t.epoch FROM asked AS a
+    CROSS JOIN LATERAL (SELECT x.tenant, x.epoch FROM {schema}.mtnt_tenant AS x -- as in tenant_select
+                        WHERE x.chain = $2 AND x.tenant = a.tenant
+                          AND ((x.state = 'idle' AND coalesce(a.seen, x.epoch) = x.epoch) OR x.migration = a.migration)
+                        FOR UPDATE SKIP LOCKED) AS t
 ), strangers AS MATERIALIZED (
     SELECT a.tenant FROM asked AS a
-    WHERE NOT EXISTS (SELECT 1 FROM {schema}.mtnt_tenant AS t WHERE t.chain = $2 AND t.tenant = a.tenant)
+    WHERE (SELECT 1 FROM {schema}.mtnt_tenant AS t WHERE t.chain = $2 AND t.tenant = a.tenant) IS NULL
 ), free AS MATERIALIZED (
     SELECT tenant, epoch FROM known
     UNION ALL

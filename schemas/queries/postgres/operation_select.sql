@@ -2,6 +2,6 @@
 -- what an unfinished attempt left, and what is recorded here alone.
 SELECT o.tenant, o.name, o.position, o.checksum, o.status, o.recorded_in, o.started_ms, o.finished_ms, o.migration, o.run, o.error
 FROM jsonb_array_elements_text($1::jsonb) WITH ORDINALITY AS j(value, key)
-JOIN {schema}.mtnt_operation AS o ON o.chain = $2 AND o.tenant = j.value
+CROSS JOIN LATERAL (SELECT * FROM {schema}.mtnt_operation AS x WHERE x.chain = $2 AND x.tenant = j.value OFFSET 0) AS o -- as in tenant_select
 WHERE $3::bigint = 0 OR o.status <> 'COMPLETED' OR o.recorded_in = 'controller'
 ORDER BY j.key, o.position
