@@ -352,9 +352,32 @@ static int add_operations(mtnt__rows *rows, const mtnt__end *end, mtnt_error *er
         cells[7] = int_or_null(step->started_ms, step->started_ms != 0);
         cells[8] = int_or_null(step->finished_ms, step->finished_ms != 0);
         cells[9] = mtnt_value_text(step->error);
-        cells[10] = int_or_null(end->epoch, end->epoch != 0);
+        if (rows->column_count > 10)
+            cells[10] = int_or_null(end->epoch, end->epoch != 0);
     }
     return 0;
+}
+
+static int note_row(void *data, const mtnt_row *row, mtnt_error *err)
+{
+    (void)row;
+    (void)err;
+    *(bool *)data = true;
+    return 0;
+}
+
+/* PostgreSQL asks it within the statement that writes the rows. In SQLite, where each row is a statement, it is asked once for all of an end; nobody
+ * else writes meanwhile. */
+static int claim_holds(mtnt_db *db, const mtnt__end *end, bool *ret_holds, mtnt_error *err)
+{
+    const mtnt_value values[] = {mtnt_value_text(end->migration), int_or_null(end->epoch, end->epoch != 0),
+                                 mtnt_value_end()};
+    bool holds = mtnt_db_backend(db) == MTNT_POSTGRES;
+    int rc = holds ? 0 : mtnt__db_run(db, note_row, &holds, err, mtnt__sql_queries_sqlite_claim_holds, values);
+
+    if (rc == 0)
+        *ret_holds = holds;
+    return rc;
 }
 
 static int record_operations(mtnt_db *db, const char *chain, const mtnt__end *ends, size_t count, mtnt_error *err)
@@ -365,8 +388,16 @@ static int record_operations(mtnt_db *db, const char *chain, const mtnt__end *en
     mtnt__rows rows = MTNT__ROWS(columns);
     int rc = 0;
 
-    for (size_t i = 0; i < count && rc == 0; i++)
-        rc = add_operations(&rows, ends + i, err);
+    if (mtnt_db_backend(db) == MTNT_SQLITE)
+        rows.column_count--; /* the epoch: it was asked for */
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        bool holds = false;
+
+        if (ends[i].step_count > 0)
+            rc = claim_holds(db, ends + i, &holds, err);
+        if (rc == 0 && holds)
+            rc = add_operations(&rows, ends + i, err);
+    }
     if (rc == 0)
         rc = mtnt__rows_run(db, NULL, NULL, err, MTNT__QUERY_FOR(db, finish_operations), &rows, more);
     mtnt__rows_release(&rows);
