@@ -186,6 +186,23 @@ const mtnt__command mtnt__commands[] = {
                     "mtnt-model wait --lane slow --tenant acme\n",
     },
     {
+        .name = "export",
+        .takes = PROJECT | MTNT__TAKES_CONTROLLER | MTNT__TAKES_TENANTS | MTNT__TAKES_OUTPUT,
+        .run = mtnt__command_export,
+        .summary = "write a tenant's data as a model description",
+        .about =
+            "Writes the rows of a tenant's model, and those of the controller that the chain's import "
+            "operation names, as one YAML document: as they were at one moment between two "
+            "migrations. The same data give the same bytes, on SQLite and on PostgreSQL. Give it as "
+            "`description:` to a new tenant of the same chain, and an operation `import: {}` loads it "
+            "there, on either backend. Reads only; a row at a time, however many there are.\n\n"
+            "A file appears whole or not at all, and belongs to its owner alone (mode 0600). The schema is not part of it: "
+            "the chain makes that.\n",
+        .examples = "mtnt-model export --tenant acme > acme.yaml\n"
+                    "mtnt-model export --tenant acme -o acme.yaml --force\n"
+                    "mtnt-model export --where tier=gold --output-dir descriptions\n",
+    },
+    {
         .name = "new",
         .argument = "NAME",
         .takes = PROJECT,

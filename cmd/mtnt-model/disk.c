@@ -73,7 +73,7 @@ char *mtnt__disk_sibling(const char *path, const char *name)
     return sibling;
 }
 
-static int sync_folder_of(const char *path)
+int mtnt__disk_sync_folder_of(const char *path)
 {
     char *folder = mtnt__disk_sibling(path, ".");
     int fd, error = 0;
@@ -98,7 +98,7 @@ int mtnt__disk_create(const char *path, const char *text)
         return errno;
     error = write_all(fd, text);
     if (error == 0)
-        error = sync_folder_of(path);
+        error = mtnt__disk_sync_folder_of(path);
     if (error != 0)
         unlink(path);
     return error;
@@ -137,5 +137,5 @@ int mtnt__disk_write_beside(const char *path, const char *text, char **ret_besid
 
 int mtnt__disk_replace(const char *path, const char *beside)
 {
-    return rename(beside, path) != 0 ? errno : sync_folder_of(path);
+    return rename(beside, path) != 0 ? errno : mtnt__disk_sync_folder_of(path);
 }

@@ -14,6 +14,8 @@ int mtnt__disk_create(const char *path, const char *text);
 int mtnt__disk_write_beside(const char *path, const char *text, char **ret_beside);
 /* `beside` becomes `path`; the folder is synced. */
 int mtnt__disk_replace(const char *path, const char *beside);
+/* So that a name that has been given in the folder of `path` lasts. */
+int mtnt__disk_sync_folder_of(const char *path);
 /* "folder/name" for the folder that `path` is in. NULL = out of memory. */
 char *mtnt__disk_sibling(const char *path, const char *name);
 

@@ -106,6 +106,13 @@ const mtnt__option_row mtnt__option_rows[] = {
     {.name = "reason", KIND(TEXT), .value = "TEXT", SETTING(reason), TAKES(WORD),
      .help = "why, for the record"},
 
+    {.name = "output", .letter = 'o', KIND(TEXT), .value = "FILE", SETTING(output), TAKES(OUTPUT),
+     .help = "where the description goes (default: standard output)"},
+    {.name = "output-dir", KIND(TEXT), .value = "DIR", SETTING(output_dir), TAKES(OUTPUT),
+     .help = "a description for each tenant, DIR/TENANT.yaml"},
+    {.name = "force", KIND(FLAG), SETTING(force), TAKES(OUTPUT),
+     .help = "replace files that are there already"},
+
     {.name = "timeout", ANY_DURATION, SETTING(timeout_ms), TAKES(WAIT),
      .help = "wait: how long (default: 0, as long as it takes)"},
     {.name = "deadline", ANY_DURATION, SETTING(deadline_ms), PROJECT(deadline_ms), TAKES(RUN),

@@ -28,7 +28,8 @@ typedef struct mtnt__settings {
     const char *as, *reason;
     int64_t steps;
     const char *atomicity, *on_failure, *on_error, *mode, *backup;
-    bool allow_out_of_order, yes;
+    const char *output, *output_dir;
+    bool allow_out_of_order, yes, force;
     int64_t deadline_ms, operation_timeout_ms, unlock_deadline_ms, lock_timeout_ms, statement_timeout_ms;
     int64_t heartbeat_ms, heartbeat_retries;
     int64_t timeout_ms;
@@ -59,9 +60,10 @@ enum {
     MTNT__TAKES_FORWARD = 1u << 9,
     MTNT__TAKES_EXIT_CODE = 1u << 10,
     MTNT__TAKES_FORMAT = 1u << 11,
-    MTNT__TAKES_WORD = 1u << 12, /* resolve */
-    MTNT__TAKES_LANE = 1u << 13, /* whatever goes by lanes */
-    MTNT__TAKES_WAIT = 1u << 14, /* wait */
+    MTNT__TAKES_WORD = 1u << 12,   /* resolve */
+    MTNT__TAKES_LANE = 1u << 13,   /* whatever goes by lanes */
+    MTNT__TAKES_WAIT = 1u << 14,   /* wait */
+    MTNT__TAKES_OUTPUT = 1u << 15, /* export */
 };
 
 /* What a command line says by itself. 0, or an exit code after a message on `errors`. */

@@ -39,6 +39,24 @@ static int check_names(check *all, const mtnt_model *model, const mtnt_entry_inf
     return mtnt__work_fail_error(all->work, &err);
 }
 
+/* What an import would load; a chain without one does not look at it either. */
+static int check_description(check *all, const mtnt_model *model)
+{
+    mtnt_description *description = NULL;
+    mtnt_error err = MTNT_ERROR_INIT;
+    int exit_code = 0;
+
+    if (mtnt_model_description(model) == NULL || !all->work->chain_loaded ||
+        mtnt_operation_import_options(all->work->chain) == NULL)
+        return 0;
+    if (mtnt_description_open(&description, mtnt_model_description(model), &err) != 0) {
+        mtnt_error_wrap(&err, "tenant %s", mtnt_model_id(model));
+        exit_code = mtnt__work_fail_error(all->work, &err);
+    }
+    mtnt_description_close(description);
+    return exit_code;
+}
+
 /* One message for a tenant is enough: the next is much like it. */
 static int check_tenant(check *all, const mtnt_model *model)
 {
@@ -48,7 +66,7 @@ static int check_tenant(check *all, const mtnt_model *model)
     for (size_t i = 0; exit_code == 0 && all->work->chain_loaded && mtnt_chain_get(all->work->chain, i, &info); i++)
         if (!info.disabled)
             exit_code = check_names(all, model, &info, info.model_up, mtnt_model_backend(model));
-    return exit_code;
+    return exit_code == 0 ? check_description(all, model) : exit_code;
 }
 
 static void check_tenants(check *all)

@@ -67,18 +67,34 @@ bool mtnt__parse_real(const char *text, double *ret_value)
     return true;
 }
 
-void mtnt__format_real(double value, char ret_text[MTNT__REAL_SIZE])
+static void format_real(double value, int digits, char ret_text[MTNT__REAL_SIZE])
 {
     locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0), before;
 
     if (!plain) {
-        snprintf(ret_text, MTNT__REAL_SIZE, "%.17g", value);
+        snprintf(ret_text, MTNT__REAL_SIZE, "%.*g", digits, value);
         return;
     }
     before = uselocale(plain);
-    snprintf(ret_text, MTNT__REAL_SIZE, "%.17g", value);
+    snprintf(ret_text, MTNT__REAL_SIZE, "%.*g", digits, value);
     uselocale(before);
     freelocale(plain);
+}
+
+void mtnt__format_real(double value, char ret_text[MTNT__REAL_SIZE])
+{
+    format_real(value, 17, ret_text);
+}
+
+void mtnt__format_real_short(double value, char ret_text[MTNT__REAL_SIZE])
+{
+    double back;
+
+    for (int digits = 15; digits <= 17; digits++) {
+        format_real(value, digits, ret_text);
+        if (digits == 17 || (mtnt__parse_real(ret_text, &back) && memcmp(&back, &value, sizeof(back)) == 0))
+            return;
+    }
 }
 
 bool mtnt__parse_duration_ms(const char *text, int64_t *ret_ms)

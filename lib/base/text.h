@@ -20,6 +20,8 @@ bool mtnt__parse_real(const char *text, double *ret_value);
 /* Enough digits to read the same number back ("0.10000000000000001", "1e+300", "nan", "-inf"), '.' whatever the locale. */
 #define MTNT__REAL_SIZE 32
 void mtnt__format_real(double value, char ret_text[MTNT__REAL_SIZE]);
+/* The same with as few digits as that takes ("0.1"). */
+void mtnt__format_real_short(double value, char ret_text[MTNT__REAL_SIZE]);
 
 /* `text` as a duration in ms: "5s", "200ms", "1h", "2m", "1d", "0"; false when it is none. */
 bool mtnt__parse_duration_ms(const char *text, int64_t *ret_ms);

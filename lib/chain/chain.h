@@ -113,6 +113,7 @@ struct mtnt_scope {
     const char *migration, *key;
     int progress;    /* mtnt_progress */
     uint32_t writes; /* of the call at hand */
+    bool created;    /* this migration has created the model */
     bool saved;      /* a rollback of what is known to be done, by the migration that did it */
     const mtnt__system *system;
     mtnt__deadline_ms deadline;   /* of the operation at work */

@@ -26,9 +26,15 @@ int mtnt_scope_create_model(mtnt_scope *scope, bool *ret_created, mtnt_error *er
         return mtnt_error_set(err, MTNT_E_INVALID,
                               "only an operation with the flag MTNT_OPERATION_CREATES_MODEL may create the model");
     rc = scope->create_model(scope->data, &created, err);
+    scope->created = scope->created || (rc == 0 && created);
     if (rc == 0 && ret_created)
         *ret_created = created;
     return rc;
+}
+
+bool mtnt_scope_created_model(const mtnt_scope *scope)
+{
+    return scope->created;
 }
 
 int mtnt_scope_delete_model(mtnt_scope *scope, mtnt_error *err)

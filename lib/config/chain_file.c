@@ -58,6 +58,17 @@ typedef struct snapshot {
     mtnt__yaml_text dir;
 } snapshot;
 
+typedef struct import_table {
+    mtnt__yaml_place at;
+    mtnt__yaml_text table, key;
+    mtnt__yaml_bool replace;
+} import_table;
+
+typedef struct import {
+    mtnt__yaml_place at;
+    MTNT__YAML_LIST(import_table) controller;
+} import;
+
 typedef struct operation {
     mtnt__yaml_place at;
     mtnt__yaml_text name;
@@ -72,6 +83,7 @@ typedef struct operation {
     MTNT__YAML_LIST(check) verify;
     exec *exec;
     snapshot *snapshot;
+    import *import;
 } operation;
 
 typedef struct chain_file {
@@ -139,6 +151,18 @@ static const cyaml_schema_field_t snapshot_table[] = {
     CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t import_table_table[] = {
+    MTNT__YAML_TEXT_FIELD("table", REQUIRED, import_table, table, 1),
+    MTNT__YAML_TEXT_FIELD("key", REQUIRED, import_table, key, 1),
+    MTNT__YAML_BOOL_FIELD("replace", OPTIONAL, import_table, replace),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t import_table_schema = MTNT__YAML_ENTRY(import_table, import_table_table);
+static const cyaml_schema_field_t import_fields[] = {
+    MTNT__YAML_LIST_FIELD("controller", OPTIONAL, import, controller, sizeof(import_table), &import_table_schema, 0),
+    CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t operation_table[] = {
     MTNT__YAML_TEXT_FIELD("name", REQUIRED, operation, name, 1),
     MTNT__YAML_INT_FIELD("order", OPTIONAL, operation, order),
@@ -154,6 +178,7 @@ static const cyaml_schema_field_t operation_table[] = {
     MTNT__YAML_LIST_FIELD("verify", OPTIONAL, operation, verify, sizeof(check), &check_schema, 1),
     MTNT__YAML_MAPPING_FIELD("exec", OPTIONAL, operation, exec, exec, exec_table),
     MTNT__YAML_MAPPING_FIELD("snapshot", OPTIONAL, operation, snapshot, snapshot, snapshot_table),
+    MTNT__YAML_MAPPING_FIELD("import", OPTIONAL, operation, import, import, import_fields),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t operation_schema = MTNT__YAML_ENTRY(operation, operation_table);
@@ -403,6 +428,25 @@ static int add_snapshot(loader *l)
     return rc;
 }
 
+static int add_import(loader *l)
+{
+    const import *said = l->operation->import;
+    mtnt_described_table *described = calloc((size_t)said->controller.count + 1, sizeof(*described));
+    const mtnt_import_options options = {described, said->controller.count};
+    int rc;
+
+    if (!described)
+        return out_of_memory(l->err);
+    for (uint32_t i = 0; i < said->controller.count; i++) {
+        const import_table *table = &said->controller.items[i];
+
+        described[i] = (mtnt_described_table){table->table.text, table->key.text, table->replace.value};
+    }
+    rc = mtnt_operation_add_import(l->chain, &options, &l->entry, l->err);
+    free(described);
+    return rc;
+}
+
 /* The one kind that the operation is of. */
 static int add_kind(loader *l)
 {
@@ -419,6 +463,7 @@ static int add_kind(loader *l)
         {"verify", o->verify.count > 0, add_verify},
         {"exec", o->exec, add_exec},
         {"snapshot", o->snapshot, add_snapshot},
+        {"import", o->import, add_import},
     };
     int found = -1;
 
@@ -433,8 +478,8 @@ static int add_kind(loader *l)
     if (found < 0)
         return refuse(
             l, o->at,
-            "it says nothing to do: it needs one of `sql`, `create_model`, `delete_model`, `tables`, `verify`, `exec` and "
-            "`snapshot`");
+            "it says nothing to do: it needs one of `sql`, `create_model`, `delete_model`, `tables`, `verify`, `exec`, "
+            "`snapshot` and `import`");
     return kinds[found].add(l);
 }
 

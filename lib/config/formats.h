@@ -8,5 +8,6 @@
 extern const mtnt__yaml_format mtnt__project_format;
 extern const mtnt__yaml_format mtnt__tenants_format;
 extern const mtnt__yaml_format mtnt__chain_format;
+extern const mtnt__yaml_format mtnt__description_format;
 
 #endif

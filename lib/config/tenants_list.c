@@ -160,19 +160,6 @@ static int check_default(const list *l, mtnt_error *err)
 
 /* ---- from the file into the spool ---- */
 
-/* The value of a key of `mapping`, aliases followed; 0 = it is not there. */
-static uint32_t value_of(const mtnt__yaml_nodes *nodes, uint32_t mapping, const char *name)
-{
-    uint32_t value;
-
-    for (uint32_t key = mapping + 1; key < nodes->nodes[mapping].next; key = nodes->nodes[value].next) {
-        value = nodes->nodes[key].next;
-        if (strcmp(mtnt__yaml_node_text(nodes, key), name) == 0)
-            return mtnt__yaml_node_real(nodes, value);
-    }
-    return 0;
-}
-
 static const char *text_of(const mtnt__yaml_nodes *nodes, uint32_t value, uint32_t *ret_line, uint32_t *ret_column)
 {
     if (value == 0)
@@ -213,12 +200,14 @@ static int write_entry(list *l, const mtnt__yaml_nodes *nodes, uint32_t entry, m
 
     entry = mtnt__yaml_node_real(nodes, entry);
     tenant.options.line = nodes->nodes[entry].line;
-    tenant.options.id = text_of(nodes, value_of(nodes, entry, "id"), &tenant.id_line, &tenant.id_column);
-    tenant.options.dsn = text_of(nodes, value_of(nodes, entry, "model"), &tenant.dsn_line, &tenant.dsn_column);
-    tenant.options.schema = text_of(nodes, value_of(nodes, entry, "schema"), &line, &column);
-    tenant.options.description = text_of(nodes, value_of(nodes, entry, "description"), &line, &column);
-    if ((rc = texts_of(nodes, value_of(nodes, entry, "labels"), &l->labels, &tenant.options.labels, err)) ||
-        (rc = texts_of(nodes, value_of(nodes, entry, "vars"), &l->vars, &tenant.options.vars, err)))
+    tenant.options.id = text_of(nodes, mtnt__yaml_node_value(nodes, entry, "id"), &tenant.id_line, &tenant.id_column);
+    tenant.options.dsn =
+        text_of(nodes, mtnt__yaml_node_value(nodes, entry, "model"), &tenant.dsn_line, &tenant.dsn_column);
+    tenant.options.schema = text_of(nodes, mtnt__yaml_node_value(nodes, entry, "schema"), &line, &column);
+    tenant.options.description = text_of(nodes, mtnt__yaml_node_value(nodes, entry, "description"), &line, &column);
+    if ((rc =
+             texts_of(nodes, mtnt__yaml_node_value(nodes, entry, "labels"), &l->labels, &tenant.options.labels, err)) ||
+        (rc = texts_of(nodes, mtnt__yaml_node_value(nodes, entry, "vars"), &l->vars, &tenant.options.vars, err)))
         return rc;
     return mtnt__spool_add(l->spool, &tenant, err);
 }
@@ -241,7 +230,7 @@ static int read_whole(list *l, mtnt__yaml_nodes *nodes, const char *text, size_t
     if ((rc = mtnt__yaml_nodes_parse(nodes, text + skipped, length - skipped, err)) ||
         (rc = mtnt__yaml_check(&mtnt__tenants_format, nodes, err)))
         return rc;
-    entries = value_of(nodes, 0, "tenants");
+    entries = mtnt__yaml_node_value(nodes, 0, "tenants");
     for (uint32_t at = entries + 1; rc == 0 && entries && at < nodes->nodes[entries].next; at = nodes->nodes[at].next)
         rc = write_entry(l, nodes, at, err);
     return rc;
@@ -335,8 +324,8 @@ static int64_t list_total(void *data)
 /* `nodes` is what the file has beside the entries. */
 static int find_default(list *l, const mtnt__yaml_nodes *nodes, mtnt_error *err)
 {
-    uint32_t defaults = value_of(nodes, 0, "defaults");
-    uint32_t model = defaults ? value_of(nodes, defaults, "model") : 0;
+    uint32_t defaults = mtnt__yaml_node_value(nodes, 0, "defaults");
+    uint32_t model = defaults ? mtnt__yaml_node_value(nodes, defaults, "model") : 0;
     const char *text = text_of(nodes, model, &l->default_at.line, &l->default_at.column);
 
     if (text && !(l->default_model = strdup(text)))
@@ -358,7 +347,7 @@ int mtnt__tenants_list(mtnt_tenant_source *ret_source, bool *ret_list, const cha
         mtnt_error_at(err, path, 0, 0);
         goto out;
     }
-    *ret_list = value_of(&nodes, 0, "tenants") && !value_of(&nodes, 0, "source");
+    *ret_list = mtnt__yaml_node_value(&nodes, 0, "tenants") && !mtnt__yaml_node_value(&nodes, 0, "source");
     if (!*ret_list || (rc = mtnt__address_folder(path, &l->folder, err)) || (rc = find_default(l, &nodes, err)) ||
         (rc = check_default(l, err)) || (rc = mtnt__spool_check(l->spool, check_tenant, tell_twice, l, err)))
         goto out;

@@ -7,6 +7,8 @@
 #include <unistd.h>
 #include <yaml.h>
 
+#define YAML_BINARY "tag:yaml.org,2002:binary"
+
 /* Where a line begins in the text; lines are asked for in rising order. */
 typedef struct line_finder {
     const char *text;
@@ -148,6 +150,7 @@ static int read_scalar(reader *r, const yaml_event_t *event, mtnt_error *err)
         return rc;
     node = &r->nodes->nodes[index];
     node->plain = style == YAML_PLAIN_SCALAR_STYLE;
+    node->binary = event->data.scalar.tag && strcmp((const char *)event->data.scalar.tag, YAML_BINARY) == 0;
     if (style == YAML_LITERAL_SCALAR_STYLE || style == YAML_FOLDED_SCALAR_STYLE)
         place_block_scalar(r, event, node);
     else if (!node->plain)
@@ -331,6 +334,7 @@ static int take_event(reader *r, const yaml_event_t *event, mtnt_error *err)
 
     if (r->stream && has_anchor(event)) {
         r->stream->needs_whole = true;
+        r->stream->anchor_line = (uint32_t)event->start_mark.line + 1;
         return 0;
     }
     rc = read_event(r, event, err);
@@ -437,6 +441,18 @@ const char *mtnt__yaml_node_text(const mtnt__yaml_nodes *nodes, uint32_t index)
     const mtnt__yaml_node *node = &nodes->nodes[index];
 
     return node->kind == MTNT__YAML_SCALAR ? mtnt__buffer_text(&nodes->texts) + node->text : "";
+}
+
+uint32_t mtnt__yaml_node_value(const mtnt__yaml_nodes *nodes, uint32_t mapping, const char *name)
+{
+    uint32_t value;
+
+    for (uint32_t key = mapping + 1; key < nodes->nodes[mapping].next; key = nodes->nodes[value].next) {
+        value = nodes->nodes[key].next;
+        if (strcmp(mtnt__yaml_node_text(nodes, key), name) == 0)
+            return mtnt__yaml_node_real(nodes, value);
+    }
+    return 0;
 }
 
 bool mtnt__yaml_node_is_null(const mtnt__yaml_nodes *nodes, uint32_t index)

@@ -20,8 +20,9 @@ typedef struct mtnt__yaml_node {
     uint32_t next;
     uint32_t text; /* scalar: where its text is; alias: the node that it stands for */
     uint8_t kind;
-    bool plain; /* scalar without quotes: it may be a number, true, or nothing */
-    bool cut;   /* scalar: only its beginning was kept */
+    bool plain;  /* scalar without quotes: it may be a number, true, or nothing */
+    bool cut;    /* scalar: only its beginning was kept */
+    bool binary; /* scalar: marked `!!binary` */
 } mtnt__yaml_node;
 
 /* Zero it before use. */
@@ -53,6 +54,7 @@ typedef struct mtnt__yaml_stream {
     int file;
     /* Set where it stopped: it has anchors, whose values are needed later, or (`file` only) is no YAML, and to say so well takes the whole text. */
     bool needs_whole;
+    uint32_t anchor_line; /* … of the first anchor; 0 = there was none yet */
 } mtnt__yaml_stream;
 /* As mtnt__yaml_nodes_parse, a byte order mark apart; texts are kept whole, and what is left of the list in the end is its place. Also what `each`
  * returns, and IO. 0 with needs_whole: nothing is to be used, what `each` was given included. */
@@ -62,6 +64,8 @@ int mtnt__yaml_nodes_stream(mtnt__yaml_nodes *nodes, mtnt__yaml_stream *stream, 
 uint32_t mtnt__yaml_node_real(const mtnt__yaml_nodes *nodes, uint32_t index);
 /* "" when it is no scalar. */
 const char *mtnt__yaml_node_text(const mtnt__yaml_nodes *nodes, uint32_t index);
+/* The value of a key of the mapping, aliases followed; 0 = it is not there. */
+uint32_t mtnt__yaml_node_value(const mtnt__yaml_nodes *nodes, uint32_t mapping, const char *name);
 /* Nothing, `~` or `null`, without quotes. */
 bool mtnt__yaml_node_is_null(const mtnt__yaml_nodes *nodes, uint32_t index);
 

@@ -31,6 +31,8 @@ typedef struct mtnt__db_options {
     const char *schema;           /* PostgreSQL: the only one on search_path; NULL = the role's own. Copied */
     const char *mark; /* PostgreSQL: application_name is "mtnt <mark>" during our transactions. Copied; NULL = none */
     bool read_only;   /* PG: READ ONLY transactions; SQLite: query_only (and no write lock at begin) */
+    bool
+        steady; /* with read_only: a transaction sees one snapshot, that of its first query (PG: REPEATABLE READ; SQLite always does) */
     bool create; /* SQLite: make the file when it is not there (else NOT_FOUND, and a zero-length file is CORRUPT) */
     /* SQLite: a provisional file that nobody else sees and that a crash throws away: no journal, synced once by each
      * COMMIT. */

@@ -46,6 +46,7 @@ int mtnt__postgres_new(void **ret_state, const char *dsn, bool pair, const mtnt_
     s->mark = mark ? strdup(mark) : NULL;
     s->pair = pair;
     s->read_only = options && options->read_only;
+    s->steady = s->read_only && options->steady;
     if (!s->dsn || (schema && !s->schema) || (mark && !s->mark)) {
         postgres_free(s);
         return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");

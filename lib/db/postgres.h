@@ -15,7 +15,7 @@ typedef struct mtnt__postgres {
     char *dsn;
     char *schema; /* the only one on search_path; in a pair the model's; NULL = the role's own */
     char *mark;   /* see mtnt__db_options; NULL = none */
-    bool pair, read_only;
+    bool pair, read_only, steady;
 
     char *home_path;     /* search_path as the session began, every name quoted, once it is known; "" = empty */
     char *home_schema;   /* where unqualified names go then; "" = there is none */

@@ -58,7 +58,8 @@ int mtnt__postgres_begin(void *state, mtnt__call *call, mtnt_error *err)
         add_discard(&x, &text);
     s->inherited = false;
     /* READ COMMITTED whatever the role's default is: the register's insert has to see what another one has committed. */
-    mtnt__buffer_add_text(&text, "BEGIN ISOLATION LEVEL READ COMMITTED ");
+    mtnt__buffer_add_text(&text, s->steady ? "BEGIN ISOLATION LEVEL REPEATABLE READ "
+                                           : "BEGIN ISOLATION LEVEL READ COMMITTED ");
     mtnt__buffer_add_text(&text, s->read_only ? "READ ONLY; " : "READ WRITE; ");
     if (!s->home_path)
         mtnt__buffer_add_text(&text, MTNT__HOME_QUERY "; ");

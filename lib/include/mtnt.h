@@ -7,6 +7,7 @@
 #include "mtnt/controller.h"
 #include "mtnt/coordinator.h"
 #include "mtnt/db.h"
+#include "mtnt/description.h"
 #include "mtnt/ensure.h"
 #include "mtnt/error.h"
 #include "mtnt/executor.h"

@@ -152,6 +152,12 @@ static void the_chain_file(void **state)
     compare_format(&mtnt__chain_format, "chain");
 }
 
+static void a_model_description(void **state)
+{
+    (void)state;
+    compare_format(&mtnt__description_format, "description");
+}
+
 /* Places are written by the form of the structs: a mapping's first, and behind every value. No two may meet. */
 static void check_places(const cyaml_schema_field_t *table, size_t size)
 {
@@ -186,10 +192,11 @@ static void check_places(const cyaml_schema_field_t *table, size_t size)
 
 static void values_and_their_places_do_not_meet(void **state)
 {
-    const mtnt__yaml_format *formats[] = {&mtnt__project_format, &mtnt__tenants_format, &mtnt__chain_format};
+    const mtnt__yaml_format *formats[] = {&mtnt__project_format, &mtnt__tenants_format, &mtnt__chain_format,
+                                          &mtnt__description_format};
 
     (void)state;
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < 4; i++)
         check_places(formats[i]->schema->mapping.fields, formats[i]->schema->data_size);
 }
 
@@ -199,6 +206,7 @@ int main(void)
         cmocka_unit_test(the_project_file),
         cmocka_unit_test(the_tenants_file),
         cmocka_unit_test(the_chain_file),
+        cmocka_unit_test(a_model_description),
         cmocka_unit_test(values_and_their_places_do_not_meet),
     };
 

@@ -5,6 +5,7 @@
 #define MTNT_OPERATIONS_H
 
 #include "mtnt/chain.h"
+#include "mtnt/description.h"
 
 MTNT_BEGIN_DECLS
 
@@ -99,6 +100,23 @@ typedef struct mtnt_exec_options {
 } mtnt_exec_options;
 MTNT_API int mtnt_operation_add_exec(mtnt_chain *chain, const mtnt_exec_options *options, const mtnt_entry *entry,
                                      mtnt_error *err);
+
+/* import: loads the tenant's model description (mtnt_model_description; mtnt/description.h) into the model and its rows of the controller; a tenant without one is
+ * passed over. The description must have been written of the same chain with the same operations applied as come before `import` (other imports and
+ * repeatable ones apart); where another import of the chain is the one it fits, that one loads it, and else it is refused (CONFIG).
+ * A model that this migration creates gets the tables as they are described, in place of what the chain has put into them; in any other the tables
+ * have to be empty (REFUSED). The controller's rows are those of `tables`; rows that the tenant has there already are refused, unless `replace`. The column
+ * `key` gets the tenant's own id, so that a description can be imported under another. Triggers of the model are off meanwhile; its foreign keys
+ * are checked in the end. Rollback deletes from the model the rows that the description names, by primary key, and the tenant's rows from `tables`. */
+typedef struct mtnt_import_options {
+    const mtnt_described_table *tables; /* of the controller */
+    size_t table_count;
+} mtnt_import_options;
+MTNT_API int mtnt_operation_add_import(mtnt_chain *chain, const mtnt_import_options *options, const mtnt_entry *entry,
+                                       mtnt_error *err);
+/* What the last import of the chain that is not disabled was added with: which rows of the controller are a tenant's, for mtnt_description_write. NULL =
+ * there is none. Borrowed. */
+MTNT_API const mtnt_import_options *mtnt_operation_import_options(const mtnt_chain *chain);
 
 MTNT_END_DECLS
 

@@ -27,6 +27,9 @@ MTNT_API const mtnt_model *mtnt_scope_tenant(const mtnt_scope *scope);
 MTNT_API int mtnt_scope_create_model(mtnt_scope *scope, bool *ret_created, mtnt_error *err);
 MTNT_API int mtnt_scope_delete_model(mtnt_scope *scope, mtnt_error *err);
 
+/* Whether an earlier operation of this attempt has created the model: then nobody else has seen it, and what is in it is the chain's. */
+MTNT_API bool mtnt_scope_created_model(const mtnt_scope *scope);
+
 /* For operations of class flag MTNT_OPERATION_DELETES_MODEL: what the migration's commit shall do to the model, which stays where it is until then.
  * remove, in execute: the model gets another name, its tombstone (SQLite `<file>.mtnt-gone-<migration>`, PostgreSQL database or schema
  * `mtnt_gone_<migration>`), and is removed for good once grace_ms (0 = no time at all) have passed. restore, in rollback: it gets its own name

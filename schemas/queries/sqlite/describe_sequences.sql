@@ -1,0 +1,2 @@
+-- There are none.
+SELECT NULL, NULL WHERE 0
