@@ -1,5 +1,6 @@
 /* Values of a description as parameters. */
 #include <errno.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,6 +93,19 @@ static bool same_number(const char *text, double value)
     return false;
 }
 
+/* '.' is the decimal point whatever the locale. */
+static bool read_real(const char *text, double *ret_real)
+{
+    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    char *end = NULL;
+
+    if (plain == (locale_t)0)
+        return false;
+    *ret_real = strtod_l(text, &end, plain);
+    freelocale(plain);
+    return *end == '\0';
+}
+
 static int refuse(const mtnt_described_value *value, mtnt_error *err, const char *why)
 {
     mtnt_error_set(err, MTNT_E_CONFIG, "the number %.60s %s", value->bytes, why);
@@ -104,7 +118,7 @@ static int sqlite_number(const mtnt_described_value *value, mtnt_value *ret_valu
     const char *text = value->bytes;
     size_t length = strlen(text);
     bool whole = strspn(text, "-0123456789") == length;
-    double real;
+    double real = 0;
     char *end;
 
     if (strcmp(text, "NaN") == 0)
@@ -119,9 +133,7 @@ static int sqlite_number(const mtnt_described_value *value, mtnt_value *ret_valu
         *ret_value = mtnt_value_real(text[0] == '-' ? -__builtin_inf() : __builtin_inf());
         return 0;
     }
-    /* In the C locale or not: what strtod does not take to its end is not the same number. */
-    real = strtod(text, &end);
-    if (*end != '\0' || whole || !same_number(text, real))
+    if (whole || !read_real(text, &real) || !same_number(text, real))
         return refuse(value, err, "has more digits than SQLite keeps: in quotes, a column of type TEXT holds it");
     *ret_value = mtnt_value_real(real);
     return 0;

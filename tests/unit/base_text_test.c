@@ -83,7 +83,14 @@ static void reals_whatever_the_locale(void **state)
         assert_null(strchr(text, ','));
         assert_true(mtnt__parse_real(text, &value));
         assert_memory_equal(&value, &numbers[i], sizeof(value));
+        mtnt__format_real_short(numbers[i], text);
+        assert_true(mtnt__parse_real(text, &value));
+        assert_memory_equal(&value, &numbers[i], sizeof(value));
     }
+    mtnt__format_real_short(0.1, text);
+    assert_string_equal(text, "0.1");
+    mtnt__format_real_short(0.1 + 0.2, text);
+    assert_string_equal(text, "0.30000000000000004");
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_false(mtnt__parse_real(bad[i], &value));
     mtnt__format_real(-INFINITY, text);
