@@ -438,10 +438,12 @@ static int read_file(reading *r, mtnt_error *err)
     mtnt_description *d = r->description;
     mtnt__yaml_stream stream = {.list = "tables", .each = take_entry, .data = r, .file = d->file};
     mtnt__yaml_nodes nodes = {0};
+    char reason[128];
     int rc;
 
     if (lseek(d->file, d->start, SEEK_SET) < 0)
-        return mtnt_error_set(err, MTNT_E_IO, "%s cannot be read: %s", d->path, strerror(errno));
+        return mtnt_error_set(err, MTNT_E_IO, "%s cannot be read: %s", d->path,
+                              strerror_r(errno, reason, sizeof(reason)));
     rc = mtnt__yaml_nodes_stream(&nodes, &stream, err);
     if (rc == 0 && stream.needs_whole)
         rc = refuse_whole(d, &stream, err);
@@ -462,12 +464,15 @@ static int read_file(reading *r, mtnt_error *err)
 static int open_file(mtnt_description *d, mtnt_error *err)
 {
     struct stat status;
-    char start[3];
+    char start[3], reason[128];
+    int number;
 
     d->file = open(d->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (d->file < 0 || fstat(d->file, &status) != 0)
-        return mtnt_error_set(err, errno == ENOENT ? MTNT_E_NOT_FOUND : MTNT_E_IO,
-                              "the model description %s cannot be read: %s", d->path, strerror(errno));
+    number = d->file < 0 || fstat(d->file, &status) != 0 ? errno : 0;
+    if (number != 0)
+        return mtnt_error_set(err, number == ENOENT ? MTNT_E_NOT_FOUND : MTNT_E_IO,
+                              "the model description %s cannot be read: %s", d->path,
+                              strerror_r(number, reason, sizeof(reason)));
     if (!S_ISREG(status.st_mode))
         return mtnt_error_set(err, MTNT_E_IO, "the model description %s is no plain file", d->path);
     if (pread(d->file, start, 3, 0) == 3 && memcmp(start, "\xef\xbb\xbf", 3) == 0)

@@ -108,8 +108,9 @@ test_there_and_back() {
     says_not 'other|long|mtnt_|of the chain'
     exits 1 export -o globex.yaml
     complains 'globex.yaml is there already: --force replaces it'
+    cp globex.yaml first.yaml
     ok export -o globex.yaml --force
-    same "$out$(cat globex.yaml | wc -l)" "$(wc -l <globex.yaml)"
+    cmp globex.yaml first.yaml || fail "it is not the same twice"
     # Under another id: what said globex in the controller says copy.
     fleet_of '{id: copy, model: "sqlite:copy.db", description: globex.yaml}'
     ok validate
@@ -208,6 +209,36 @@ test_not_over_data() {
     sql copy.db "DELETE FROM settings"
     ok migrate
     same "$(sql copy.db "SELECT count(*) FROM people")" 6
+}
+
+# The chain has gone on: each description is loaded where it belongs, and what comes after runs on it.
+test_several_imports() {
+    sqlite_globex
+    cat >>chain.yaml <<'END'
+  - name: vip
+    sql: {model: {up: "ALTER TABLE people ADD COLUMN vip INTEGER; UPDATE people SET vip = 1, size = size * 2", down: "ALTER TABLE people DROP COLUMN vip"}}
+  - name: import_vip
+    import: {controller: [{table: customers, key: id}]}
+END
+    fleet_of '{id: old, model: "sqlite:old.db", description: globex.yaml}'
+    ok migrate
+    same "$(sql old.db "SELECT sum(vip) || ' ' || (SELECT size FROM people WHERE id = 3) FROM people")" "6 -5.0"
+    ok export -o old.yaml
+    says_not .
+    fleet_of '{id: new, model: "sqlite:new.db", description: old.yaml}'
+    ok migrate
+    same "$(sql new.db "SELECT sum(vip) || ' ' || (SELECT size FROM people WHERE id = 3) FROM people")" "6 -5.0"
+    # One after the other, where nothing can be prepared: what follows fails, and all of it is taken back.
+    sed -i 's/^  - name: import_vip/  - name: import_vip\n    mode: saga/' chain.yaml
+    printf '  - {name: broken, mode: saga, sql: {model: {up: "INSERT INTO nowhere VALUES (1)", down: "SELECT 1"}}}\n' >>chain.yaml
+    fleet_of '{id: last, model: "sqlite:last.db", description: old.yaml}'
+    sql last.db "CREATE TABLE there(x)"
+    exits 1 migrate
+    says 'rolled back'
+    same "$(sql last.db "SELECT count(*) FROM sqlite_schema WHERE name = 'people'") $(sql controller.db "SELECT count(*) FROM customers WHERE id = 'last'")" "0 0"
+    sed -i 's/^    create_model: {}/    create_model: {snapshot: true}/; /name: broken/d' chain.yaml
+    exits 78 validate
+    complains 'operation `import`' 'chain.yaml:'
 }
 
 test_what_cannot_be() {
@@ -343,6 +374,11 @@ test_backends() {
     ok rewind --yes
 }
 
+drop_all() {
+    drop_databases
+    query postgres -c "DROP ROLE IF EXISTS ${base}_owner"
+}
+
 # Types that only PostgreSQL has, there and back, and what a transaction of an ordinary owner needs for it.
 test_types() {
     with_server
@@ -391,7 +427,10 @@ END
     grep -Fq '12345678901234567890.1234567890123456789' a.yaml || fail "digits are lost"
     grep -Fq '{sequence: "invoice", next: 102}' a.yaml || fail "the sequence is missing"
     grep -Fq -e '-0.0' a.yaml || fail "minus zero is missing"
-    fleet_of "{id: b, model: \"$(uri b)\", description: a.yaml}"
+    # Nobody special is needed: the owner of what is imported.
+    query postgres -c "CREATE ROLE ${base}_owner LOGIN CREATEDB"
+    undo=drop_all
+    fleet_of "{id: b, model: \"$(uri b | sed "s/user=.*/user=${base}_owner/")\", description: a.yaml}"
     made="$made ${base}_b"
     ok migrate
     ok export -o b.yaml
