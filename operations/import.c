@@ -225,7 +225,7 @@ int mtnt_operation_add_import(mtnt_chain *chain, const mtnt_import_options *opti
         return mtnt__operations_refuse(err, entry, "import",
                                        "an import runs in a transaction: leave `transaction: none` out");
     rc = config_new(&import, chain, options, entry, err);
-    if (rc != 0)
+    if (rc != 0 || import == NULL)
         return rc;
     mtnt__operations_append(&checksum, "import\n");
     for (i = 0; i < import->options.table_count; i++) {

@@ -463,7 +463,7 @@ static int read_file(reading *r, mtnt_error *err)
 
 static int open_file(mtnt_description *d, mtnt_error *err)
 {
-    struct stat status;
+    struct stat status = {0};
     char start[3], reason[128];
     int number;
 

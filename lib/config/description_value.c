@@ -95,7 +95,7 @@ static int decode(const char *text, size_t length, unsigned char *bytes, size_t 
 {
     EVP_ENCODE_CTX *context = EVP_ENCODE_CTX_new();
     int part = 0, rest = 0, rc;
-    size_t letters = 0;
+    size_t letters = 0, got;
 
     if (!context)
         return MTNT_E_NOMEM;
@@ -104,12 +104,12 @@ static int decode(const char *text, size_t length, unsigned char *bytes, size_t 
     if (rc >= 0)
         rc = EVP_DecodeFinal(context, bytes + part, &rest);
     EVP_ENCODE_CTX_free(context);
+    got = (size_t)part + (size_t)rest;
     for (size_t i = 0; i < length; i++)
         letters += strchr(" \n\r\t", text[i]) == NULL;
-    if (rc < 0 || letters % 4 != 0 || (size_t)(part + rest) > letters / 4 * 3 ||
-        (size_t)(part + rest) + 2 < letters / 4 * 3)
+    if (rc < 0 || letters % 4 != 0 || got > letters / 4 * 3 || got + 2 < letters / 4 * 3)
         return MTNT_E_CONFIG;
-    *ret_length = (size_t)(part + rest);
+    *ret_length = got;
     return 0;
 }
 

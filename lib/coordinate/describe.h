@@ -28,8 +28,8 @@ int mtnt__describe_flush(mtnt__describer *describer, bool all, mtnt_error *err);
 
 /* In the transaction that is open on db. key NULL: all rows, of the model; else those of the controller whose key is `tenant`. NOT_FOUND: no such
  * table, or no such key in it. */
-int mtnt__describe_table(mtnt__describer *describer, mtnt_db *db, const char *table, const char *key,
-                         const char *tenant, mtnt_error *err);
+int mtnt__describe_table(mtnt__describer *describer, mtnt_db *db, const char *name, const char *key, const char *tenant,
+                         mtnt_error *err);
 /* All tables of the model. REFUSED: one of them cannot be described. */
 int mtnt__describe_tables(mtnt__describer *describer, mtnt_db *db, bool whole_database, mtnt_error *err);
 int mtnt__describe_sequences(mtnt__describer *describer, mtnt_db *db, mtnt_error *err);

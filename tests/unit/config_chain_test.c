@@ -241,7 +241,13 @@ static void an_operation_is_of_one_kind(void **state)
 {
     assert_refused(
         state, HEAD "  - name: plan\n", 3, 5,
-        "operation `plan`: it says nothing to do: it needs one of `sql`, `create_model`, `delete_model`, `tables`, `verify`, `exec` and `snapshot`");
+        "operation `plan`: it says nothing to do: it needs one of `sql`, `create_model`, `delete_model`, `tables`, `verify`, `exec`, `snapshot` and `import`");
+    assert_refused(state, HEAD "  - name: plan\n    transaction: none\n    import: {}\n", 3, 0,
+                   "operation `plan`: an import runs in a transaction");
+    assert_refused(state, HEAD "  - name: plan\n    import: {controller: [{table: a, key: b}, {table: a, key: c}]}\n",
+                   3, 0, "operation `plan`: the controller's table `a` is named twice");
+    assert_refused(state, HEAD "  - name: plan\n    import: {controller: [{table: a}]}\n", 4, 27,
+                   "key `key` is missing");
     assert_refused(state, HEAD "  - name: plan\n    sql: {model: {up: SELECT 1}}\n    tables: {create: [a(b)]}\n", 3, 5,
                    "operation `plan`: it has both `sql` and `tables`: make two operations of it");
     assert_refused(state, HEAD "  - name: plan\n    tables: {}\n", 4, 13,
