@@ -72,6 +72,8 @@ typedef struct mtnt__task {
     mtnt__lane_debt debt; /* what stands against it once it is settled */
     bool announced;       /* its start has been reported */
     bool counted;         /* in a wave */
+    bool placed;          /* … for which the controller knows its place */
+    bool asks;            /* … and not yet */
     bool seated;          /* it holds a place in its group and on its server */
     bool tries_on;        /* it has failed, and rests before another try as soon as its end is written */
 

@@ -2,6 +2,8 @@
 
 #include <inttypes.h>
 
+#include "fleet/share.h"
+
 #define SEAT_WAIT_MS 100 /* while other processes have all seats of a server */
 
 int mtnt__admit_init(mtnt__dispatch *d, int64_t total, mtnt_error *err)
@@ -47,7 +49,7 @@ void mtnt__admit_announce(mtnt__dispatch *d)
         mtnt__tally_wave(&d->tally, MTNT_EVENT_WAVE_STARTED, &wave);
 }
 
-static void finish_wave(mtnt__dispatch *d, int64_t soak_ms)
+void mtnt__admit_finish_wave(mtnt__dispatch *d, int64_t soak_ms)
 {
     const mtnt_counts *now = &d->tally.counts, *then = &d->wave_began;
     mtnt_wave wave = {.number = d->waves.at + 1,
@@ -56,10 +58,15 @@ static void finish_wave(mtnt__dispatch *d, int64_t soak_ms)
                       .migrated = now->migrated - then->migrated,
                       .failed = now->failed - then->failed,
                       .soak_ms = soak_ms};
+    bool shared = d->share.sums.processes > 1;
 
     if (d->judged || !d->waves.judges || wave.tenants == 0)
         return;
     d->judged = true;
+    if (shared) { /* what others have done in it is not told apart */
+        wave.failed = mtnt__share_failed(d) - d->waves.failed_before;
+        wave.migrated = wave.tenants - wave.failed - d->waves.open;
+    }
     wave.current = wave.tenants - wave.migrated - wave.failed - d->waves.open;
     mtnt__tally_wave(&d->tally, MTNT_EVENT_WAVE_FINISHED, &wave);
 }
@@ -67,13 +74,13 @@ static void finish_wave(mtnt__dispatch *d, int64_t soak_ms)
 void mtnt__admit_conclude(mtnt__dispatch *d)
 {
     mtnt__servers_give_all(d);
-    finish_wave(d, 0);
+    mtnt__admit_finish_wave(d, 0);
     d->tally.counts.soak_ms = 0;
 }
 
 static void stop(mtnt__dispatch *d)
 {
-    int64_t failed = d->tally.counts.failed, here = failed - d->waves.failed_before;
+    int64_t failed = mtnt__share_failed(d), here = failed - d->waves.failed_before;
     int64_t budget = mtnt__waves_budget(&d->waves);
     mtnt_error error = MTNT_ERROR_INIT;
 
@@ -93,30 +100,43 @@ static void stop(mtnt__dispatch *d)
     mtnt__tally_warning(&d->tally, &error);
 }
 
+void mtnt__admit_judge_budget(mtnt__dispatch *d)
+{
+    if (d->waves.budgeted)
+        mtnt__admit_judge(d);
+}
+
 void mtnt__admit_judge(mtnt__dispatch *d)
 {
-    if (d->tally.counts.stop == MTNT_STOP_NONE && mtnt__waves_spent(&d->waves, d->tally.counts.failed))
+    if (d->tally.counts.stop == MTNT_STOP_NONE && mtnt__waves_spent(&d->waves, mtnt__share_failed(d)))
         stop(d);
 }
 
-/* A wave is over when the ends of all its tenants are written. */
+void mtnt__admit_show_soak(mtnt__dispatch *d, int64_t soak_ms)
+{
+    show_wave(d, soak_ms);
+}
+
+void mtnt__admit_set_wave(mtnt__dispatch *d, const mtnt__wave_row *row)
+{
+    bool moved = row->wave > d->waves.at;
+
+    /* Everybody has a place in the last one, and none is written down. */
+    if (mtnt__waves_last(&d->waves) || row->wave < d->waves.at || row->wave >= d->waves.count)
+        return;
+    if (moved)
+        mtnt__admit_finish_wave(d, 0);
+    mtnt__waves_set(&d->waves, (int)row->wave, row->begun + d->share.asking, row->begun_before, row->failed_before);
+    if (moved)
+        mtnt__admit_announce(d);
+}
+
+/* A wave is over when the ends of all its tenants are written, by whatever process. No wave is complete for everybody that is not so here. */
 static void move_on(mtnt__dispatch *d)
 {
-    int64_t now_ms = mtnt__dispatch_now_ms(d);
-
-    mtnt__admit_judge(d);
-    if (d->tally.counts.stop != MTNT_STOP_NONE || !mtnt__waves_complete(&d->waves))
-        return;
-    if (!d->judged) {
-        finish_wave(d, d->waves.soak_ms);
-        mtnt__waves_soak(&d->waves, now_ms);
-    }
-    if (!mtnt__waves_soaked(&d->waves, now_ms)) {
-        show_wave(d, d->waves.soak_until_ms - now_ms);
-        return;
-    }
-    mtnt__waves_next(&d->waves, d->tally.counts.failed);
-    mtnt__admit_announce(d);
+    mtnt__admit_judge_budget(d);
+    if (d->tally.counts.stop == MTNT_STOP_NONE && mtnt__waves_complete(&d->waves))
+        mtnt__share_wave(d);
 }
 
 /* ---- letting go ---- */
@@ -124,14 +144,19 @@ static void move_on(mtnt__dispatch *d)
 /* A seat on its server is asked for last: nothing else stands against it. */
 static bool may_begin(mtnt__dispatch *d, const mtnt__task *task)
 {
-    return (task->counted || mtnt__waves_room(&d->waves)) && mtnt__groups_room(&d->groups, task->group) &&
-           mtnt__servers_room(d, task);
+    return (task->counted || task->placed || mtnt__waves_room(&d->waves)) &&
+           mtnt__groups_room(&d->groups, task->group) && mtnt__servers_room(d, task);
 }
 
 static void begin(mtnt__dispatch *d, mtnt__task *task, int64_t now_ms)
 {
-    if (!task->counted)
+    if (!task->counted && task->placed) {
+        mtnt__waves_inherit(&d->waves);
+    } else if (!task->counted) {
         mtnt__waves_begin(&d->waves);
+        task->asks = true;
+        d->share.asking++;
+    }
     task->counted = task->seated = true;
     mtnt__groups_sit(&d->groups, task->group);
     mtnt__servers_sit(d, task);
@@ -178,7 +203,7 @@ void mtnt__admit(mtnt__dispatch *d)
 
 void mtnt__admit_limit(mtnt__dispatch *d)
 {
-    int64_t failed = d->tally.counts.failed, left = mtnt__waves_left(&d->waves, failed);
+    int64_t failed = d->tally.counts.failed, left = mtnt__waves_left(&d->waves, mtnt__share_failed(d));
 
     if (d->executor->options.stop_on_error)
         left = -failed;
@@ -202,12 +227,49 @@ void mtnt__admit_over(mtnt__dispatch *d, mtnt__task *task)
         mtnt__groups_fail(&d->groups, task->group);
 }
 
+static void ask_no_more(mtnt__dispatch *d, mtnt__task *task)
+{
+    if (task->asks)
+        d->share.asking--;
+    task->asks = false;
+}
+
+void mtnt__admit_placed(mtnt__dispatch *d, mtnt__task *task)
+{
+    ask_no_more(d, task);
+    task->placed = !mtnt__waves_last(&d->waves);
+}
+
+static void leave_wave(mtnt__dispatch *d, mtnt__task *task)
+{
+    if (task->counted && task->asks)
+        mtnt__waves_forget(&d->waves);
+    else if (task->counted)
+        mtnt__waves_end(&d->waves);
+    ask_no_more(d, task);
+    task->counted = false;
+}
+
+void mtnt__admit_back(mtnt__dispatch *d, mtnt__task *task)
+{
+    mtnt__admit_over(d, task);
+    leave_wave(d, task);
+    d->queued.items[d->queued.count++] = task;
+}
+
 void mtnt__admit_aside(mtnt__dispatch *d, mtnt__task *task)
 {
-    if (task->counted)
-        mtnt__waves_forget(&d->waves);
-    task->counted = false;
+    leave_wave(d, task);
     task->result_code = 0;
+}
+
+void mtnt__admit_gone(mtnt__dispatch *d, mtnt__task *task)
+{
+    if (task->counted)
+        mtnt__waves_end(&d->waves);
+    if (task->asks && !mtnt__waves_last(&d->waves))
+        d->waves.begun--; /* it had nothing to do, and leaves its place to another */
+    ask_no_more(d, task);
 }
 
 void mtnt__admit_drop(mtnt__dispatch *d)
@@ -233,10 +295,10 @@ int64_t mtnt__admit_idle_ms(const mtnt__dispatch *d, int64_t most)
 {
     int64_t now_ms = mtnt__dispatch_now_ms(d), until_ms = now_ms + most;
 
-    if (d->moved || (mtnt__waves_complete(&d->waves) && d->waves.soak_until_ms == 0))
+    if (d->moved)
         return 1;
-    if (d->waves.soak_until_ms != 0 && d->waves.soak_until_ms < until_ms)
-        until_ms = d->waves.soak_until_ms;
+    if (mtnt__waves_complete(&d->waves) && d->share.look_ms < until_ms)
+        until_ms = d->share.look_ms;
     if (d->queued.count > 0 && !mtnt__pace_room(&d->pace, now_ms) &&
         now_ms + mtnt__pace_wait_ms(&d->pace, now_ms) < until_ms)
         until_ms = now_ms + mtnt__pace_wait_ms(&d->pace, now_ms);

@@ -1,6 +1,7 @@
 #include "fleet/again.h"
 
 #include "fleet/admit.h"
+#include "fleet/share.h"
 
 bool mtnt__again_wanted(mtnt__dispatch *d, mtnt__task *task)
 {
@@ -90,8 +91,32 @@ void mtnt__again_wake(mtnt__dispatch *d)
     }
 }
 
+/* They failed for good: others of the run need not wait for them. */
+static void note_dropped(mtnt__dispatch *d)
+{
+    const char *migrations[MTNT__BATCH];
+    mtnt_error error = MTNT_ERROR_INIT;
+
+    for (size_t i = 0; i < d->resting.count && !d->lost;) {
+        size_t count = 0;
+        int rc;
+
+        while (count < MTNT__BATCH && i < d->resting.count)
+            migrations[count++] = d->resting.items[i++]->claim.migration;
+        mtnt__gate_enter(&d->gate);
+        rc = mtnt__store_run_rested(d->executor->controller, migrations, count, &error);
+        if (rc != 0)
+            mtnt__db_disconnect(d->executor->controller->db);
+        mtnt__gate_leave(&d->gate);
+        if (rc != 0)
+            return; /* this process is gone soon, and then they are anybody's */
+    }
+}
+
 void mtnt__again_drop(mtnt__dispatch *d)
 {
+    if (mtnt__share_others(d))
+        note_dropped(d);
     for (size_t i = 0; i < d->resting.count; i++) {
         d->resting.items[i]->tries_on = false;
         mtnt__dispatch_count_dropped(d, d->resting.items[i]);

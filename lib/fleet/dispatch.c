@@ -29,7 +29,7 @@ bool mtnt__dispatch_draining(const mtnt__dispatch *d)
 
 static void heed_failures(mtnt__dispatch *d)
 {
-    mtnt__admit_judge(d);
+    mtnt__admit_judge_budget(d);
     if (d->executor->options.stop_on_error && d->tally.counts.failed > 0 && d->tally.counts.stop == MTNT_STOP_NONE)
         d->tally.counts.stop = MTNT_STOP_ON_ERROR;
 }
@@ -57,8 +57,7 @@ void mtnt__dispatch_free_task(mtnt__dispatch *d, mtnt__task *task)
 {
     mtnt__heartbeat_remove(d->heartbeat, &task->lease);
     mtnt__admit_over(d, task);
-    if (task->counted)
-        mtnt__waves_end(&d->waves);
+    mtnt__admit_gone(d, task);
     mtnt__groups_part(&d->groups, task->group);
     mtnt__task_release(task);
     free(task);

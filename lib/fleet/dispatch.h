@@ -10,7 +10,7 @@
 #include "fleet/pool.h"
 #include "fleet/servers.h"
 #include "fleet/tally.h"
-#include "state/runs.h"
+#include "state/places.h"
 #include "fleet/waves.h"
 
 #define MTNT__BATCH 128        /* tenants that one question to the controller is about, */
@@ -34,8 +34,10 @@ struct mtnt_executor {
     mtnt__pool *pool;                    /* while a run is on */
     struct mtnt__background *background; /* once it was started */
     struct {
-        char goal[256], command[32], only_run[24];
-    } joined; /* texts of the options, from the run that is joined */
+        char goal[256], command[32], only_run[24], waves[1312], max_failures[32];
+        int64_t expected;
+        char overruled[256]; /* options of our own that are not used; "" = none */
+    } joined;                /* texts of the options, from the run that is joined */
 };
 
 /* A list of tasks, with room for all that there may be. */
@@ -80,7 +82,15 @@ typedef struct mtnt__dispatch {
     mtnt_counts wave_began; /* what had been counted then */
     struct {
         int64_t beat_ms;
-        mtnt__run_sums sums; /* as seen last */
+        mtnt__run_sums sums;  /* as seen last */
+        int64_t noted_failed; /* of ours, tried: how many of them are in these */
+        mtnt__pacing pacing;
+        mtnt__run_note pacing_note;
+        int64_t look_ms; /* at the wave, not before that */
+        int64_t asking;  /* tasks that are begun, and for which the controller knows no place yet */
+        int failures;    /* of the controller, in a row */
+        bool
+            left_behind; /* the last look has seen a place of a process that is gone, and whose tenant is not at hand */
     } share;
     mtnt__end *ends;
     mtnt__claim **claims;

@@ -21,12 +21,13 @@ static int begin_run(mtnt__dispatch *d, mtnt_error *err)
     if (d->job.run != 0)
         return 0;
     mtnt__share_terms(executor, &d->job, &terms);
+    terms.expected = d->waves.total;
     return mtnt__store_run_begin(executor->controller, mtnt_chain_name(executor->chain),
                                  executor->options.command == NULL ? "migrate" : executor->options.command, &terms,
                                  &d->job.run, err);
 }
 
-static int exchange_once(mtnt__dispatch *d, mtnt_error *err)
+static int exchange_once(mtnt__dispatch *d, bool again, mtnt_error *err)
 {
     mtnt_executor *executor = d->executor;
     mtnt__run_note note;
@@ -37,8 +38,10 @@ static int exchange_once(mtnt__dispatch *d, mtnt_error *err)
         rc = begin_run(d, err);
     d->tally.run = d->job.run;
     mtnt__share_note(d, &note);
+    mtnt__share_pace(d, &note, again);
     for (size_t i = 0; i < d->asked && rc == 0; i++) {
         d->wanting.items[i]->claim.run = d->job.run;
+        d->wanting.items[i]->claim.goes_on = mtnt__dispatch_begun(d->wanting.items[i]);
         d->claims[i] = &d->wanting.items[i]->claim;
     }
     if (rc == 0)
@@ -57,7 +60,7 @@ static int exchange_again(mtnt__dispatch *d, mtnt_error *err)
 
     for (int tries = 0; tries < EXCHANGE_TRIES; tries++) {
         mtnt_error_clear(err);
-        rc = exchange_once(d, err);
+        rc = exchange_once(d, tries > 0, err);
         if (rc == 0 || !(err->retryable || rc == MTNT_E_IN_DOUBT || rc == MTNT_E_CONNECT || rc == MTNT_E_BUSY))
             break;
         mtnt__db_disconnect(d->executor->controller->db);
@@ -90,6 +93,7 @@ static void prepare_claims(mtnt__dispatch *d)
         mtnt__task *task = d->wanting.items[i];
 
         if (mtnt__task_next(task, &error) == 0) {
+            task->claim.withheld = false;
             task->claim.as_seen = true;
             task->claim.seen = task->known.epoch;
             d->wanting.items[kept++] = task;
@@ -126,7 +130,12 @@ static void give_out(mtnt__dispatch *d)
     for (size_t i = 0; i < d->asked; i++) {
         mtnt__task *task = d->wanting.items[i];
 
+        if (task->claim.withheld) {
+            mtnt__admit_back(d, task);
+            continue;
+        }
         if (task->claim.claimed) {
+            mtnt__admit_placed(d, task);
             mtnt__task_hold(task, d->heartbeat);
             mtnt__pool_push(d->pool, task);
             continue;
@@ -200,6 +209,13 @@ static void close_ended(mtnt__dispatch *d)
     d->ended.count = 0;
 }
 
+/* The tenant is over for this run: not one that was taken back before a worker had it. */
+static bool settles(const mtnt__task *task)
+{
+    return task->phase == MTNT__TASK_DONE && !task->tries_on && !task->taken &&
+           (task->outcome.migration != NULL || task->result_code != 0);
+}
+
 void mtnt__exchange(mtnt__dispatch *d)
 {
     mtnt_error error = MTNT_ERROR_INIT;
@@ -210,6 +226,8 @@ void mtnt__exchange(mtnt__dispatch *d)
     prepare_claims(d);
     for (size_t i = 0; i < d->ended.count; i++) {
         d->ends[i] = d->ended.items[i]->end;
+        d->ends[i].rests = d->ended.items[i]->tries_on;
+        d->ends[i].settles = settles(d->ended.items[i]);
         mtnt__heartbeat_remove(d->heartbeat, &d->ended.items[i]->lease);
     }
     rc = exchange_again(d, &error);
@@ -219,6 +237,7 @@ void mtnt__exchange(mtnt__dispatch *d)
     }
     give_out(d);
     close_ended(d);
+    mtnt__share_paced(d);
 }
 
 /* A claim that no worker has begun: its end says that nothing happened. */

@@ -54,6 +54,8 @@ static int64_t expected(const mtnt__dispatch *d)
 {
     int64_t pending = d->executor->options.rollout.pending;
 
+    if (d->executor->options.join_run != 0)
+        return d->executor->joined.expected;
     if (pending > 0 || d->source->total == NULL)
         return pending > 0 ? pending : -1;
     return d->source->total(d->source->data);

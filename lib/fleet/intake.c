@@ -24,6 +24,7 @@ static void announce(mtnt__dispatch *d, const mtnt_model *model)
         d->tally.counts.total = d->source->total(d->source->data);
     mtnt__tally_run_started(&d->tally, (int)d->executor->workers, guarantee);
     d->announced = true;
+    mtnt__share_say_terms(d);
     mtnt__admit_announce(d);
 }
 
@@ -137,7 +138,7 @@ static void part(mtnt__dispatch *d, size_t group, bool failed)
 }
 
 static void add_task(mtnt__dispatch *d, mtnt_model *model, size_t group, const mtnt__known *known,
-                     const mtnt__lane_debt *debt)
+                     const mtnt__intake_facts *facts)
 {
     mtnt_error error = MTNT_ERROR_INIT;
     mtnt__task *task = calloc(1, sizeof(*task));
@@ -155,7 +156,8 @@ static void add_task(mtnt__dispatch *d, mtnt_model *model, size_t group, const m
     }
     d->in_flight++;
     task->recovering = !mtnt__known_idle(known);
-    task->debt = *debt;
+    task->debt = facts->debt;
+    task->placed = facts->shared.placed;
     task->group = group;
     d->queued.items[d->queued.count++] = task;
 }
@@ -227,12 +229,12 @@ void mtnt__intake_sort(mtnt__dispatch *d, mtnt_model *model, mtnt__known *known,
         mtnt__tally_current(&d->tally, model);
     } else if (mtnt__groups_stopped(&d->groups, group)) {
         mtnt__tally_untouched(&d->tally, model);
-    } else if (mtnt__elsewhere_has(d, known)) {
+    } else if (mtnt__elsewhere_has(d, known) || facts->shared.rests) {
         mtnt__elsewhere_add(d, model, "", NULL);
-    } else if (facts->tried) {
+    } else if (facts->shared.tried) {
         mtnt__tally_elsewhere(&d->tally, model);
     } else if (!mtnt__intake_held(d, model, known, &facts->debt)) {
-        add_task(d, model, group, known, &facts->debt);
+        add_task(d, model, group, known, facts);
         return;
     }
     part(d, group, failed);
@@ -256,7 +258,7 @@ static int look_at_lanes(mtnt__dispatch *d, size_t count, mtnt__lane_debt *ret_d
 int mtnt__intake_select(mtnt__dispatch *d, size_t count, mtnt__intake_facts *ret_facts, mtnt_error *err)
 {
     mtnt__lane_debt debts[MTNT__BATCH];
-    bool tried[MTNT__BATCH];
+    mtnt__share_facts shared[MTNT__BATCH];
     int rc;
 
     mtnt__gate_enter(&d->gate);
@@ -265,10 +267,10 @@ int mtnt__intake_select(mtnt__dispatch *d, size_t count, mtnt__intake_facts *ret
     if (rc == 0)
         rc = look_at_lanes(d, count, debts, err);
     if (rc == 0)
-        rc = mtnt__share_tried(d, count, tried, err);
+        rc = mtnt__share_find(d, count, shared, err);
     mtnt__gate_leave(&d->gate);
     for (size_t i = 0; i < count && rc == 0; i++)
-        ret_facts[i] = (mtnt__intake_facts){debts[i], tried[i]};
+        ret_facts[i] = (mtnt__intake_facts){debts[i], shared[i]};
     return rc;
 }
 

@@ -2,7 +2,7 @@
 #ifndef MTNT_FLEET_INTAKE_H
 #define MTNT_FLEET_INTAKE_H
 
-#include "fleet/dispatch.h"
+#include "fleet/share.h"
 
 /* There is room for a batch, and somebody to be in it. */
 bool mtnt__intake_ready(const mtnt__dispatch *d);
@@ -11,7 +11,7 @@ void mtnt__intake(mtnt__dispatch *d);
 /* What else has to be known of a tenant before it is tried. */
 typedef struct mtnt__intake_facts {
     mtnt__lane_debt debt;
-    bool tried; /* by another process of the run, in vain */
+    mtnt__share_facts shared;
 } mtnt__intake_facts;
 /* What the controller knows of the first `count` of d->batch, into d->known and ret_facts. */
 int mtnt__intake_select(mtnt__dispatch *d, size_t count, mtnt__intake_facts *ret_facts, mtnt_error *err);

@@ -15,10 +15,27 @@ int mtnt__share_enter(mtnt__dispatch *d, mtnt_error *err);
 void mtnt__share_note(const mtnt__dispatch *d, mtnt__run_note *ret_note);
 /* A sign of life, and a look at the others, when it is time. The loop goes on when it fails. */
 void mtnt__share_beat(mtnt__dispatch *d);
+/* So many tenants of the run have failed, as far as its processes have told. */
+int64_t mtnt__share_failed(const mtnt__dispatch *d);
+/* Says which options of a joined run's process are not used. */
+void mtnt__share_say_terms(mtnt__dispatch *d);
+/* Before and after an exchange: waves and a budget limit its claims. again: the same one once more. */
+void mtnt__share_pace(mtnt__dispatch *d, mtnt__run_note *note, bool again);
+void mtnt__share_paced(mtnt__dispatch *d);
+/* Looks how far all processes are with the wave. false: it could not be told. ret_look may be NULL. */
+bool mtnt__share_look(mtnt__dispatch *d, mtnt__wave_look *ret_look);
+/* The wave is complete here: when it is everywhere it is judged, soaks by the controller's clock, and the next one begins. */
+void mtnt__share_wave(mtnt__dispatch *d);
 /* Others are at work on this run, as far as we have seen. */
 bool mtnt__share_others(const mtnt__dispatch *d);
-/* Sets ret_tried for those of the first `count` of d->batch that another process of the run has tried, and that have failed. */
-int mtnt__share_tried(mtnt__dispatch *d, size_t count, bool *ret_tried, mtnt_error *err);
+/* What other processes of the run have done with a tenant. */
+typedef struct mtnt__share_facts {
+    bool tried;  /* in vain */
+    bool rests;  /* in vain, and will again */
+    bool placed; /* it has a place in the wave at hand */
+} mtnt__share_facts;
+/* Of the first `count` of d->batch. */
+int mtnt__share_find(mtnt__dispatch *d, size_t count, mtnt__share_facts *ret_facts, mtnt_error *err);
 /* The last word of this process. */
 int mtnt__share_leave(mtnt__dispatch *d, mtnt_error *err);
 

@@ -77,6 +77,11 @@ void mtnt__waves_forget(mtnt__waves *waves)
     waves->open--;
 }
 
+void mtnt__waves_inherit(mtnt__waves *waves)
+{
+    waves->open++;
+}
+
 bool mtnt__waves_last(const mtnt__waves *waves)
 {
     return waves->at == waves->count - 1;
@@ -131,21 +136,18 @@ int64_t mtnt__waves_left(const mtnt__waves *waves, int64_t failed)
     return here < left ? here : left;
 }
 
-void mtnt__waves_soak(mtnt__waves *waves, int64_t now_ms)
+void mtnt__waves_soak(mtnt__waves *waves, int64_t until_ms)
 {
     /* 0 says that there is no soak. */
-    waves->soak_until_ms = now_ms + waves->soak_ms > 0 ? now_ms + waves->soak_ms : 1;
+    waves->soak_until_ms = until_ms > 0 ? until_ms : 1;
 }
 
-bool mtnt__waves_soaked(const mtnt__waves *waves, int64_t now_ms)
+void mtnt__waves_set(mtnt__waves *waves, int at, int64_t begun, int64_t begun_before, int64_t failed_before)
 {
-    return waves->soak_until_ms != 0 && now_ms >= waves->soak_until_ms;
-}
-
-void mtnt__waves_next(mtnt__waves *waves, int64_t failed)
-{
-    waves->at++;
-    waves->soak_until_ms = 0;
-    waves->begun_before = waves->begun;
-    waves->failed_before = failed;
+    if (at != waves->at)
+        waves->soak_until_ms = 0;
+    waves->at = at;
+    waves->begun = begun;
+    waves->begun_before = begun_before;
+    waves->failed_before = failed_before;
 }

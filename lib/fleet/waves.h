@@ -23,8 +23,9 @@ int mtnt__waves_plan(mtnt__waves *ret_waves, const mtnt_rollout_options *options
 /* Another tenant may be begun. */
 bool mtnt__waves_room(const mtnt__waves *waves);
 void mtnt__waves_begin(mtnt__waves *waves);
-void mtnt__waves_end(mtnt__waves *waves);    /* of a tenant that was begun */
-void mtnt__waves_forget(mtnt__waves *waves); /* the same, and it makes room for another */
+void mtnt__waves_end(mtnt__waves *waves);     /* of a tenant that was begun */
+void mtnt__waves_forget(mtnt__waves *waves);  /* the same, and it makes room for another */
+void mtnt__waves_inherit(mtnt__waves *waves); /* one that somebody else had begun is begun again */
 /* Every tenant that the wave has room for has been begun, and is over; and it is not the last. */
 bool mtnt__waves_complete(const mtnt__waves *waves);
 bool mtnt__waves_last(const mtnt__waves *waves);
@@ -37,9 +38,9 @@ int64_t mtnt__waves_budget(const mtnt__waves *waves);
 int64_t mtnt__waves_left(const mtnt__waves *waves, int64_t failed);
 /* More have failed (of the whole run) than the budget has. Of a wave that is complete: fewer than that, when there is no budget. */
 bool mtnt__waves_spent(const mtnt__waves *waves, int64_t failed);
-/* After a complete wave: the soak begins, and when it is over the next wave does. */
-void mtnt__waves_soak(mtnt__waves *waves, int64_t now_ms);
-bool mtnt__waves_soaked(const mtnt__waves *waves, int64_t now_ms);
-void mtnt__waves_next(mtnt__waves *waves, int64_t failed);
+/* After a complete wave: it soaks until then, and nobody is begun. */
+void mtnt__waves_soak(mtnt__waves *waves, int64_t until_ms);
+/* This is the wave now, with so many begun in it and those before, and so many begun and failed before it. */
+void mtnt__waves_set(mtnt__waves *waves, int at, int64_t begun, int64_t begun_before, int64_t failed_before);
 
 #endif

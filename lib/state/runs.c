@@ -65,11 +65,16 @@ static int begin(mtnt_controller *controller, void *data, mtnt_error *err)
                                  mtnt_value_text(terms->digest),
                                  mtnt_value_int(terms->backs_up),
                                  mtnt_value_int(terms->paced),
+                                 mtnt_value_text(terms->waves[0] == '\0' ? NULL : terms->waves),
+                                 mtnt_value_int(terms->canary),
+                                 mtnt_value_int(terms->soak_ms),
+                                 mtnt_value_text(terms->max_failures[0] == '\0' ? NULL : terms->max_failures),
+                                 mtnt_value_int(terms->expected),
                                  mtnt_value_end()};
     int rc = mtnt__db_run(
         controller->db, read_run, &beginning->run, err,
         "INSERT INTO {schema}.mtnt_run (chain, command, process, started_ms, direction, goal, steps, only_run, atomicity, on_failure, mode, "
-        "out_of_order, may_delete, chain_digest, backs_up, paced) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) RETURNING run",
+        "out_of_order, may_delete, chain_digest, backs_up, paced, waves, canary, soak_ms, max_failures, expected) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) RETURNING run",
         values);
 
     return rc != 0 ? rc : enter(controller, beginning->run, err);
@@ -121,6 +126,11 @@ static int read_row(void *data, const mtnt_row *row, mtnt_error *err)
     copy_column(terms->digest, sizeof(terms->digest), row, 14);
     terms->backs_up = mtnt_row_int(row, 15) != 0;
     terms->paced = mtnt_row_int(row, 16) != 0;
+    copy_column(terms->waves, sizeof(terms->waves), row, 17);
+    terms->canary = mtnt_row_int(row, 18);
+    terms->soak_ms = mtnt_row_int(row, 19);
+    copy_column(terms->max_failures, sizeof(terms->max_failures), row, 20);
+    terms->expected = mtnt_row_is_null(row, 21) ? -1 : mtnt_row_int(row, 21);
     return 0;
 }
 
@@ -183,6 +193,7 @@ static int read_sums(void *data, const mtnt_row *row, mtnt_error *err)
     sums->at_work = mtnt_row_int(row, 1);
     sums->migrated = mtnt_row_int(row, 2);
     sums->failed = mtnt_row_int(row, 3) + met;
+    sums->met = met;
     sums->operations = mtnt_row_int(row, 5);
     sums->total = mtnt_row_int(row, 6);
     sums->current = current > 0 ? current : 0;
@@ -268,7 +279,7 @@ int mtnt__store_run_leave(mtnt_controller *controller, const mtnt__run_note *not
 /* ---- what was tried ---- */
 
 struct tried {
-    bool *tried;
+    bool *tried, *rests;
     size_t count;
 };
 
@@ -279,17 +290,49 @@ static int read_tried(void *data, const mtnt_row *row, mtnt_error *err)
 
     if (at < 0 || (size_t)at >= tried->count)
         return mtnt_error_set(err, MTNT_E_CORRUPT, "the controller gave a migration that was not asked for");
-    tried->tried[at] = true;
+    if (mtnt_row_int(row, 1) != 0)
+        tried->rests[at] = true;
+    else
+        tried->tried[at] = true;
     return 0;
 }
 
 int mtnt__store_run_tried(mtnt_controller *controller, int64_t run, const char *const *migrations, size_t count,
-                          bool *ret_tried, mtnt_error *err)
+                          bool *ret_tried, bool *ret_rests, mtnt_error *err)
 {
-    const mtnt_value values[] = {mtnt_value_int(run), mtnt_value_text(MTNT__RUN_INTERRUPTED), mtnt_value_end()};
-    struct tried tried = {ret_tried, count};
+    const mtnt_value values[] = {mtnt_value_int(run), mtnt_value_text(MTNT__RUN_INTERRUPTED),
+                                 mtnt_value_int(MTNT__RUN_ALIVE_MS), mtnt_value_end()};
+    struct tried tried = {ret_tried, ret_rests, count};
 
     memset(ret_tried, 0, count * sizeof(*ret_tried));
+    memset(ret_rests, 0, count * sizeof(*ret_rests));
     return mtnt__texts_run(controller->db, read_tried, &tried, err, MTNT__QUERY_FOR(controller->db, run_tried),
                            migrations, count, values);
+}
+
+struct rested {
+    const char *const *migrations;
+    size_t count;
+};
+
+static int write_rested(mtnt_controller *controller, void *data, mtnt_error *err)
+{
+    const struct rested *rested = data;
+
+    for (size_t i = 0; i < rested->count; i++) {
+        const mtnt_value values[] = {mtnt_value_text(rested->migrations[i]), mtnt_value_end()};
+        int rc = mtnt__db_run(controller->db, NULL, NULL, err,
+                              "UPDATE {schema}.mtnt_migration SET rests = NULL WHERE migration = $1", values);
+
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+int mtnt__store_run_rested(mtnt_controller *controller, const char *const *migrations, size_t count, mtnt_error *err)
+{
+    struct rested rested = {migrations, count};
+
+    return in_transaction(controller, write_rested, &rested, err);
 }

@@ -11,11 +11,15 @@
 
 /* What all processes of a run have to agree about. */
 typedef struct mtnt__run_terms {
-    bool backward, out_of_order, may_delete, backs_up, paced;
+    bool backward, out_of_order, may_delete, backs_up;
+    bool paced;     /* by what the process that began it keeps for itself alone: groups */
     char goal[256]; /* the last operation's name; "" = none */
     int64_t steps, only_run;
     char atomicity[16], on_failure[16], mode[16];
     char digest[MTNT__CHECKSUM_SIZE]; /* of the whole chain */
+    /* Waves and the budget, as in mtnt_rollout_options; "" = NULL. */
+    char waves[1312], max_failures[32];
+    int64_t canary, soak_ms, expected;
 } mtnt__run_terms;
 
 typedef struct mtnt__run_row {
@@ -29,12 +33,14 @@ typedef struct mtnt__run_row {
 /* One process's counts, as they stand in its row. */
 struct mtnt__run_note {
     int64_t run, total, migrated, current, failed, met, operations;
+    struct mtnt__pacing *pacing; /* for an exchange, see places.h; NULL = none */
 };
 
 /* Of all processes of a run. current: with nothing to do before anybody of them came, as far as that is known. */
 typedef struct mtnt__run_sums {
     int64_t processes, at_work;
-    int64_t total, migrated, current, failed, operations;
+    int64_t total, migrated, current, operations;
+    int64_t failed, met; /* failed: those met included */
 } mtnt__run_sums;
 
 /* A new run, with this call of the controller as its first process. */
@@ -55,8 +61,11 @@ int mtnt__store_run_beat(mtnt_controller *controller, const mtnt__run_note *note
 /* The last sign of life. Who is the last one at work ends the run; the run's own row has the sums in any case. */
 int mtnt__store_run_leave(mtnt_controller *controller, const mtnt__run_note *note, mtnt__run_sums *ret_sums,
                           mtnt_error *err);
-/* Reads only. ret_tried[i]: migrations[i] was an attempt of this run that failed ("" = never). */
+/* Reads only. ret_tried[i]: migrations[i] was an attempt of this run that failed ("" = never). ret_rests[i]: it did, and the process that
+ * made it, which lives, will try again. */
 int mtnt__store_run_tried(mtnt_controller *controller, int64_t run, const char *const *migrations, size_t count,
-                          bool *ret_tried, mtnt_error *err);
+                          bool *ret_tried, bool *ret_rests, mtnt_error *err);
+/* They do not rest any more. */
+int mtnt__store_run_rested(mtnt_controller *controller, const char *const *migrations, size_t count, mtnt_error *err);
 
 #endif

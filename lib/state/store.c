@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "db/database.h"
 #include "state/host.h"
+#include "state/places.h"
 #include "state/queries.h"
 #include "state/rows.h"
 #include "state/runs.h"
@@ -253,8 +254,12 @@ static int fill_claims(mtnt__rows *tenants, mtnt__rows *migrations, mtnt__claim 
 {
     for (size_t i = 0; i < count; i++) {
         const mtnt__claim *claim = claims[i];
-        mtnt_value *tenant = mtnt__rows_add(tenants), *migration = mtnt__rows_add(migrations);
+        mtnt_value *tenant, *migration;
 
+        if (claim->withheld)
+            continue;
+        tenant = mtnt__rows_add(tenants);
+        migration = mtnt__rows_add(migrations);
         if (tenant == NULL || migration == NULL)
             return no_memory(err);
         tenant[0] = migration[0] = mtnt_value_text(mtnt_model_id(claim->model));
@@ -442,7 +447,7 @@ static int finish_tenants(mtnt_db *db, const char *chain, const mtnt__end *ends,
 
 static int finish_migrations(mtnt_db *db, const mtnt__end *ends, size_t count, mtnt_error *err)
 {
-    static const char *const columns[] = {"migration", "state", "finished", "error", "epoch"};
+    static const char *const columns[] = {"migration", "state", "finished", "error", "epoch", "rests"};
     mtnt__rows rows = MTNT__ROWS(columns);
     int rc = 0;
 
@@ -458,6 +463,7 @@ static int finish_migrations(mtnt_db *db, const mtnt__end *ends, size_t count, m
         cells[2] = int_or_null(ends[i].finished_ms, mtnt__migration_state_ended(ends[i].state));
         cells[3] = text_if(ends[i].error != NULL, ends[i].error == NULL ? NULL : ends[i].error->message);
         cells[4] = int_or_null(ends[i].epoch, ends[i].epoch != 0);
+        cells[5] = int_or_null(1, ends[i].rests);
     }
     if (rc == 0)
         rc = mtnt__rows_run(db, NULL, NULL, err, MTNT__QUERY_FOR(db, finish_migrations), &rows, NULL);
@@ -488,16 +494,23 @@ int mtnt__store_exchange(mtnt_controller *controller, const char *chain, const m
                          mtnt__claim *const *claims, size_t claim_count, int64_t lease_ms, const mtnt__run_note *note,
                          mtnt_error *err)
 {
+    mtnt__pacing *pacing = note == NULL ? NULL : note->pacing;
     int rc = mtnt__db_begin(controller->db, err);
 
+    if (rc == 0 && pacing != NULL)
+        rc = mtnt__pacing_enter(controller, note->run, pacing, err);
     if (rc == 0 && end_count > 0)
         rc = finish_all(controller, chain, ends, end_count, err);
+    if (rc == 0 && note != NULL)
+        rc = mtnt__store_run_write(controller, note, false, err);
+    if (rc == 0 && pacing != NULL)
+        rc = mtnt__pacing_choose(controller, note->run, pacing, claims, claim_count, err);
     if (rc == 0 && claim_count > 0 && mtnt__host_check(controller, true, err) != 0)
         rc = mtnt_error_wrap(err, "controller %s", controller->shown);
     if (rc == 0 && claim_count > 0)
         rc = claim_all(controller, chain, claims, claim_count, lease_ms, err);
-    if (rc == 0 && note != NULL)
-        rc = mtnt__store_run_write(controller, note, false, err);
+    if (rc == 0 && pacing != NULL)
+        rc = mtnt__pacing_settle(controller, note->run, pacing, ends, end_count, claims, claim_count, err);
     if (rc == 0)
         rc = mtnt__db_commit(controller->db, err);
     if (rc != 0) {

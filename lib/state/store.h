@@ -97,7 +97,9 @@ typedef struct mtnt__claim {
     bool
         as_seen; /* only if the tenant's epoch is still `seen` (0 = a stranger): nobody has had it since it was looked at */
     int64_t seen;
-    bool claimed; /* false: somebody else was quicker */
+    bool goes_on;  /* what its task has begun before: no wave and no budget holds it back */
+    bool withheld; /* set by an exchange that is paced: there was no room for it, and nobody was asked */
+    bool claimed;  /* false: somebody else was quicker */
     mtnt__previous previous;
 } mtnt__claim;
 
@@ -117,6 +119,8 @@ typedef struct mtnt__end {
     const mtnt_error *error; /* NULL = none */
     const char *error_operation;
     int64_t run, finished_ms;
+    bool rests;   /* its process will try again after a pause */
+    bool settles; /* the tenant is over for this run; for waves */
     const mtnt__step *steps;
     size_t step_count;
 } mtnt__end;
@@ -127,7 +131,7 @@ int mtnt__store_finish(mtnt_controller *controller, const char *chain, const mtn
                        mtnt_error *err);
 
 /* Ends and claims in one transaction, for the executor, with the counts of this process's part of the run (runs.h; NULL = none). Either count may
- * be 0. */
+ * be 0. A run that is paced (places.h) may withhold claims. */
 typedef struct mtnt__run_note mtnt__run_note;
 int mtnt__store_exchange(mtnt_controller *controller, const char *chain, const mtnt__end *ends, size_t end_count,
                          mtnt__claim *const *claims, size_t claim_count, int64_t lease_ms, const mtnt__run_note *note,

@@ -12,6 +12,7 @@ static const mtnt__tables_step controller_steps[] = {
     {mtnt__sql_controller_sqlite_0003_lanes, mtnt__sql_controller_postgres_0003_lanes},
     {mtnt__sql_controller_sqlite_0004_processes, mtnt__sql_controller_postgres_0004_processes},
     {mtnt__sql_controller_sqlite_0005_seats, mtnt__sql_controller_postgres_0005_seats},
+    {mtnt__sql_controller_sqlite_0006_rollout, mtnt__sql_controller_postgres_0006_rollout},
 };
 static const mtnt__tables_step model_steps[] = {
     {mtnt__sql_model_sqlite_0001_initial, mtnt__sql_model_postgres_0001_initial},

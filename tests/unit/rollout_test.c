@@ -87,6 +87,11 @@ static int64_t run_wave(mtnt__waves *waves, int64_t most)
     return count;
 }
 
+static void next_wave(mtnt__waves *waves, int64_t failed)
+{
+    mtnt__waves_set(waves, waves->at + 1, waves->begun, waves->begun, failed);
+}
+
 static void waves_of_a_fleet(void **state)
 {
     mtnt__waves waves =
@@ -101,17 +106,40 @@ static void waves_of_a_fleet(void **state)
     assert_false(mtnt__waves_spent(&waves, 0));
     mtnt__waves_soak(&waves, 10000);
     assert_false(mtnt__waves_room(&waves));
-    assert_false(mtnt__waves_soaked(&waves, 10499));
-    assert_true(mtnt__waves_soaked(&waves, 10500));
-    mtnt__waves_next(&waves, 0);
+    next_wave(&waves, 0);
     assert_int_equal(mtnt__waves_size(&waves), 19);
     assert_int_equal(run_wave(&waves, 1000), 19);
     assert_true(mtnt__waves_complete(&waves));
-    mtnt__waves_next(&waves, 0);
+    next_wave(&waves, 0);
     assert_true(mtnt__waves_last(&waves));
     assert_int_equal(mtnt__waves_size(&waves), 180);
     assert_int_equal(run_wave(&waves, 180), 180);
     assert_false(mtnt__waves_complete(&waves)); /* nothing comes after it */
+}
+
+/* What others have begun takes room here; what somebody else had begun takes none when it is taken up. */
+static void waves_of_several(void **state)
+{
+    mtnt__waves waves = planned((mtnt_rollout_options){.waves = "5,100%", .soak_ms = 500}, 200);
+
+    (void)state;
+    mtnt__waves_set(&waves, 0, 4, 0, 0);
+    assert_true(mtnt__waves_room(&waves));
+    mtnt__waves_inherit(&waves);
+    assert_true(mtnt__waves_room(&waves));
+    mtnt__waves_begin(&waves);
+    assert_false(mtnt__waves_room(&waves));
+    assert_false(mtnt__waves_complete(&waves));
+    mtnt__waves_end(&waves);
+    assert_false(mtnt__waves_complete(&waves)); /* the one that was taken up is not over */
+    mtnt__waves_forget(&waves);                 /* somebody was quicker: room for another */
+    assert_true(mtnt__waves_room(&waves));
+    assert_false(mtnt__waves_complete(&waves));
+    mtnt__waves_soak(&waves, 10);
+    assert_false(mtnt__waves_room(&waves));
+    mtnt__waves_set(&waves, 1, 5, 5, 0);
+    assert_true(mtnt__waves_room(&waves)); /* nobody soaks in a new wave */
+    assert_int_equal(mtnt__waves_size(&waves), 195);
 }
 
 static void budgets(void **state)
@@ -135,7 +163,7 @@ static void budgets(void **state)
     waves = planned((mtnt_rollout_options){.canary = 50, .max_failures = "10%"}, 100);
     run_wave(&waves, 50);
     assert_false(mtnt__waves_spent(&waves, 5));
-    mtnt__waves_next(&waves, 5);
+    next_wave(&waves, 5);
     run_wave(&waves, 10);
     assert_false(mtnt__waves_spent(&waves, 10));
     assert_true(mtnt__waves_spent(&waves, 11));
@@ -147,7 +175,7 @@ static void budgets(void **state)
     mtnt__waves_end(&waves);
     mtnt__waves_end(&waves);
     assert_true(mtnt__waves_spent(&waves, 1));
-    mtnt__waves_next(&waves, 0);
+    next_wave(&waves, 0);
     run_wave(&waves, 5);
     assert_false(mtnt__waves_spent(&waves, 5));
     assert_int_equal(mtnt__waves_budget(&waves), -1);
@@ -383,6 +411,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shares),  cmocka_unit_test(lists_of_shares), cmocka_unit_test(waves_of_a_fleet),
+        cmocka_unit_test(waves_of_several),
         cmocka_unit_test(budgets), cmocka_unit_test(plans),           cmocka_unit_test(wrong_groups),
         cmocka_unit_test(members), cmocka_unit_test(turns),           cmocka_unit_test(parked),
         cmocka_unit_test(rates),   cmocka_unit_test(pauses),
