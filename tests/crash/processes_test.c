@@ -26,6 +26,8 @@ static int crowd_size(void)
 typedef struct outcome {
     mtnt_counts counts;
     mtnt_error error;
+    mtnt_counts whole; /* as it was told last */
+    char warning[MTNT_ERROR_MESSAGE_SIZE];
     char failure[MTNT_ERROR_MESSAGE_SIZE]; /* of the last tenant that failed */
     bool done;
 } outcome;
@@ -34,9 +36,14 @@ static struct shared {
     outcome outcomes[PROCESSES];
     int ready; /* at the barrier */
     int failures;
+    int begun, done;       /* bodies */
+    int64_t done_ms[1000]; /* when so many were done */
+    int early;             /* tenants that were begun before their wave */
+    int holder;            /* who has the canary, from 1; 0 = nobody */
     bool go;
 } * shared;
 static int me; /* of a process */
+static mtnt_rollout_options rollout;
 static bool strangers;
 
 static void share(void)
@@ -126,6 +133,10 @@ static void note(void *data, const mtnt_event *event)
 
     if (event->type == MTNT_EVENT_TENANT_FINISHED && event->error != NULL)
         snprintf(told->failure, sizeof(told->failure), "%s", event->error->message);
+    if (event->type == MTNT_EVENT_WARNING)
+        snprintf(told->warning, sizeof(told->warning), "%s", event->error->message);
+    if (event->whole != NULL)
+        told->whole = *event->whole;
 }
 
 static void run_one(fleet *f, mtnt_executor_options *options)
@@ -136,6 +147,7 @@ static void run_one(fleet *f, mtnt_executor_options *options)
 
     f->counter = 0;
     options->reporter = (mtnt_reporter){note, told};
+    options->rollout = rollout;
     if (mtnt_executor_new(&executor, f->controller, f->chain, options, &told->error) == 0)
         (void)mtnt_executor_migrate(executor, &source, &told->counts, &told->error);
     mtnt_executor_free(executor);
@@ -388,12 +400,161 @@ static void stopped(fleet *f)
     unshare_all();
 }
 
+/* ---- waves and a budget over all of them ---- */
+
+#define FIRST_WAVE 4
+#define SOAK_MS 300
+
+static int64_t now_ms(void)
+{
+    const mtnt__system *system = mtnt__system_default();
+
+    return system->boot_ms(system->data);
+}
+
+/* Which tenant it is, of all that were begun, and whether its wave had begun. */
+static int in_its_wave(fleet *f, mtnt_operation *operation, mtnt_context *context, mtnt_error *err)
+{
+    int begun = __atomic_fetch_add(&shared->begun, 1, __ATOMIC_SEQ_CST), ends[] = {FIRST_WAVE, crowd_size() / 4}, rc;
+
+    for (int i = 0; i < 2; i++)
+        if (begun >= ends[i] && (__atomic_load_n(&shared->done, __ATOMIC_SEQ_CST) < ends[i] ||
+                                 now_ms() - shared->done_ms[ends[i]] < SOAK_MS))
+            __atomic_add_fetch(&shared->early, 1, __ATOMIC_SEQ_CST);
+    rc = work(f, operation, context, err);
+    begun = __atomic_add_fetch(&shared->done, 1, __ATOMIC_SEQ_CST);
+    if (begun < 1000)
+        shared->done_ms[begun] = now_ms();
+    return rc;
+}
+
+static void make_waves(fleet *f, int (*during)(fleet *, mtnt_operation *, mtnt_context *, mtnt_error *))
+{
+    fleet_add_body(f, "create", MTNT_WRITES_MODEL, (body){.flags = MTNT_OPERATION_CREATES_MODEL, .model_up = ""});
+    fleet_add_body(f, "table", MTNT_WRITES_MODEL,
+                   (body){.model_up = "CREATE TABLE IF NOT EXISTS done(process INTEGER)"});
+    fleet_add_body(f, "row", MTNT_WRITES_MODEL, (body){.model_up = "", .during = during});
+}
+
+/* What each of them says adds up to the fleet, and what the last one says of all is all of it. */
+static void check_sums(fleet *f, int count)
+{
+    int64_t migrated = 0, failed = 0;
+    bool all = false;
+
+    for (int i = 0; i < count; i++) {
+        const mtnt_counts *own = &shared->outcomes[i].counts, *whole = &shared->outcomes[i].whole;
+
+        assert_int_equal(own->migrated + own->current + own->failed + own->elsewhere + own->untouched, own->total);
+        assert_int_equal(own->total, crowd_size());
+        migrated += own->migrated;
+        failed += own->failed;
+        assert_true(whole->migrated + whole->current + whole->failed + whole->untouched <= crowd_size());
+        all = all || (whole->total == crowd_size() &&
+                      whole->migrated + whole->current + whole->failed + whole->untouched == crowd_size());
+    }
+    assert_true(all);
+    assert_int_equal(migrated, atoi(fleet_ask_controller(f, "SELECT migrated FROM mtnt_run")));
+    assert_int_equal(failed, atoi(fleet_ask_controller(f, "SELECT failed FROM mtnt_run")));
+}
+
+static void waves_together(fleet *f)
+{
+    int count = f->controller_backend == MTNT_SQLITE ? 2 : PROCESSES, busy = 0;
+    pid_t pids[PROCESSES];
+
+    share();
+    make_waves(f, in_its_wave);
+    rollout = (mtnt_rollout_options){.waves = "25%", .canary = FIRST_WAVE, .soak_ms = SOAK_MS};
+    start(f, count, join_it, pids);
+    finish(count, pids);
+    for (int i = 0; i < count; i++) {
+        expect_no_failure(i);
+        assert_int_equal(shared->outcomes[i].counts.stop, MTNT_STOP_NONE);
+        busy += shared->outcomes[i].counts.migrated > 0;
+        assert_text(shared->outcomes[i].warning, "");
+    }
+    assert_int_equal(shared->early, 0);
+    assert_int_equal(shared->done, crowd_size());
+    assert_true(busy > 1);
+    check_each_once(f);
+    check_run(f, 0);
+    check_sums(f, count);
+    assert_int_equal(atoi(fleet_ask_controller(f, "SELECT count(*) FROM mtnt_place")), crowd_size() / 4);
+    assert_text(fleet_ask_controller(f, "SELECT count(*) FROM mtnt_place WHERE settled = 0"), "0");
+    unshare_all();
+}
+
+/* Some that were begun when it was spent fail, too; nobody is begun after it. */
+static void budget_together(fleet *f)
+{
+    int count = f->controller_backend == MTNT_SQLITE ? 2 : PROCESSES;
+    pid_t pids[PROCESSES];
+
+    share();
+    make_waves(f, fail_some);
+    rollout = (mtnt_rollout_options){.max_failures = "3"};
+    start(f, count, join_it, pids);
+    finish(count, pids);
+    for (int i = 0; i < count; i++)
+        assert_int_equal(shared->outcomes[i].counts.stop, MTNT_STOP_BUDGET);
+    assert_in_range(shared->failures, 4, 3 + count * 2);
+    check_sums(f, count);
+    assert_true(atoi(fleet_ask_controller(f, "SELECT untouched FROM mtnt_run")) > 0);
+    assert_text(fleet_ask_controller(f, "SELECT count(*) FROM mtnt_tenant WHERE state <> 'idle'"), "0");
+    unshare_all();
+}
+
+/* The first to have it never comes back. */
+static int hold_the_canary(fleet *f, mtnt_operation *operation, mtnt_context *context, mtnt_error *err)
+{
+    int nobody = 0;
+
+    if (__atomic_compare_exchange_n(&shared->holder, &nobody, me + 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        for (;;)
+            pause();
+    return work(f, operation, context, err);
+}
+
+/* The only place of the wave is that of a process which is killed: another one takes it over, and nobody goes ahead meanwhile. */
+static void canary_killed(fleet *f)
+{
+    pid_t pids[PROCESSES];
+    int holder, status;
+
+    strangers = true;
+    share();
+    make_waves(f, hold_the_canary);
+    rollout = (mtnt_rollout_options){.canary = 1};
+    start(f, PROCESSES, join_it, pids);
+    while ((holder = __atomic_load_n(&shared->holder, __ATOMIC_SEQ_CST)) == 0 ||
+           atoi(fleet_ask_controller(f, "SELECT count(*) FROM mtnt_run_process")) < PROCESSES)
+        usleep(10000);
+    usleep(700000);
+    assert_text(fleet_ask_controller(f, "SELECT count(*) FROM mtnt_tenant WHERE state = 'idle'"), "0");
+    kill(pids[holder - 1], SIGKILL);
+    assert_int_equal(waitpid(pids[holder - 1], &status, 0), pids[holder - 1]);
+    for (int i = 0; i < PROCESSES; i++)
+        if (i != holder - 1) {
+            expect_end(pids[i]);
+            if (shared->outcomes[i].error.code != MTNT_OK)
+                fail_msg("process %d: %s", i, shared->outcomes[i].error.message);
+            expect_no_failure(i);
+        }
+    check_each_once(f);
+    assert_text(fleet_ask_controller(f, "SELECT count(*), count(DISTINCT tenant) FROM mtnt_place"), "1|1");
+    unshare_all();
+}
+
 int main(void)
 {
     const pair_test tests[] = {
         {"two_runs", two_runs, ON(PAIR_POSTGRES_SQLITE) | ON(PAIR_SQLITE), 1, true},
         {"one_run", one_run, ON(PAIR_POSTGRES_SQLITE) | ON(PAIR_SQLITE), 1, true},
         {"failures_once", failures_once, ON(PAIR_POSTGRES_SQLITE) | ON(PAIR_SQLITE), 1, true},
+        {"waves_together", waves_together, ON(PAIR_POSTGRES_SQLITE) | ON(PAIR_SQLITE), 1, true},
+        {"budget_together", budget_together, ON(PAIR_POSTGRES_SQLITE) | ON(PAIR_SQLITE), 1, true},
+        {"canary_killed", canary_killed, ON(PAIR_POSTGRES_SQLITE), 1, true},
         {"first_killed", first_killed, ON(PAIR_POSTGRES_SQLITE), 1, true},
         {"joiner_killed", joiner_killed, ON(PAIR_POSTGRES_SQLITE), 1, true},
         {"stopped", stopped, ON(PAIR_POSTGRES_SQLITE), 1, true},
