@@ -17,6 +17,9 @@ typedef struct examination {
     mtnt__encode_list json;
     char controller[192];
     int64_t tenants, problems, warned;
+    int workers;
+    int64_t connections,
+        room; /* that a run may need, and that its controller's server has for all; room 0 = not known */
 } examination;
 
 static json_t *encode_warnings(const mtnt_examination *found)
@@ -172,6 +175,39 @@ static const char *writes_of(const mtnt_chain *chain)
     return words[writes & (MTNT_WRITES_MODEL | MTNT_WRITES_CONTROLLER)];
 }
 
+/* What max_connections leaves to those who are not superusers. */
+#define ROOM                                                                                                 \
+    "SELECT sum(CASE name WHEN 'max_connections' THEN setting::bigint ELSE -(setting::bigint) END)::bigint " \
+    "FROM pg_settings WHERE name IN ('max_connections', 'superuser_reserved_connections', 'reserved_connections')"
+
+static int count_connections(examination *all)
+{
+    mtnt_error err = MTNT_ERROR_INIT;
+    int exit_code;
+
+    if (all->work->controller == NULL || mtnt_db_backend(mtnt_controller_db(all->work->controller)) != MTNT_POSTGRES)
+        return 0;
+    exit_code = mtnt__run_connections(all->work, &all->workers, &all->connections);
+    if (exit_code == 0 && mtnt_db_query_int(mtnt_controller_db(all->work->controller), &all->room, &err, ROOM) != 0)
+        exit_code = mtnt__work_fail_error(all->work, &err);
+    return exit_code;
+}
+
+static void put_connections(const examination *all)
+{
+    const mtnt__screen *screen = &all->work->screen;
+
+    if (all->connections <= all->room)
+        return;
+    fputs("  ", screen->out);
+    mtnt__screen_put(screen, screen->out, MTNT__STYLE_STRONG, "!");
+    fprintf(screen->out,
+            " a run with %d worker%s may need %" PRId64
+            " connections at the same time, and the controller's server has %" PRId64
+            " for all: fewer --workers, or --connections %" PRId64 "\n",
+            all->workers, all->workers == 1 ? "" : "s", all->connections, all->room, all->room);
+}
+
 static void put_text(examination *all)
 {
     const mtnt__screen *screen = &all->work->screen;
@@ -198,6 +234,7 @@ static void put_text(examination *all)
     if (all->work->controller != NULL)
         fputc('\n', screen->out);
     put_groups(all, &all->good, MTNT__STYLE_GOOD, mtnt__screen_sign(screen, "✓", "+"));
+    put_connections(all);
     put_groups(all, &all->warnings, MTNT__STYLE_STRONG, "!");
     put_groups(all, &all->bad, MTNT__STYLE_BAD, mtnt__screen_sign(screen, "✗", "x"));
     free(controller);
@@ -211,7 +248,9 @@ static int examine(mtnt__work *work)
 
     if (!text)
         mtnt__encode_list_begin(&all.json, work->screen.out, work->settings.format == MTNT__FORMAT_JSONL);
-    exit_code = mtnt__survey_tenants(work, work->controller == NULL ? foresee_tenant : examine_tenant, &all);
+    exit_code = count_connections(&all);
+    if (exit_code == 0)
+        exit_code = mtnt__survey_tenants(work, work->controller == NULL ? foresee_tenant : examine_tenant, &all);
     mtnt__tally_groups_sort(&all.good);
     mtnt__tally_groups_sort(&all.bad);
     mtnt__tally_groups_sort(&all.warnings);
@@ -220,10 +259,14 @@ static int examine(mtnt__work *work)
     else if (exit_code == 0)
         mtnt__encode_list_end(
             &all.json,
-            json_pack("{sI sI sI sI so}", "tenants", (json_int_t)all.tenants, "ready",
+            json_pack("{sI sI sI sI so so}", "tenants", (json_int_t)all.tenants, "ready",
                       (json_int_t)(all.tenants - all.problems), "problems", (json_int_t)all.problems, "warned",
                       (json_int_t)all.warned, "controller",
-                      mtnt__encode_text(work->controller == NULL ? NULL : mtnt_controller_shown(work->controller))));
+                      mtnt__encode_text(work->controller == NULL ? NULL : mtnt_controller_shown(work->controller)),
+                      "connections",
+                      all.room == 0 ? json_null()
+                                    : json_pack("{si sI sI}", "workers", all.workers, "needed",
+                                                (json_int_t)all.connections, "available", (json_int_t)all.room)));
     mtnt__tally_groups_release(&all.good);
     mtnt__tally_groups_release(&all.bad);
     mtnt__tally_groups_release(&all.warnings);

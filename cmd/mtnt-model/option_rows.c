@@ -74,6 +74,9 @@ const mtnt__option_row mtnt__option_rows[] = {
      .most = 1024,
      .help = "tenants at the same time on each PostgreSQL server (host and port), those of other processes with this "
              "controller and a limit included"},
+    {.name = "connections", KIND(INT), .value = "N", SETTING(connections), PROJECT(connections), TAKES(RUN), .least = 2,
+     .most = INT32_MAX,
+     .help = "PostgreSQL connections of this process at most; fewer workers where these are not enough for all"},
     {.name = "rate", KIND(CHECKED), .value = "N/s|m|h", SETTING(rate), PROJECT(rate), TAKES(RUN),
      .check = mtnt_rollout_check_rate,
      .help = "start no more tenants than these in a second, minute or hour"},

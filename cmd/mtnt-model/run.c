@@ -104,6 +104,7 @@ static void fill_options(const mtnt__work *work, const mtnt__run_spec *spec, mtn
                                               .retries = settings->retries,
                                               .retry_ms = settings->retry_pause_ms,
                                               .per_server = settings->per_server,
+                                              .connections = settings->connections,
                                               .rate = settings->rate,
                                               .groups = work->project.groups,
                                               .group_count = work->project.group_count};
@@ -122,6 +123,22 @@ static void fill_options(const mtnt__work *work, const mtnt__run_spec *spec, mtn
     options->migration.unlock_deadline_ms = settings->unlock_deadline_ms;
     options->migration.heartbeat_ms = settings->heartbeat_ms;
     options->migration.heartbeat_retries = (int)settings->heartbeat_retries;
+}
+
+int mtnt__run_connections(mtnt__work *work, int *ret_workers, int64_t *ret_connections)
+{
+    const mtnt__run_spec spec = {"migrate", MTNT_FORWARD, 0, false};
+    mtnt_executor_options options = MTNT_EXECUTOR_OPTIONS_INIT;
+    mtnt_executor *executor = NULL;
+    mtnt_error err = MTNT_ERROR_INIT;
+
+    fill_options(work, &spec, &options);
+    if (mtnt_executor_new(&executor, work->controller, work->chain, &options, &err) != 0)
+        return mtnt__work_fail_error(work, &err);
+    *ret_workers = mtnt_executor_workers(executor);
+    *ret_connections = mtnt_executor_connections(executor);
+    mtnt_executor_free(executor);
+    return 0;
 }
 
 static int exit_code_of(const mtnt_counts *counts, int rc, const mtnt_error *err, int first_signal)

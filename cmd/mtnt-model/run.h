@@ -16,6 +16,10 @@ typedef struct mtnt__run_spec {
 /* What --mode asks for. */
 mtnt_mode mtnt__run_mode(const mtnt__work *work);
 
+/* How many workers `migrate` would have here, and how many PostgreSQL connections these and it may need at the same time; with a chain and a controller that is
+ * open. 0 or an exit code. */
+int mtnt__run_connections(mtnt__work *work, int *ret_workers, int64_t *ret_connections);
+
 /* Loads the chain and checks what was asked for against it. 0 or an exit code. */
 int mtnt__run_prepare(mtnt__work *work);
 

@@ -26,7 +26,7 @@ typedef struct project_file {
     mtnt__yaml_bool allow_out_of_order;
     mtnt__yaml_text backup;
     mtnt__yaml_text deadline, operation_timeout, unlock_deadline, heartbeat, lock_timeout, statement_timeout;
-    mtnt__yaml_int canary, retries, per_server;
+    mtnt__yaml_int canary, retries, per_server, connections;
     mtnt__yaml_text waves, max_failures, rate, soak, retry_pause;
     MTNT__YAML_LIST(mtnt__group_said) groups;
     mtnt__yaml_texts environments;
@@ -60,6 +60,7 @@ static const cyaml_schema_field_t project_table[] = {
     MTNT__YAML_INT_FIELD("retries", MTNT__YAML_OPTIONAL, project_file, retries),
     TEXT(retry_pause),
     MTNT__YAML_INT_FIELD("per_server", MTNT__YAML_OPTIONAL, project_file, per_server),
+    MTNT__YAML_INT_FIELD("connections", MTNT__YAML_OPTIONAL, project_file, connections),
     TEXT(rate),
     MTNT__YAML_LIST_FIELD("groups", MTNT__YAML_OPTIONAL, project_file, groups, sizeof(mtnt__group_said),
                           &mtnt__group_entry, 0),
@@ -154,6 +155,7 @@ static int take_rollout(mtnt_project *project, const project_file *said, const c
         int *value;
     } numbers[] = {
         {"canary", &said->canary, 1, INT32_MAX, &project->canary},
+        {"connections", &said->connections, 2, INT32_MAX, &project->connections},
         {"per_server", &said->per_server, 1, WORKERS_MAXIMUM, &project->per_server},
         {"retries", &said->retries, 0, RETRIES_MAXIMUM, &project->retries},
     };

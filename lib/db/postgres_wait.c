@@ -9,7 +9,10 @@
 
 #define SLICE_MS 100
 #define CANCEL_AGAIN_MS 1000 /* a cancel that arrives between two statements of a message hits neither */
-#define PATIENCE_MS 5000     /* how long the answer to a cancel is waited for */
+#define TOO_MANY "53300"     /* too_many_connections: all slots, or all but those that are reserved */
+#define SLOT_FIRST_MS 50
+#define SLOT_MOST_MS 1000
+#define PATIENCE_MS 5000 /* how long the answer to a cancel is waited for */
 
 static int wait_for_socket(const PGconn *connection, short events, int timeout_ms)
 {
@@ -81,13 +84,13 @@ static int follow_connecting(mtnt__postgres *s, PGconn *connection, const mtnt__
     return MTNT_OK;
 }
 
-int mtnt__postgres_connect(void *state, mtnt__call *call, mtnt_error *err)
+/* One try. */
+static int connect_once(mtnt__postgres *s, const mtnt__call *call, mtnt_error *err)
 {
     /* What stands before dbname the DSN may overrule. A host that is gone has to be noticed, also by a cancel, which waits. */
     static const char *const keywords[] = {
         "tcp_user_timeout", "keepalives_idle",           "keepalives_interval", "keepalives_count",
         "dbname",           "fallback_application_name", "client_encoding",     NULL};
-    mtnt__postgres *s = state;
     const char *const values[] = {"30000", "30", "10", "3", s->dsn, "mtnt-model", "UTF8", NULL};
     PGconn *connection = PQconnectStartParams(keywords, values, 1);
     PGcancel *cancel;
@@ -115,6 +118,69 @@ int mtnt__postgres_connect(void *state, mtnt__call *call, mtnt_error *err)
     return MTNT_OK;
 out:
     PQfinish(connection);
+    return rc;
+}
+
+/* No slot was free: others give theirs back, and nobody gains when all ask again at once. */
+static int wait_for_a_slot(const mtnt__call *call, int64_t pause_ms, mtnt_error *err)
+{
+    const mtnt__system *system = call->system;
+    uint32_t chance = 0;
+    mtnt__deadline_ms until;
+
+    if (system->random(system->data, &chance, sizeof(chance)) != 0)
+        chance = 0; /* a longer pause */
+    pause_ms -= (int64_t)((uint64_t)chance * (uint64_t)(pause_ms / 2) >> 32);
+    until = mtnt__deadline_in(system, pause_ms);
+    for (int left; (left = mtnt__deadline_left(system, until)) > 0;) {
+        int rc = mtnt__call_check(call, err);
+
+        if (rc != 0) {
+            mtnt_error_wrap(err, "while waiting for a connection that is free");
+            return rc;
+        }
+        system->sleep_ms(system->data, left < SLICE_MS ? left : SLICE_MS);
+    }
+    return MTNT_OK;
+}
+
+static int none_free(const mtnt__call *call, mtnt_error *err)
+{
+    char message[MTNT_ERROR_MESSAGE_SIZE];
+
+    mtnt__text_copy(message, sizeof(message), err->message);
+    mtnt_error_set(err, MTNT_E_CONNECT,
+                   "%s (no connection was free for %lld ms: use fewer workers, limit the "
+                   "connections, or raise max_connections)",
+                   message, (long long)call->connect_timeout_ms);
+    mtnt__text_copy(err->state, sizeof(err->state), TOO_MANY);
+    err->retryable = true;
+    return MTNT_E_CONNECT;
+}
+
+int mtnt__postgres_connect(void *state, mtnt__call *call, mtnt_error *err)
+{
+    mtnt__deadline_ms until = mtnt__deadline_in(call->system, call->connect_timeout_ms);
+    mtnt_error own = MTNT_ERROR_INIT;
+    int64_t pause_ms = SLOT_FIRST_MS;
+    int rc;
+
+    for (;;) {
+        mtnt_error_clear(&own);
+        rc = connect_once(state, call, &own);
+        if (rc == 0 || strcmp(own.state, TOO_MANY) != 0)
+            break;
+        if (mtnt__deadline_left(call->system, until) == 0) {
+            rc = none_free(call, &own);
+            break;
+        }
+        rc = wait_for_a_slot(call, pause_ms, &own);
+        if (rc != 0)
+            break;
+        pause_ms = pause_ms * 2 > SLOT_MOST_MS ? SLOT_MOST_MS : pause_ms * 2;
+    }
+    if (rc != 0 && err != NULL)
+        *err = own;
     return rc;
 }
 

@@ -31,6 +31,7 @@ struct mtnt__background {
     void *data;
     lane_run *runs; /* in the chain's order */
     size_t count;
+    int64_t at_once;  /* lanes, at most */
     pthread_t thread; /* of those that come one after another */
     bool joinable;
     pthread_mutex_t mutex;
@@ -87,7 +88,8 @@ static int migrate(lane_run *run, mtnt_controller *controller, mtnt_counts *coun
     int rc;
 
     options.reporter = (mtnt_reporter){hear, run};
-    options.join_run = 0;        /* a run is one of a lane: each begins its own */
+    options.join_run = 0; /* a run is one of a lane: each begins its own */
+    options.rollout.connections /= background->at_once;
     options.rollout.pending = 0; /* of the first lane, if of any: the source says it of each */
     options.migration.deadline_ms = background->outer->said_deadline_ms;
     options.migration.operation_timeout_ms = background->outer->said_operation_timeout_ms;
@@ -225,6 +227,7 @@ static int choose(mtnt__background *background, const char *const *lanes, mtnt_e
                                                          .chain = one,
                                                          .name = lane.name,
                                                          .joinable = background->count > 0 && lane.beside};
+        background->at_once += background->count == 0 || background->runs[background->count].joinable;
         background->count++;
     }
     return 0;

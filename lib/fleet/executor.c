@@ -152,6 +152,39 @@ int mtnt_executor_migrate(mtnt_executor *executor, mtnt_tenant_source *source, m
     return rc;
 }
 
+/* At the same time: for the bookkeeping and the heartbeat; for a worker its controller session, its model's, and one more to make or remove a model
+ * with. */
+enum { OF_A_RUN = 2, OF_A_WORKER = 3 };
+
+static int64_t connections_of(const mtnt_controller *controller, size_t workers)
+{
+    return controller->backend == MTNT_POSTGRES ? OF_A_RUN + (int64_t)workers * OF_A_WORKER
+                                                : (int64_t)workers * (OF_A_WORKER - 1);
+}
+
+static int limit_workers(mtnt_executor *executor, mtnt_error *err)
+{
+    int64_t most = executor->options.rollout.connections, least = connections_of(executor->controller, 1);
+
+    if (most > 0 && most < least)
+        return mtnt_error_set(err, MTNT_E_INVALID,
+                              "connections: %lld are too few: a run with one worker may need %lld at the same time",
+                              (long long)most, (long long)least);
+    while (most > 0 && connections_of(executor->controller, executor->workers) > most)
+        executor->workers--;
+    return 0;
+}
+
+int mtnt_executor_workers(const mtnt_executor *executor)
+{
+    return (int)executor->workers;
+}
+
+int64_t mtnt_executor_connections(const mtnt_executor *executor)
+{
+    return connections_of(executor->controller, executor->workers);
+}
+
 static size_t default_workers(void)
 {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
@@ -164,7 +197,8 @@ static int check_rollout(const mtnt_rollout_options *options, mtnt_error *err)
     int rc = 0;
 
     if (options->canary < 0 || options->soak_ms < 0 || options->retries < 0 || options->retry_ms < 0 ||
-        options->per_server < 0 || options->per_server > MAX_WORKERS || options->pending < 0)
+        options->connections < 0 || options->per_server < 0 || options->per_server > MAX_WORKERS ||
+        options->pending < 0)
         return mtnt_error_set(err, MTNT_E_INVALID, "negative or too large numbers or times in mtnt_rollout_options");
     if (options->waves != NULL)
         rc = mtnt_rollout_check_waves(options->waves, err);
@@ -207,6 +241,7 @@ int mtnt_executor_new(mtnt_executor **ret_executor, mtnt_controller *controller,
         free(executor);
         return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
     }
+    atomic_init(&executor->cancel, 0);
     executor->controller = controller;
     executor->chain = chain;
     executor->whole = whole;
@@ -222,8 +257,12 @@ int mtnt_executor_new(mtnt_executor **ret_executor, mtnt_controller *controller,
     executor->workers = options->workers > 0      ? (size_t)options->workers
                         : chain->lane.workers > 0 ? (size_t)chain->lane.workers
                                                   : default_workers();
+    rc = limit_workers(executor, err);
+    if (rc != 0) {
+        mtnt_executor_free(executor);
+        return rc;
+    }
     executor->window = executor->workers * 2 + 4 * MTNT__BATCH;
-    atomic_init(&executor->cancel, 0);
     *ret_executor = executor;
     return 0;
 }

@@ -301,4 +301,28 @@ test_brought() {
     same "$(query "${base}_a" -c "SELECT c FROM t")" red
 }
 
+# More connections than the server has, and how many this process may have.
+test_connections() {
+    with_server
+    create_database ctl a
+    printf 'chain: crm\noperations:\n  - {name: one, sql: {model: {up: "CREATE TABLE one(x INTEGER)", down: "DROP TABLE one"}}}\n' >chain.yaml
+    printf 'controller: "%s"\nchain: chain.yaml\ntenants: tenants.yaml\nworkers: 100\n' "$(uri ctl)" >mtnt.yaml
+    printf 'tenants:\n  - {id: a, model: "%s"}\n' "$(uri a)" >tenants.yaml
+    ok migrate --connections 5 --format jsonl
+    json -s '.[-1] | .workers == 1 and .migrated == 1'
+    room=$(($(query postgres -c 'SHOW max_connections') - $(query postgres -c 'SHOW superuser_reserved_connections')))
+    ok doctor
+    says "a run with 100 workers may need 302 connections at the same time, and the controller's server has $room for all: fewer --workers, or --connections $room"
+    ok doctor --format json
+    json ".connections == {workers: 100, needed: 302, available: $room}"
+    echo 'connections: 60' >>mtnt.yaml
+    ok doctor
+    says_not 'may need'
+    exits 78 migrate --connections 4
+    complains 'connections: 4 are too few: a run with one worker may need 5 at the same time'
+    sed -i 's/^connections.*/connections: 1/' mtnt.yaml
+    exits 78 migrate
+    complains 'mtnt.yaml:5.*connections. must be 2 to'
+}
+
 cli_main "$@"

@@ -1,4 +1,5 @@
 /* PostgreSQL: schemas, what operations leave in a session, databases by name, connections that are not to be had. */
+#include <pthread.h>
 #include <sys/resource.h>
 
 #include "db_contract.h"
@@ -373,6 +374,40 @@ static void connections_that_are_not_to_be_had(void **state)
     expect_code(c, connect_to(c, "postgresql:///d?host=/nowhere", NULL), MTNT_E_CONNECT);
 }
 
+/* All slots are taken: by the role's own limit here, and the server says the same of its own. One that is given back meanwhile is had. */
+static void *give_back_later(void *db)
+{
+    usleep(300000);
+    mtnt__db_disconnect(db);
+    return NULL;
+}
+
+static void no_connection_is_free(void **state)
+{
+    contract *c = *state;
+    mtnt__db_options soon = {.connect_timeout_ms = 250}, patient = {.connect_timeout_ms = 30000};
+    pthread_t thread;
+    char dsn[600];
+    mtnt_db *first;
+
+    expect_ok(c, mtnt_db_exec(c->db, &c->err, "DROP ROLE IF EXISTS mtnt_few"));
+    expect_ok(c, mtnt_db_exec(c->db, &c->err, "CREATE ROLE mtnt_few LOGIN CONNECTION LIMIT 1"));
+    snprintf(dsn, sizeof(dsn), "%.500s&user=mtnt_few", c->dsn);
+    expect_ok(c, mtnt__db_open(&first, dsn, &patient, &c->err));
+    expect_ok(c, mtnt__db_connect(first, &c->err));
+    expect_code(c, connect_to(c, dsn, &soon), MTNT_E_CONNECT);
+    assert_true(c->err.retryable);
+    assert_string_equal(c->err.state, "53300");
+    expect_message(c, "too many connections for role");
+    expect_message(
+        c, "no connection was free for 250 ms: use fewer workers, limit the connections, or raise max_connections");
+    assert_int_equal(pthread_create(&thread, NULL, give_back_later, first), 0);
+    expect_ok(c, connect_to(c, dsn, &patient));
+    pthread_join(thread, NULL);
+    mtnt__db_close(first);
+    expect_ok(c, mtnt_db_exec(c->db, &c->err, "DROP ROLE mtnt_few"));
+}
+
 /* 192.0.2.0/24 answers nobody. */
 static void a_server_that_does_not_answer(void **state)
 {
@@ -459,6 +494,7 @@ int main(void)
         CONTRACT(details_and_hints_are_told, ON_POSTGRES),
         CONTRACT(conflicts_may_be_tried_again, ON_POSTGRES),
         CONTRACT(connections_that_are_not_to_be_had, ON_POSTGRES),
+        CONTRACT(no_connection_is_free, ON_POSTGRES),
         CONTRACT(a_server_that_does_not_answer, ON_POSTGRES),
         CONTRACT(databases_by_name, ON_POSTGRES),
         CONTRACT(a_database_in_use, ON_POSTGRES),

@@ -619,6 +619,134 @@ static void seats_of_the_gone(fleet *f)
     assert_text(fleet_ask_controller(f, "SELECT seat, owner FROM mtnt_seat"), "2|there");
 }
 
+/* ---- connections ---- */
+
+static int most_connections; /* under the fleet's mutex while it runs */
+
+#define OUR_SESSIONS "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'mtnt-model'"
+
+static int count_connections(fleet *f, mtnt_operation *operation, mtnt_context *context, mtnt_error *err)
+{
+    int64_t count = 0;
+    int rc = note_work(f, operation, context, err);
+
+    if (rc == 0)
+        rc = mtnt_db_query_int(mtnt_scope_model(context), &count, err, OUR_SESSIONS);
+    pthread_mutex_lock(&f->mutex);
+    if (count > most_connections)
+        most_connections = (int)count;
+    pthread_mutex_unlock(&f->mutex);
+    return rc;
+}
+
+static void so_many_connections(fleet *f)
+{
+    mtnt_executor_options options = MTNT_EXECUTOR_OPTIONS_INIT;
+    mtnt_executor *executor = NULL;
+    fleet_report r;
+    int before;
+
+    at_work = most_at_work = most_connections = 0;
+    fleet_add_body(f, "a", MTNT_WRITES_MODEL, (body){.during = count_connections});
+    before = atoi(fleet_ask_controller(f, OUR_SESSIONS));
+    options.rollout.connections = 8;
+    assert_code(f, fleet_run(f, 8, &options, &r), 0);
+    assert_int_equal(r.counts.migrated, 8);
+    assert_int_equal(most_at_work, 2);
+    assert_in_range(most_connections - before, 1, 8);
+    /* Not enough for anybody. */
+    options.rollout.connections = 4;
+    assert_code(f, mtnt_executor_new(&executor, f->controller, f->chain, &options, &f->err), MTNT_E_INVALID);
+    assert_text(f->err.message, "connections: 4 are too few: a run with one worker may need 5 at the same time");
+}
+
+/* ---- one run, two of them ---- */
+
+typedef struct partner {
+    fleet *f;
+    mtnt_controller *controller;
+    mtnt_executor_options options;
+    fleet_report report;
+    mtnt_counts counts;
+    mtnt_error err;
+    int rc;
+} partner;
+
+static void *run_partner(void *data)
+{
+    partner *p = data;
+    mtnt_tenant_source source = fleet_source(p->f);
+    mtnt_executor *executor = NULL;
+
+    p->options.workers = 2;
+    p->options.reporter = (mtnt_reporter){fleet_report_event, &p->report};
+    p->rc = mtnt_executor_new(&executor, p->controller, p->f->chain, &p->options, &p->err);
+    if (p->rc == 0)
+        p->rc = mtnt_executor_migrate(executor, &source, &p->counts, &p->err);
+    mtnt_executor_free(executor);
+    return NULL;
+}
+
+/* The first one begins, and t1 rests there; then the second one joins. */
+static void rest_together(fleet *f, partner two[2], const char *meanwhile)
+{
+    mtnt_run_info info;
+    pthread_t thread;
+
+    fleet_add_body(f, "a", MTNT_WRITES_MODEL, (body){.during = fail_for_a_while});
+    failures_left = 1;
+    for (int i = 0; i < 2; i++) {
+        two[i] = (partner){.f = f, .options = MTNT_EXECUTOR_OPTIONS_INIT, .err = MTNT_ERROR_INIT};
+        assert_code(f, mtnt_controller_open(&two[i].controller, f->controller_dsn, NULL, &f->err), 0);
+    }
+    two[0].options.rollout.retries = 1;
+    two[0].options.rollout.retry_ms = 4000;
+    assert_int_equal(pthread_create(&thread, NULL, run_partner, two), 0);
+    while (strcmp(fleet_ask_controller(f, "SELECT count(*) FROM mtnt_migration WHERE rests = 1"), "1") != 0)
+        usleep(5000);
+    if (meanwhile != NULL)
+        fleet_ask_controller(f, meanwhile);
+    assert_code(f, mtnt_run_find(f->controller, f->chain, 1, &info, &f->err), 0);
+    two[1].options.join_run = info.run;
+    two[1].options.rollout = (mtnt_rollout_options){.max_failures = "7", .canary = 1};
+    run_partner(two + 1);
+    pthread_join(thread, NULL);
+    for (int i = 0; i < 2; i++) {
+        mtnt_controller_close(two[i].controller);
+        if (two[i].rc != 0)
+            fail_msg("%s", two[i].err.message);
+        assert_int_equal(two[i].counts.total, 3);
+        assert_int_equal(two[i].counts.failed + two[i].counts.elsewhere, 0);
+    }
+    /* What the second one has said for itself is not the run's. */
+    assert_non_null(strstr(two[1].report.warning, "run 1 keeps what it was begun with: canary, max_failures of this "
+                                                  "process are not used"));
+}
+
+/* Who rests has not failed for those who look on. */
+static void rests_elsewhere(fleet *f)
+{
+    partner two[2];
+
+    rest_together(f, two, NULL);
+    assert_int_equal(two[0].counts.migrated, 3);
+    assert_int_equal(two[0].counts.retries, 1);
+    assert_text(fleet_ask_controller(f, "SELECT migrated, failed, untouched FROM mtnt_run"), "3|0|0");
+    assert_int_equal(two[1].counts.current, 3);
+}
+
+/* Its process is gone, as far as anybody knows: it is anybody's. */
+static void rests_with_the_gone(fleet *f)
+{
+    partner two[2];
+
+    rest_together(f, two, "DELETE FROM mtnt_run_process");
+    assert_int_equal(two[0].counts.migrated, 2);
+    assert_int_equal(two[0].counts.current, 1);
+    assert_int_equal(two[1].counts.migrated, 1);
+    assert_int_equal(two[1].counts.current, 2);
+}
+
 /* ---- a rate ---- */
 
 static void no_faster(fleet *f)
@@ -701,6 +829,9 @@ int main(void)
         {"so_many_of_a_server", so_many_of_a_server, ON_ALL, 8, false},
         {"so_many_of_a_server_in_all", so_many_of_a_server_in_all, ON(PAIR_POSTGRES) | ON(PAIR_SCHEMA), 8, false},
         {"seats_of_the_gone", seats_of_the_gone, ON(PAIR_POSTGRES) | ON(PAIR_SQLITE_POSTGRES), 8, false},
+        {"so_many_connections", so_many_connections, ON(PAIR_POSTGRES) | ON(PAIR_SCHEMA), 8, false},
+        {"rests_elsewhere", rests_elsewhere, ON(PAIR_SQLITE) | ON(PAIR_POSTGRES), 3, false},
+        {"rests_with_the_gone", rests_with_the_gone, ON(PAIR_SQLITE) | ON(PAIR_POSTGRES), 3, false},
         {"no_faster", no_faster, ON(PAIR_SQLITE), 0, true},
         {"a13_with_workers", a13_with_workers, SQLITE_MODELS, 0, true},
         {"a13_with_waves", a13_with_waves, SQLITE_MODELS, 0, true},

@@ -46,6 +46,7 @@ static void every_key_is_read(void **state)
                                      "retries: 4\n"
                                      "retry_pause: 2s\n"
                                      "per_server: 6\n"
+                                     "connections: 40\n"
                                      "rate: 90/m\n"
                                      "groups:\n"
                                      "  - {name: first, match: [tier=gold, region=eu], on_error: stop}\n"
@@ -86,6 +87,7 @@ static void every_key_is_read(void **state)
     assert_int_equal(project.retries, 4);
     assert_int_equal(project.retry_pause_ms, 2000);
     assert_int_equal(project.per_server, 6);
+    assert_int_equal(project.connections, 40);
     assert_string_equal(project.rate, "90/m");
     assert_int_equal(project.group_count, 3);
     assert_string_equal(project.groups[0].name, "first");

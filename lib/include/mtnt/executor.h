@@ -23,22 +23,27 @@ typedef struct mtnt_executor_options {
     const char *command;    /* for the run's record: "migrate", "rewind" … */
     mtnt_reporter reporter; /* event NULL = none */
     mtnt_rollout_options rollout;
-    /* Work on this run, which another process has begun: direction, command and whatever of `migration` decides what is done to a tenant are the
-     * run's, whatever is said here. The source should give the same tenants. 0 = begin a run. See mtnt_run_find. */
+    /* Work on this run, which another process has begun: direction, command, whatever of `migration` decides what is done to a tenant, and the waves and the
+     * failure budget, which hold over all processes, are the run's, whatever is said here. The source should give the same tenants. 0 = begin a run. See mtnt_run_find. */
     int64_t join_run;
 } mtnt_executor_options;
 #define MTNT_EXECUTOR_OPTIONS_VERSION 1
 #define MTNT_EXECUTOR_OPTIONS_INIT                                                                              \
     {                                                                                                           \
         MTNT_EXECUTOR_OPTIONS_VERSION, 0, MTNT_FORWARD, MTNT_MIGRATION_OPTIONS_INIT, false, NULL, {NULL, NULL}, \
-            {NULL, 0, 0, NULL, 0, 0, 0, NULL, NULL, 0, 0}, 0,                                                   \
+            {NULL, 0, 0, NULL, 0, 0, 0, 0, NULL, NULL, 0, 0}, 0,                                                \
     }
 
 /* Borrows controller and chain until _free; copies the options (texts and lists in migration and rollout are borrowed too). INVALID, NOMEM. With
  * join_run the controller is asked: NOT_FOUND: it knows no such run; REFUSED: the run has ended, is one of another chain, or of other operations under its
- * name, or goes by waves, groups or a failure budget, which one process keeps. */
+ * name, or goes by groups, which one process keeps. Waves, a canary, the soak and the failure budget are the run's: a warning says so when `rollout` has others.
+ */
 MTNT_API int mtnt_executor_new(mtnt_executor **ret_executor, mtnt_controller *controller, const mtnt_chain *chain,
                                const mtnt_executor_options *options, mtnt_error *err);
+/* So many workers the run will have, as far as mtnt_rollout_options.connections allows; and so many PostgreSQL connections they and the run may have at the same
+ * time, all on one server in the worst case. */
+MTNT_API int mtnt_executor_workers(const mtnt_executor *executor);
+MTNT_API int64_t mtnt_executor_connections(const mtnt_executor *executor);
 /* What was started is drained, and its threads are joined: blocks for as long as running tenants take, unless they were interrupted before. */
 MTNT_API void mtnt_executor_free(mtnt_executor *executor);
 

@@ -20,7 +20,7 @@ typedef struct mtnt_project {
     char *atomicity, *on_failure, *on_error, *mode; /* as in the flags; checked */
     char *backup;                                   /* a folder */
     bool allow_out_of_order;
-    int canary, retries, per_server;
+    int canary, retries, per_server, connections;
     char *waves, *max_failures, *rate; /* checked */
     int64_t soak_ms, retry_pause_ms;
     char **environments; /* of the chain's only these, NULL-terminated */

@@ -40,6 +40,9 @@ typedef struct mtnt_rollout_options {
     /* So many tenants at a time on each PostgreSQL server, those of other processes that use the same controller and have a limit included. 0 = no
      * limit. A server is its host and port as written; SQLite models have none. */
     int64_t per_server;
+    /* PostgreSQL connections of this process at most, all of them: as many workers as those are enough for take part. A run needs two with a PostgreSQL
+     * controller, and each worker its controller's, its model's, and another one while a model is made or removed. 0 = no limit. */
+    int64_t connections;
     /* "10/s", "90/m", "500/h": no more tenants are begun in that time. NULL = no limit. */
     const char *rate;
     const mtnt_group *groups;
