@@ -155,6 +155,7 @@ static void budgets(void **state)
     waves = planned((mtnt_rollout_options){.canary = 10, .max_failures = "5%"}, 100);
     mtnt__waves_begin(&waves);
     assert_true(mtnt__waves_spent(&waves, 1));
+    assert_int_equal(mtnt__waves_left(&waves, 0), 0); /* of the wave; five of the run */
     waves = planned((mtnt_rollout_options){.max_failures = "5%"}, 100);
     run_wave(&waves, 10);
     assert_false(mtnt__waves_spent(&waves, 5));
@@ -410,11 +411,10 @@ static void pauses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shares),  cmocka_unit_test(lists_of_shares), cmocka_unit_test(waves_of_a_fleet),
-        cmocka_unit_test(waves_of_several),
-        cmocka_unit_test(budgets), cmocka_unit_test(plans),           cmocka_unit_test(wrong_groups),
-        cmocka_unit_test(members), cmocka_unit_test(turns),           cmocka_unit_test(parked),
-        cmocka_unit_test(rates),   cmocka_unit_test(pauses),
+        cmocka_unit_test(shares),           cmocka_unit_test(lists_of_shares), cmocka_unit_test(waves_of_a_fleet),
+        cmocka_unit_test(waves_of_several), cmocka_unit_test(budgets),         cmocka_unit_test(plans),
+        cmocka_unit_test(wrong_groups),     cmocka_unit_test(members),         cmocka_unit_test(turns),
+        cmocka_unit_test(parked),           cmocka_unit_test(rates),           cmocka_unit_test(pauses),
     };
 
     return cmocka_run_group_tests_name("fleet.rollout", tests, NULL, NULL);
