@@ -57,6 +57,22 @@ test_terms() {
     complains 'begun by an earlier release'
 }
 
+# Waves and the budget are the run's, whatever is said here; groups are kept by one process.
+test_rollout() {
+    fleet 1 a b c d
+    ok migrate -q --tenant a --canary 1 --max-failures 0
+    goes_on 1
+    sql models/b.db 'CREATE TABLE t_one(in_the_way INTEGER)'
+    ok join --max-failures 0 --tenant a --tenant c
+    complains_not 'keeps what it was begun with'
+    exits 4 join --max-failures 3 --waves 10%
+    complains 'run 1 keeps what it was begun with: waves, max_failures of this process are not used' \
+        'the failure budget is spent: 1 tenant failed, and at most 0 may \(max_failures 0\)'
+    sql controller.db "UPDATE mtnt_run SET paced = 1"
+    exits 2 join
+    complains 'groups are kept by one process alone'
+}
+
 # A SQLite controller and a second host, as far as a file can tell.
 test_second_host() {
     fleet 1 a b

@@ -314,7 +314,7 @@ test_connections() {
     ok doctor
     says "a run with 100 workers may need 302 connections at the same time, and the controller's server has $room for all: fewer --workers, or --connections $room"
     ok doctor --format json
-    json ".connections == {workers: 100, needed: 302, available: $room}"
+    json ".summary.connections == {workers: 100, needed: 302, available: $room}"
     echo 'connections: 60' >>mtnt.yaml
     ok doctor
     says_not 'may need'
