@@ -723,15 +723,24 @@ static void seats_of_the_gone(fleet *f)
 
 static int most_connections; /* under the fleet's mutex while it runs */
 
-#define OUR_SESSIONS "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'mtnt-model'"
+/* Other tests may use the server, too. */
+static const char *our_sessions(char sql[200])
+{
+    snprintf(sql, 200,
+             "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'mtnt-model' AND datname LIKE "
+             "'mtnt_test_%d_%%'",
+             (int)getpid());
+    return sql;
+}
 
 static int count_connections(fleet *f, mtnt_operation *operation, mtnt_context *context, mtnt_error *err)
 {
+    char sql[200];
     int64_t count = 0;
     int rc = note_work(f, operation, context, err);
 
     if (rc == 0)
-        rc = mtnt_db_query_int(mtnt_scope_model(context), &count, err, OUR_SESSIONS);
+        rc = mtnt_db_query_int(mtnt_scope_model(context), &count, err, our_sessions(sql));
     pthread_mutex_lock(&f->mutex);
     if (count > most_connections)
         most_connections = (int)count;
@@ -743,12 +752,13 @@ static void so_many_connections(fleet *f)
 {
     mtnt_executor_options options = MTNT_EXECUTOR_OPTIONS_INIT;
     mtnt_executor *executor = NULL;
+    char sql[200];
     fleet_report r;
     int before;
 
     at_work = most_at_work = most_connections = 0;
     fleet_add_body(f, "a", MTNT_WRITES_MODEL, (body){.during = count_connections});
-    before = atoi(fleet_ask_controller(f, OUR_SESSIONS));
+    before = atoi(fleet_ask_controller(f, our_sessions(sql)));
     options.rollout.connections = 8;
     assert_code(f, fleet_run(f, 8, &options, &r), 0);
     assert_int_equal(r.counts.migrated, 8);
