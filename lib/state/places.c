@@ -145,10 +145,14 @@ int mtnt__pacing_choose(mtnt_controller *controller, int64_t run, mtnt__pacing *
 {
     const char **tenants = calloc(count + 1, sizeof(*tenants));
     bool *placed = calloc(count + 1, sizeof(*placed));
-    int rc = tenants != NULL && placed != NULL ? 0 : mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    int rc;
 
-    if (rc == 0)
-        rc = mtnt__store_run_sum(controller, run, &pacing->sums, err);
+    if (tenants == NULL || placed == NULL) {
+        free(tenants);
+        free(placed);
+        return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    }
+    rc = mtnt__store_run_sum(controller, run, &pacing->sums, err);
     for (size_t i = 0; i < count && rc == 0; i++)
         tenants[i] = mtnt_model_id(claims[i]->model);
     if (rc == 0 && count > 0 && !last_wave(pacing))
