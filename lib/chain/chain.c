@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "chain/names.h"
+#include "chain/origin.h"
 
 #define CHAIN_NAME_MAXIMUM 100
 #define ALL_WRITES (MTNT_WRITES_MODEL | MTNT_WRITES_CONTROLLER)
@@ -60,6 +61,7 @@ static void entry_release(mtnt__chain_entry *entry)
     free(entry->model_up);
     free(entry->controller_up);
     free(entry->environment);
+    mtnt__origin_free(entry->origin);
 }
 
 void mtnt_chain_free(mtnt_chain *chain)

@@ -17,6 +17,11 @@ int mtnt__hasher_new(mtnt__hasher **ret_hasher, mtnt_error *err);
 void mtnt__hasher_free(mtnt__hasher *hasher);
 int mtnt__hasher_sum(mtnt__hasher *hasher, char ret_hex[MTNT__CHECKSUM_SIZE], const char *const *parts,
                      mtnt_error *err);
+/* SHA-1 of the bytes, which other tools go by. NOMEM. */
+#define MTNT__SHA1_SIZE 41 /* in hex + NUL */
+int mtnt__sha1(char ret_hex[MTNT__SHA1_SIZE], const void *bytes, size_t length, mtnt_error *err);
+
+struct mtnt__origin;
 
 typedef struct mtnt__chain_entry {
     char *name;
@@ -30,8 +35,9 @@ typedef struct mtnt__chain_entry {
     char *file;
     uint32_t line;
     char *model_up, *controller_up;
-    char *environment; /* NULL = none */
-    size_t lane;       /* of the whole chain's */
+    char *environment;           /* NULL = none */
+    size_t lane;                 /* of the whole chain's */
+    struct mtnt__origin *origin; /* NULL = it comes from no other tool's history */
 } mtnt__chain_entry;
 
 struct mtnt_chain {

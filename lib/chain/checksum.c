@@ -106,3 +106,19 @@ int mtnt__checksum(char ret_hex[MTNT__CHECKSUM_SIZE], const char *const *parts, 
     mtnt__hasher_free(hasher);
     return rc;
 }
+
+int mtnt__sha1(char ret_hex[MTNT__SHA1_SIZE], const void *bytes, size_t length, mtnt_error *err)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned int size = 0;
+    int done;
+
+    ERR_set_mark();
+    done = EVP_Digest(bytes, length, digest, &size, EVP_sha1(), NULL);
+    ERR_pop_to_mark();
+    if (done != 1 || 2 * size + 1 != MTNT__SHA1_SIZE)
+        return mtnt_error_set(err, MTNT_E_NOMEM,
+                              "SHA-1 is not to be had from libcrypto: out of memory, or a provider is missing");
+    hex_text(digest, size, ret_hex);
+    return 0;
+}

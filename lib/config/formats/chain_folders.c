@@ -21,6 +21,8 @@ static const cyaml_schema_field_t table[] = {
     MTNT__YAML_BOOL_FIELD("placeholder_replacement", OPTIONAL, mtnt__chain_folder, placeholder_replacement),
     MTNT__YAML_BOOL_FIELD("mixed", OPTIONAL, mtnt__chain_folder, mixed),
     MTNT__YAML_BOOL_FIELD("verify", OPTIONAL, mtnt__chain_folder, verify),
+    MTNT__YAML_TEXT_FIELD("table", OPTIONAL, mtnt__chain_folder, table, 1),
+    MTNT__YAML_BOOL_FIELD("keep_in_step", OPTIONAL, mtnt__chain_folder, keep_in_step),
     CYAML_FIELD_END,
 };
 const cyaml_schema_value_t mtnt__chain_folder_schema = MTNT__YAML_ENTRY(mtnt__chain_folder, table);
@@ -60,6 +62,37 @@ static int check_keys(const loader *l, const mtnt__chain_folder *said, const mtn
     return 0;
 }
 
+static bool is_plain(const char *name)
+{
+    return name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")] == '\0';
+}
+
+/* A tool has one table, whatever folders its history is in. */
+static int check_table(const loader *l, const mtnt__chain_folder *said, const mtnt__reader *reader)
+{
+    mtnt__yaml_place at = said->table.at.line ? said->table.at : said->keep_in_step.at;
+
+    if (at.line && reader == &mtnt__reader_native)
+        return mtnt__yaml_refuse(l->err, l->path, at,
+                                 "`%s` is for the folders of other tools, and format native is ours",
+                                 said->table.at.line ? "table" : "keep_in_step");
+    if (said->table.text && (!is_plain(said->table.text) || strlen(said->table.text) > 63))
+        return mtnt__yaml_refuse(l->err, l->path, said->table.at,
+                                 "`table` is a name of at most 63 letters, digits and underscores, without a schema");
+    for (const mtnt__chain_folder *other = l->folders; other < said; other++) {
+        if (strcmp(other->format.text, said->format.text) != 0)
+            continue;
+        if (other->keep_in_step.value != said->keep_in_step.value)
+            return mtnt__yaml_refuse(l->err, l->path, said->at,
+                                     "`keep_in_step` is the same for all folders of format %s, which have one table",
+                                     reader->name);
+        if (strcmp(other->table.text ? other->table.text : "", said->table.text ? said->table.text : "") != 0)
+            return mtnt__yaml_refuse(l->err, l->path, said->at, "`table` is the same for all folders of format %s",
+                                     reader->name);
+    }
+    return 0;
+}
+
 static int check_entry(const loader *l, const mtnt__chain_folder *said)
 {
     const char *names[16] = {NULL};
@@ -81,7 +114,8 @@ static int check_entry(const loader *l, const mtnt__chain_folder *said)
                                  (long long)said->order.value);
     if (said->lane.text && (rc = mtnt__chain_lanes_check(l->chain, l->path, "`migrations`", &said->lane, l->err)))
         return rc;
-    return check_keys(l, said, reader);
+    rc = check_keys(l, said, reader);
+    return rc ? rc : check_table(l, said, reader);
 }
 
 static int warn_of_missing(const loader *l, const mtnt__chain_folder *said)
@@ -141,7 +175,11 @@ static bool belongs(const mtnt__chain_folder *first, const mtnt__chain_folder *o
 static int load_history(const loader *l, size_t index)
 {
     const mtnt__chain_folder *first = &l->folders[index];
-    mtnt__folder found = {.reader = mtnt__reader_find(first->format.text), .chain = l->chain, .err = l->err};
+    mtnt__folder found = {.reader = mtnt__reader_find(first->format.text),
+                          .table = first->table.text,
+                          .keep_in_step = first->keep_in_step.value,
+                          .chain = l->chain,
+                          .err = l->err};
     int rc = read_folder(l, first, &found);
 
     for (size_t i = index + 1; rc == 0 && i < l->count; i++) {

@@ -7,10 +7,10 @@
 
 typedef struct mtnt__chain_folder {
     mtnt__yaml_place at;
-    mtnt__yaml_text dir, format, environment, lane;
+    mtnt__yaml_text dir, format, environment, lane, table;
     mtnt__yaml_int order;
     mtnt__yaml_texts env, placeholders;
-    mtnt__yaml_bool placeholder_replacement, mixed, verify;
+    mtnt__yaml_bool placeholder_replacement, mixed, verify, keep_in_step;
 } mtnt__chain_folder;
 
 extern const cyaml_schema_value_t mtnt__chain_folder_schema;

@@ -1,4 +1,5 @@
 /* Flyway: V<version>__description.sql, U for the way back, R for what is repeated, in any folder of a location. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -83,34 +84,12 @@ static bool recognises(const char *name)
 
 /* ---- versions ---- */
 
-/* The next part of a version as a number; an absent one is zero. */
-static const char *next_part(const char *version, const char **ret_part)
-{
-    *ret_part = version;
-    version += mtnt__digits(version);
-    return *version ? version + 1 : version;
-}
-
-static int compare_versions(const char *a, const char *b)
-{
-    int order = 0;
-
-    while (order == 0 && (*a || *b)) {
-        const char *part_a, *part_b;
-
-        a = next_part(a, &part_a);
-        b = next_part(b, &part_b);
-        order = mtnt__digits_compare(part_a, part_b);
-    }
-    return order;
-}
-
 /* All with a version come before those that are repeated, which go by their description. */
 static int compare(const mtnt__migration *a, const mtnt__migration *b)
 {
     if (a->repeatable != b->repeatable)
         return a->repeatable ? 1 : -1;
-    return a->repeatable ? strcmp(a->version, b->version) : compare_versions(a->version, b->version);
+    return a->repeatable ? strcmp(a->version, b->version) : mtnt__versions_compare(a->version, b->version);
 }
 
 /* ---- one migration ---- */
@@ -118,7 +97,7 @@ static int compare(const mtnt__migration *a, const mtnt__migration *b)
 static mtnt__migration *with_version(mtnt__folder *folder, const char *version)
 {
     for (size_t i = 0; i < folder->count; i++)
-        if (!folder->items[i].repeatable && compare_versions(folder->items[i].version, version) == 0)
+        if (!folder->items[i].repeatable && mtnt__versions_compare(folder->items[i].version, version) == 0)
             return &folder->items[i];
     return NULL;
 }
@@ -224,6 +203,19 @@ static int keep_source(mtnt__folder *folder, const mtnt__folder_file *file, mtnt
     return m->source ? 0 : mtnt__found_nomem(folder);
 }
 
+/* What its table will call the script: its name as seen from the location, and its description. */
+static int keep_names(mtnt__folder *folder, const mtnt__folder_file *file, mtnt__migration *m, const parts *found)
+{
+    free(m->title);
+    free(m->script);
+    m->title = strndup(found->description, found->description_length);
+    m->script = strdup(file->name);
+    for (char *c = m->title; c && *c; c++)
+        if (*c == '_')
+            *c = ' ';
+    return m->title && m->script ? 0 : mtnt__found_nomem(folder);
+}
+
 static int read_script(mtnt__folder *folder, const mtnt__folder_file *file, mtnt__migration *m, const parts *found)
 {
     mtnt__found_direction direction = found->kind == 'U' ? MTNT__FOUND_DOWN : MTNT__FOUND_UP;
@@ -240,8 +232,9 @@ static int read_script(mtnt__folder *folder, const mtnt__folder_file *file, mtnt
         return mtnt__found_nomem(folder);
     free(m->name);
     m->name = own;
-    return keep_source(folder, file, m) ? MTNT_E_NOMEM
-                                        : mtnt__found_sql_set(folder, sql, file, file->text, strlen(file->text), 1);
+    return keep_source(folder, file, m) || keep_names(folder, file, m, found)
+               ? MTNT_E_NOMEM
+               : mtnt__found_sql_set(folder, sql, file, file->text, strlen(file->text), 1);
 }
 
 static int read_program(mtnt__folder *folder, const mtnt__folder_file *file, const parts *found)
@@ -252,7 +245,7 @@ static int read_program(mtnt__folder *folder, const mtnt__folder_file *file, con
         return 0;
     m = mtnt__found_new(folder, found->version, found->version_length, base_name(file->name),
                         found->script_length - strlen(".java"), file->path);
-    if (!m)
+    if (!m || keep_names(folder, file, m, found) != 0)
         return MTNT_E_NOMEM;
     m->cannot = strdup("is a program in Java, which only Flyway can run");
     return m->cannot ? 0 : mtnt__found_nomem(folder);
@@ -320,6 +313,47 @@ static int fill_in(mtnt__folder *folder, mtnt__found_sql *sql)
     return 0;
 }
 
+/* ---- the checksum that its table has ---- */
+
+/* CRC-32, of the lines without their ends, whatever these are. */
+static int32_t crc_of_lines(const char *text)
+{
+    uint32_t crc = 0xffffffffu;
+
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+        if (*c == '\n' || *c == '\r')
+            continue;
+        crc ^= *c;
+        for (int bit = 0; bit < 8; bit++)
+            crc = (crc >> 1) ^ (crc & 1 ? 0xedb88320u : 0);
+    }
+    return (int32_t)~crc;
+}
+
+/* Of a script as it is; of what is repeated, as it is once it has been filled in. */
+static int reckon_checksum(mtnt__folder *folder, mtnt__migration *m)
+{
+    mtnt__buffer filled = {0};
+    const char *text = m->source;
+    char name[80];
+    size_t at = 0;
+
+    if (!text)
+        return 0;
+    if (m->repeatable && !m->verbatim && !folder->options->verbatim &&
+        mtnt__substitute_placeholders(&filled, text, value_of, folder, name, &at))
+        text = mtnt__buffer_text(&filled);
+    free(m->checksum);
+    if (asprintf(&m->checksum, "%d", crc_of_lines(text)) < 0)
+        m->checksum = NULL;
+    if (filled.failed) {
+        free(m->checksum);
+        m->checksum = NULL;
+    }
+    mtnt__buffer_release(&filled);
+    return m->checksum ? 0 : mtnt__found_nomem(folder);
+}
+
 /* Flyway tells from the statements whether a transaction can hold them. */
 static int detect(mtnt__folder *folder, mtnt__found_sql *sql, int said)
 {
@@ -366,6 +400,8 @@ static int finish(mtnt__folder *folder)
         if (!m->cannot && !m->sql[MTNT__FOUND_MODEL][MTNT__FOUND_ANY][MTNT__FOUND_UP].text)
             return mtnt__found_refuse(folder, &file, 0, "there is no V script of its version");
         rc = finish_one(folder, m);
+        if (rc == 0)
+            rc = reckon_checksum(folder, m);
         /* Nothing takes it back, and nothing has to: it is run again when what it needs is back. */
         if (rc == 0 && m->repeatable)
             rc = mtnt__found_sql_set(folder, &m->sql[MTNT__FOUND_MODEL][MTNT__FOUND_ANY][MTNT__FOUND_DOWN], &file, "",

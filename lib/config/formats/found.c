@@ -58,6 +58,11 @@ static void migration_release(mtnt__migration *m)
     free(m->file);
     free(m->cannot);
     free(m->source);
+    free(m->title);
+    free(m->id);
+    free(m->script);
+    free(m->checksum);
+    free(m->detail);
 }
 
 void mtnt__folder_forget_state(mtnt__folder *folder)

@@ -42,6 +42,18 @@ static mtnt__migration *same_version(mtnt__folder *folder, const char *name)
     return NULL;
 }
 
+/* What stands after the number: morph's table has it. */
+static int keep_title(mtnt__folder *folder, mtnt__migration *m, const mtnt__folder_file *file, const parts *found)
+{
+    if (m->title && found->direction != MTNT__FOUND_UP)
+        return 0;
+    free(m->title);
+    m->title = found->name_end > found->digits
+                   ? strndup(file->name + found->digits + 1, found->name_end - found->digits - 1)
+                   : strdup("");
+    return m->title ? 0 : mtnt__found_nomem(folder);
+}
+
 /* Up and down belong together by their version; names may differ, and the up's is the operation's. */
 static mtnt__migration *migration_of(mtnt__folder *folder, const mtnt__folder_file *file, const parts *found)
 {
@@ -73,7 +85,7 @@ static int read_as(mtnt__folder *folder, const mtnt__folder_file *file, const ch
     if (!take_apart(file->name, &found))
         return mtnt__found_refuse(folder, file, 0, "it is not called %s", folder->reader->files);
     m = migration_of(folder, file, &found);
-    if (!m)
+    if (!m || keep_title(folder, m, file, &found) != 0)
         return MTNT_E_NOMEM;
     sql = &m->sql[MTNT__FOUND_MODEL][MTNT__FOUND_ANY][found.direction];
     if (sql->text)

@@ -30,27 +30,9 @@ bool mtnt__line_is_blank(const mtnt__line *line)
     return true;
 }
 
-size_t mtnt__digits(const char *text)
-{
-    return strspn(text, "0123456789");
-}
-
 bool mtnt__ends_with(const char *text, const char *end)
 {
     size_t length = strlen(text), tail = strlen(end);
 
     return length >= tail && strcmp(text + length - tail, end) == 0;
-}
-
-int mtnt__digits_compare(const char *a, const char *b)
-{
-    size_t length_a, length_b;
-
-    a += strspn(a, "0");
-    b += strspn(b, "0");
-    length_a = mtnt__digits(a);
-    length_b = mtnt__digits(b);
-    if (length_a != length_b)
-        return length_a < length_b ? -1 : 1;
-    return strncmp(a, b, length_a);
 }

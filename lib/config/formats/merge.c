@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "chain/chain.h"
+#include "chain/origin.h"
 #include "config/formats/reader.h"
 #include "mtnt/operations.h"
 
@@ -230,11 +230,31 @@ static uint32_t flags_of(const mtnt__folder *folder, const mtnt__migration *m, b
     return flags;
 }
 
+/* Its tool's table will be asked about it. */
+static int note_origin(mtnt__folder *folder, const mtnt__migration *m)
+{
+    const mtnt__origin origin = {
+        .tool = folder->reader->name,
+        .table = folder->table,
+        .version = m->version,
+        .name = m->title,
+        .id = m->id,
+        .script = m->script,
+        .checksum = m->checksum,
+        .detail = m->detail,
+        .keep_in_step = folder->keep_in_step,
+        .repeatable = m->repeatable,
+    };
+
+    return folder->reader == &mtnt__reader_native ? 0 : mtnt__origin_set(folder->chain, m->name, &origin, folder->err);
+}
+
 static int add(mtnt__folder *folder, mtnt__migration *m, int64_t order, bool *one_way_before)
 {
     const mtnt_sql_options options = {.model = side_of(m, MTNT__FOUND_MODEL),
                                       .controller = side_of(m, MTNT__FOUND_CONTROLLER)};
     mtnt_entry entry = MTNT_ENTRY_INIT;
+    int rc;
 
     entry.name = m->name;
     entry.file = m->file;
@@ -247,9 +267,9 @@ static int add(mtnt__folder *folder, mtnt__migration *m, int64_t order, bool *on
         entry.flags |= MTNT_OPERATION_BY_PLACE;
     if (m->repeatable)
         entry.flags |= MTNT_OPERATION_REPEATABLE;
-    if (m->cannot)
-        return add_foreign_code(folder, &entry, m);
-    return mtnt_operation_add_sql(folder->chain, &options, &entry, folder->err);
+    rc = m->cannot ? add_foreign_code(folder, &entry, m)
+                   : mtnt_operation_add_sql(folder->chain, &options, &entry, folder->err);
+    return rc == 0 ? note_origin(folder, m) : rc;
 }
 
 int mtnt__folder_merge(mtnt__folder *folder, int64_t order)

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/versions.h"
 #include "mtnt/chain.h"
 
 typedef enum mtnt__found_side { MTNT__FOUND_MODEL, MTNT__FOUND_CONTROLLER, MTNT__FOUND_SIDES } mtnt__found_side;
@@ -39,9 +40,10 @@ typedef struct mtnt__migration {
     const char *lane, *environment; /* borrowed; NULL = none was said */
     char *cannot;                   /* why it cannot be run here; NULL = it can */
     char *source;                   /* what its checksum is of; NULL = of the SQL */
-    bool repeatable;                /* runs again when its checksum changes */
-    bool verbatim;                  /* nothing is filled in */
-    int transaction;                /* what is said of it: 1 inside, -1 outside, 0 nothing */
+    char *title, *id, *script, *checksum, *detail; /* for its tool's table: see chain/origin.h */
+    bool repeatable;                               /* runs again when its checksum changes */
+    bool verbatim;                                 /* nothing is filled in */
+    int transaction;                               /* what is said of it: 1 inside, -1 outside, 0 nothing */
     mtnt__found_sql sql[MTNT__FOUND_SIDES][MTNT__FOUND_BACKENDS][MTNT__FOUND_DIRECTIONS];
 } mtnt__migration;
 
@@ -60,6 +62,8 @@ typedef struct mtnt__reader mtnt__reader;
 typedef struct mtnt__folder {
     const mtnt__reader *reader;
     const mtnt__folder_options *options; /* of the folder at hand */
+    const char *table;                   /* of the tool, when it has another name than usual */
+    bool keep_in_step;                   /* that table follows what is done here */
     mtnt_chain *chain;                   /* that warnings go to, and in the end the operations */
     mtnt__migration *items;
     size_t count, size, finished; /* those before `finished` are of folders that have been read */
@@ -134,11 +138,8 @@ typedef struct mtnt__line {
 /* Zero it, set `text`, then go on until false. */
 bool mtnt__line_next(mtnt__line *line, const char *text);
 bool mtnt__line_is_blank(const mtnt__line *line);
-size_t mtnt__digits(const char *text); /* how many stand there */
 bool mtnt__ends_with(const char *text, const char *end);
 bool mtnt__blank(char c); /* a blank, a tab, an end of a line … */
-/* As numbers, however many digits they have. */
-int mtnt__digits_compare(const char *a, const char *b);
 
 /* merge.c: puts the migrations in order and makes operations of them, from `order` on (0 = one more than the highest that the chain has). CONFIG,
  * NOMEM. */

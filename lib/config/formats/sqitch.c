@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "config/formats/reader.h"
+#include "config/formats/sqitch.h"
 
 static const char plan_name[] = "sqitch.plan";
 
@@ -13,24 +14,18 @@ static const char plan_name[] = "sqitch.plan";
 typedef struct script {
     char *name; /* "deploy/users@v1.sql" */
     char *path, *text;
+    char hash[MTNT__SHA1_SIZE]; /* of the file */
     bool used;
 } script;
 
-/* A change or a tag. */
-typedef struct line {
-    bool is_tag;
-    char *name;
-    char *needs; /* what stands in brackets; NULL = nothing */
-    uint32_t number;
-} line;
+typedef mtnt__sqitch_line line;
 
 typedef struct plan {
     mtnt__folder *folder;
     char *path, *text;
     script *scripts;
     size_t script_count;
-    line *lines;
-    size_t line_count;
+    mtnt__sqitch_plan said;
 } plan;
 
 static void plan_free(void *state)
@@ -44,12 +39,8 @@ static void plan_free(void *state)
         free(p->scripts[i].path);
         free(p->scripts[i].text);
     }
-    for (size_t i = 0; i < p->line_count; i++) {
-        free(p->lines[i].name);
-        free(p->lines[i].needs);
-    }
     free(p->scripts);
-    free(p->lines);
+    mtnt__sqitch_plan_release(&p->said);
     free(p->path);
     free(p->text);
     free(p);
@@ -85,8 +76,10 @@ static int keep_script(plan *p, mtnt__folder *folder, const mtnt__folder_file *f
         return mtnt__found_nomem(folder);
     p->scripts = scripts;
     made = &scripts[p->script_count++];
-    *made = (script){strdup(file->name), strdup(file->path), strdup(file->text), false};
-    return made->name && made->path && made->text ? 0 : mtnt__found_nomem(folder);
+    *made = (script){.name = strdup(file->name), .path = strdup(file->path), .text = strdup(file->text)};
+    if (!made->name || !made->path || !made->text)
+        return mtnt__found_nomem(folder);
+    return mtnt__sha1(made->hash, file->text, strlen(file->text), folder->err);
 }
 
 static int read(mtnt__folder *folder, const mtnt__folder_file *file)
@@ -126,33 +119,101 @@ static size_t skip_blanks(const char *text, size_t at, size_t end)
     return at;
 }
 
-/* Takes what the line owns. */
-static int add_line(plan *p, const line *made)
+static void line_release(line *made)
 {
-    line *lines = made->name ? reallocarray(p->lines, p->line_count + 1, sizeof(*lines)) : NULL;
+    free(made->name);
+    free(made->needs);
+    free(made->planner);
+    free(made->email);
+    free(made->note);
+}
+
+/* Takes what the line owns. */
+static int add_line(plan *p, line *made)
+{
+    line *lines = made->name && made->planner && made->email
+                      ? reallocarray(p->said.lines, p->said.line_count + 1, sizeof(*lines))
+                      : NULL;
 
     if (!lines) {
-        free(made->name);
-        free(made->needs);
+        line_release(made);
         return mtnt__found_nomem(p->folder);
     }
-    p->lines = lines;
-    lines[p->line_count++] = *made;
+    p->said.lines = lines;
+    lines[p->said.line_count++] = *made;
     return 0;
 }
 
 /* "2026-01-01T00:00:00Z", and somebody after it. */
-static bool is_signed(const char *text, size_t at, size_t end)
+static bool take_signature(line *made, const char *text, size_t at, size_t end)
 {
     static const char form[] = "0000-00-00T00:00:00Z";
+    const char *open, *close;
 
-    for (size_t i = 0; i < strlen(form); i++, at++) {
-        bool digit = at < end && text[at] >= '0' && text[at] <= '9';
+    for (size_t i = 0; i < strlen(form); i++) {
+        bool digit = at + i < end && text[at + i] >= '0' && text[at + i] <= '9';
 
-        if (at >= end || (form[i] == '0' ? !digit : text[at] != form[i]))
+        if (at + i >= end || (form[i] == '0' ? !digit : text[at + i] != form[i]))
             return false;
     }
-    return memchr(text + at, '<', end - at) && memchr(text + at, '>', end - at);
+    snprintf(made->when, sizeof(made->when), "%.*s", (int)strlen(form), text + at);
+    at = skip_blanks(text, at + strlen(form), end);
+    open = memchr(text + at, '<', end - at);
+    close = open ? memchr(open, '>', end - (size_t)(open - text)) : NULL;
+    if (!close)
+        return false;
+    made->email = strndup(open + 1, (size_t)(close - open) - 1);
+    while (open > text + at && mtnt__blank(open[-1]))
+        open--;
+    made->planner = strndup(text + at, (size_t)(open - text) - at);
+    return true;
+}
+
+/* Without the blanks around it; an end of a line is written in two characters. false: out of memory. */
+static bool take_note(line *made, const char *note, size_t length)
+{
+    size_t used = 0, at = skip_blanks(note, 0, length);
+
+    while (length > at && mtnt__blank(note[length - 1]))
+        length--;
+    if (length == at)
+        return true;
+    made->note = malloc(length - at + 1);
+    for (; made->note && at < length; at++) {
+        char next = note[at] == '\\' && at + 1 < length ? note[at + 1] : '\0';
+        bool escape = next == '\\' || next == 'n' || next == 'r';
+
+        made->note[used++] = !escape ? note[at] : next == 'n' ? '\n' : next == 'r' ? '\r' : '\\';
+        at += escape;
+    }
+    if (made->note)
+        made->note[used] = '\0';
+    return made->note;
+}
+
+/* %project=NAME and %uri=URI say whose history it is. */
+static int take_pragma(plan *p, const char *text, size_t at, size_t end)
+{
+    const char *equals = memchr(text + at, '=', end - at);
+    size_t name = at = skip_blanks(text, at, end), name_end, value;
+    char **target = NULL;
+
+    if (!equals)
+        return 0;
+    for (name_end = (size_t)(equals - text); name_end > name && mtnt__blank(text[name_end - 1]); name_end--)
+        ;
+    if (name_end - name == 7 && strncmp(text + name, "project", 7) == 0)
+        target = &p->said.project;
+    else if (name_end - name == 3 && strncmp(text + name, "uri", 3) == 0)
+        target = &p->said.uri;
+    else
+        return 0;
+    value = skip_blanks(text, (size_t)(equals - text) + 1, end);
+    while (end > value && mtnt__blank(text[end - 1]))
+        end--;
+    free(*target);
+    *target = strndup(text + value, end - value);
+    return *target ? 0 : mtnt__found_nomem(p->folder);
 }
 
 /* NAME [dependencies] time name <address> # note */
@@ -162,8 +223,10 @@ static int take_line(plan *p, const mtnt__line *at_line)
     size_t end = note ? (size_t)(note - text) : at_line->length, at = skip_blanks(text, 0, end), start;
     line made = {.number = at_line->number};
 
-    if (at == end || text[at] == '%')
+    if (at == end)
         return 0;
+    if (text[at] == '%')
+        return take_pragma(p, text, at + 1, end);
     made.is_tag = text[at] == '@';
     if (text[at] == '-')
         return refuse(p, at_line->number, "the plan takes a change back here, which is not for this version");
@@ -179,63 +242,54 @@ static int take_line(plan *p, const mtnt__line *at_line)
     if (at < end && text[at] == '[') {
         close = memchr(text + at, ']', end - at);
         if (!close || made.is_tag) {
-            free(made.name);
+            line_release(&made);
             return refuse(p, at_line->number, "dependencies stand in [ ], and tags have none");
         }
         made.needs = strndup(text + at + 1, (size_t)(close - text) - at - 1);
         at = skip_blanks(text, (size_t)(close - text) + 1, end);
     }
-    if (!is_signed(text, at, end)) {
-        free(made.name);
-        free(made.needs);
+    if (!take_signature(&made, text, at, end)) {
+        line_release(&made);
         return refuse(p, at_line->number,
                       "a change or tag is followed by a time such as 2026-01-01T00:00:00Z, a name and "
                       "an <address>");
     }
-    return add_line(p, &made);
-}
-
-/* The last line before `end` that says so; NULL = none. */
-static line *earlier(const plan *p, size_t end, bool is_tag, const char *name, size_t length)
-{
-    for (size_t i = end; i > 0; i--) {
-        line *l = &p->lines[i - 1];
-
-        if (l->is_tag == is_tag && strlen(l->name) == length && strncmp(l->name, name, length) == 0)
-            return l;
+    if (note && !take_note(&made, note + 1, at_line->length - (size_t)(note + 1 - text))) {
+        line_release(&made);
+        return mtnt__found_nomem(p->folder);
     }
-    return NULL;
+    return add_line(p, &made);
 }
 
 /* [!][project:][change][@tag] */
 static int check_need(const plan *p, size_t index, const char *need, size_t length)
 {
-    uint32_t number = p->lines[index].number;
+    uint32_t number = p->said.lines[index].number;
     bool conflict = need[0] == '!';
     const char *name = need + conflict, *end = need + length, *tag = memchr(name, '@', (size_t)(end - name));
     size_t name_length = (size_t)((tag ? tag : end) - name);
     const mtnt__folder_file file = {p->path, plan_name, ""};
-    const line *change = earlier(p, index, false, name, name_length);
+    const line *change = mtnt__sqitch_earlier(&p->said, index, false, name, name_length);
 
     if (memchr(name, ':', name_length))
         return mtnt__found_warn(p->folder, &file, number, "`%.*s` is of another project, which is not looked at",
                                 (int)length, need);
     if (conflict)
         return change ? refuse(p, number, "change `%s` is in conflict with `%.*s`, which comes before it",
-                               p->lines[index].name, (int)(end - name), name)
+                               p->said.lines[index].name, (int)(end - name), name)
                       : 0;
     if (name_length > 0 && !change)
-        return refuse(p, number, "change `%s` requires `%.*s`, which does not come before it", p->lines[index].name,
-                      (int)name_length, name);
-    if (tag && !earlier(p, index, true, tag + 1, (size_t)(end - tag) - 1))
+        return refuse(p, number, "change `%s` requires `%.*s`, which does not come before it",
+                      p->said.lines[index].name, (int)name_length, name);
+    if (tag && !mtnt__sqitch_earlier(&p->said, index, true, tag + 1, (size_t)(end - tag) - 1))
         return refuse(p, number, "change `%s` requires the tag `%.*s`, which does not come before it",
-                      p->lines[index].name, (int)(end - tag), tag);
+                      p->said.lines[index].name, (int)(end - tag), tag);
     return 0;
 }
 
 static int check_needs(const plan *p, size_t index)
 {
-    const char *at = p->lines[index].needs;
+    const char *at = p->said.lines[index].needs;
     int rc = 0;
 
     while (rc == 0 && at && *at) {
@@ -255,13 +309,13 @@ static int read_plan(plan *p)
 
     while (rc == 0 && mtnt__line_next(&at_line, p->text))
         rc = take_line(p, &at_line);
-    for (size_t i = 0; rc == 0 && i < p->line_count; i++) {
-        line *l = &p->lines[i];
-        const line *twin = earlier(p, i, l->is_tag, l->name, strlen(l->name));
+    for (size_t i = 0; rc == 0 && i < p->said.line_count; i++) {
+        line *l = &p->said.lines[i];
+        const line *twin = mtnt__sqitch_earlier(&p->said, i, l->is_tag, l->name, strlen(l->name));
 
         for (size_t k = i; twin && !l->is_tag && k > 0; k--) /* a tag between the two makes it a rework */
-            if (p->lines[k - 1].is_tag)
-                twin = &p->lines[k - 1] > twin ? NULL : twin;
+            if (p->said.lines[k - 1].is_tag)
+                twin = &p->said.lines[k - 1] > twin ? NULL : twin;
         rc = twin ? refuse(p, l->number, "%s `%s` stands on line %u already", l->is_tag ? "tag" : "change", l->name,
                            twin->number)
                   : check_needs(p, i);
@@ -293,14 +347,14 @@ static script *script_called(const plan *p, const char *folder, const char *chan
 /* The scripts of a change that has been reworked since bear a tag from between: the latest for which there is one. */
 static const char *tag_of(const plan *p, size_t index)
 {
-    const char *name = p->lines[index].name;
+    const char *name = p->said.lines[index].name;
     size_t next = index + 1;
 
-    while (next < p->line_count && (p->lines[next].is_tag || strcmp(p->lines[next].name, name) != 0))
+    while (next < p->said.line_count && (p->said.lines[next].is_tag || strcmp(p->said.lines[next].name, name) != 0))
         next++;
-    for (size_t i = next; next < p->line_count && i > index + 1; i--)
-        if (p->lines[i - 1].is_tag && script_called(p, "deploy/", name, p->lines[i - 1].name))
-            return p->lines[i - 1].name;
+    for (size_t i = next; next < p->said.line_count && i > index + 1; i--)
+        if (p->said.lines[i - 1].is_tag && script_called(p, "deploy/", name, p->said.lines[i - 1].name))
+            return p->said.lines[i - 1].name;
     return NULL;
 }
 
@@ -343,13 +397,31 @@ static size_t instance(const plan *p, size_t index)
     size_t count = 1;
 
     for (size_t i = 0; i < index; i++)
-        count += !p->lines[i].is_tag && strcmp(p->lines[i].name, p->lines[index].name) == 0;
+        count += !p->said.lines[i].is_tag && strcmp(p->said.lines[i].name, p->said.lines[index].name) == 0;
     return count;
+}
+
+/* What its registry will say of it. */
+static int keep_identity(const plan *p, size_t index, const script *deploy, mtnt__migration *m)
+{
+    line *l = &p->said.lines[index];
+
+    snprintf(l->script_hash, sizeof(l->script_hash), "%s", deploy->hash);
+    m->title = strdup(l->name);
+    m->script = strdup(deploy->name);
+    m->checksum = strdup(deploy->hash);
+    if (p->said.project) {
+        m->id = strdup(l->id);
+        m->detail = mtnt__sqitch_detail(&p->said, index);
+    }
+    return m->title && m->script && m->checksum && (!p->said.project || (m->id && m->detail))
+               ? 0
+               : mtnt__found_nomem(p->folder);
 }
 
 static int add_change(plan *p, size_t index)
 {
-    const char *change = p->lines[index].name, *tag = tag_of(p, index);
+    const char *change = p->said.lines[index].name, *tag = tag_of(p, index);
     script *deploy = script_called(p, "deploy/", change, tag), *revert = script_called(p, "revert/", change, tag),
            *verify = script_called(p, "verify/", change, tag);
     char name[300], place[24];
@@ -358,14 +430,16 @@ static int add_change(plan *p, size_t index)
     int rc;
 
     if (!deploy)
-        return refuse(p, p->lines[index].number, "there is no deploy/%s.sql", change);
+        return refuse(p, p->said.lines[index].number, "there is no deploy/%s.sql", change);
     snprintf(name, sizeof(name), instance(p, index) > 1 ? "%s (%zu)" : "%s", change, instance(p, index));
     snprintf(place, sizeof(place), "%zu", p->folder->count + 1);
     m = mtnt__found_new(p->folder, place, strlen(place), name, strlen(name), deploy->path);
     if (!m)
         return MTNT_E_NOMEM;
     sql = m->sql[MTNT__FOUND_MODEL][MTNT__FOUND_ANY];
-    rc = take_script(p, deploy, &sql[MTNT__FOUND_UP]);
+    rc = keep_identity(p, index, deploy, m);
+    if (rc == 0)
+        rc = take_script(p, deploy, &sql[MTNT__FOUND_UP]);
     if (rc == 0 && revert)
         rc = take_script(p, revert, &sql[MTNT__FOUND_DOWN]);
     if (verify)
@@ -388,8 +462,10 @@ static int finish(mtnt__folder *folder)
     if (folder->finished > 0)
         return refuse(p, 0, "there is another plan already: a chain has one of sqitch's");
     rc = read_plan(p);
-    for (size_t i = 0; rc == 0 && i < p->line_count; i++)
-        if (!p->lines[i].is_tag)
+    if (rc == 0)
+        rc = mtnt__sqitch_reckon(&p->said, folder->err);
+    for (size_t i = 0; rc == 0 && i < p->said.line_count; i++)
+        if (!p->said.lines[i].is_tag)
             rc = add_change(p, i);
     for (size_t i = 0; rc == 0 && i < p->script_count; i++) {
         const mtnt__folder_file file = {p->scripts[i].path, p->scripts[i].name, ""};
