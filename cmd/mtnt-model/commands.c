@@ -94,6 +94,30 @@ const mtnt__command mtnt__commands[] = {
                     "mtnt-model join --run 17 -j 16\n",
     },
     {
+        .name = "baseline",
+        .takes = RUN | MTNT__TAKES_TO | MTNT__TAKES_FORWARD | MTNT__TAKES_BASELINE | MTNT__TAKES_LANE,
+        .lanes = MTNT__LANES_FORWARD,
+        .run = mtnt__command_baseline,
+        .summary = "take over databases that another tool has migrated",
+        .about =
+            "Records what another tool has applied to the selected tenants, so that migrate goes on from there. "
+            "The chain has that tool's folder (migrations: in the chain file); its own table in each model "
+            "(goose_db_version, schema_migrations, flyway_schema_history …) is read and compared with the folder, "
+            "and what it says is applied is recorded, in the model and in the controller. No operation is run, and "
+            "the table is left alone.\n\n"
+            "A tenant is refused, and left as it is, when its table has what the folder lacks, says that something "
+            "has failed or is half done, or was written with another text of a script than the folder has. What "
+            "comes before an applied operation and is not applied needs --allow-out-of-order, here and for the "
+            "migrate that runs it. Where no table tells, --to NAME does: everything up to that operation is taken "
+            "as applied. An empty model is left for migrate. It may be run again at any time: what the other tool "
+            "has done meanwhile is added.\n\n"
+            "With --keep-in-step, or keep_in_step: true beside the folder in the chain file, the tool's table "
+            "follows every later migrate and rewind, too, so that the tool can be gone back to.\n",
+        .examples = "mtnt-model baseline\n"
+                    "mtnt-model baseline --tenant acme\n"
+                    "mtnt-model baseline --to 0042_invoices --where source=legacy\n",
+    },
+    {
         .name = "recover",
         .takes = FLEET | MTNT__TAKES_LANE,
         .lanes = MTNT__LANES_FORWARD,
@@ -252,7 +276,7 @@ const mtnt__command mtnt__commands[] = {
 };
 
 /* Their names are taken: a script that uses them should hear why it fails. */
-static const char *const later[] = {"verify", "baseline", "adopt", "history", "report", "serve", NULL};
+static const char *const later[] = {"verify", "adopt", "history", "report", "serve", NULL};
 
 const mtnt__command *mtnt__commands_find(const char *name)
 {

@@ -44,6 +44,7 @@ int mtnt__command_do(mtnt__work *work);
 int mtnt__command_undo(mtnt__work *work);
 int mtnt__command_reset(mtnt__work *work);
 int mtnt__command_join(mtnt__work *work);
+int mtnt__command_baseline(mtnt__work *work);
 int mtnt__command_recover(mtnt__work *work);
 int mtnt__command_resolve(mtnt__work *work);
 int mtnt__command_pending(mtnt__work *work);

@@ -45,20 +45,37 @@ void mtnt__failures_put(const mtnt__work *work, const mtnt__tally_groups *groups
         fprintf(work->screen.out, "  %" PRId64 " more with failures of their own\n", groups->unlisted);
 }
 
+static json_t *describe_examples(const mtnt__tally_group *group)
+{
+    json_t *examples = json_array();
+
+    for (size_t j = 0; j < MTNT__TALLY_EXAMPLES && group->examples[j] != NULL; j++)
+        json_array_append_new(examples, mtnt__encode_text(group->examples[j]));
+    return examples;
+}
+
 json_t *mtnt__failures_describe(const mtnt__tally_groups *groups)
 {
     json_t *list = json_array();
 
     for (size_t i = 0; list != NULL && i < groups->count; i++) {
         const mtnt__tally_group *failure = &groups->items[i];
-        json_t *examples = json_array();
 
-        for (size_t j = 0; j < MTNT__TALLY_EXAMPLES && failure->examples[j] != NULL; j++)
-            json_array_append_new(examples, mtnt__encode_text(failure->examples[j]));
         json_array_append_new(list, json_pack("{so so so sI so}", "error", mtnt__encode_text(failure->text),
                                               "operation", mtnt__encode_text(failure->operation), "state",
                                               mtnt__encode_text(failure->state), "tenants",
-                                              (json_int_t)failure->tenants, "examples", examples));
+                                              (json_int_t)failure->tenants, "examples", describe_examples(failure)));
     }
+    return list;
+}
+
+json_t *mtnt__failures_describe_notes(const mtnt__tally_groups *groups)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; list != NULL && i < groups->count; i++)
+        json_array_append_new(list, json_pack("{so sI so}", "note", mtnt__encode_text(groups->items[i].text), "tenants",
+                                              (json_int_t)groups->items[i].tenants, "examples",
+                                              describe_examples(&groups->items[i])));
     return list;
 }

@@ -11,7 +11,8 @@
 void mtnt__failures_put_examples(FILE *out, const mtnt__tally_group *group);
 /* A line for each group, and one for what could not be told apart; to screen.out. */
 void mtnt__failures_put(const mtnt__work *work, const mtnt__tally_groups *groups);
-/* An array of objects. */
+/* Arrays of objects. */
 json_t *mtnt__failures_describe(const mtnt__tally_groups *groups);
+json_t *mtnt__failures_describe_notes(const mtnt__tally_groups *groups);
 
 #endif

@@ -99,7 +99,12 @@ const mtnt__option_row mtnt__option_rows[] = {
              "transactions, and is taken back step by step (default: auto)"},
     {.name = "allow-out-of-order", KIND(FLAG), SETTING(allow_out_of_order), PROJECT(allow_out_of_order),
      TAKES(FORWARD),
-     .help = "run operations that come before one that is applied"},
+     .help = "run operations that come before one that is applied; baseline: record the others without them"},
+    {.name = "accept-checksums", KIND(FLAG), SETTING(accept_checksums), TAKES(BASELINE),
+     .help = "a script that was changed since the other tool applied it is taken as applied all the same"},
+    {.name = "keep-in-step", KIND(FLAG), SETTING(keep_in_step), TAKES(RUN),
+     .help = "note what is applied or taken back in the other tool's own table, too (always: keep_in_step in the chain "
+             "file)"},
     {.name = "backup", KIND(TEXT), .value = "DIR", SETTING(backup), PROJECT(backup), TAKES(RUN),
      .help = "save each model into DIR/TENANT before its first change (PostgreSQL: with pg_dump)"},
     {.name = "yes", KIND(FLAG), SETTING(yes), TAKES(YES),

@@ -23,9 +23,9 @@ static int open_log(mtnt__report *report)
     return 0;
 }
 
-int mtnt__report_init(mtnt__report *report, mtnt__work *work, const char *command, bool backward)
+int mtnt__report_init(mtnt__report *report, mtnt__work *work, const char *command, mtnt_direction direction)
 {
-    *report = (mtnt__report){.work = work, .command = command, .backward = backward};
+    *report = (mtnt__report){.work = work, .command = command, .direction = direction};
     report->again = mtnt__quote_context(work);
     report->controller = mtnt__quote_near(mtnt_controller_shown(work->controller));
     report->failures = json_array();
@@ -42,6 +42,7 @@ void mtnt__report_release(mtnt__report *report)
     free(report->controller);
     json_decref(report->failures);
     mtnt__tally_groups_release(&report->groups);
+    mtnt__tally_groups_release(&report->notes);
     memset(report, 0, sizeof *report);
 }
 
@@ -74,6 +75,8 @@ static void remember(mtnt__report *report, const mtnt_event *event)
     case MTNT_EVENT_TENANT_FINISHED:
         if (event->tenant != NULL)
             group_failure(report, event);
+        if (event->tenant != NULL && event->error == NULL && event->outcome != NULL && event->outcome->note != NULL)
+            (void)mtnt__tally_group_add_plain(&report->notes, mtnt_model_id(event->tenant), event->outcome->note);
         break;
     case MTNT_EVENT_RUN_STARTED:
         report->run = event->run;
@@ -112,6 +115,7 @@ void mtnt__report_finish(mtnt__report *report, int exit_code, json_t **ret_resul
 {
     mtnt__screen_line(&report->work->screen, NULL);
     mtnt__tally_groups_sort(&report->groups);
+    mtnt__tally_groups_sort(&report->notes);
     if (report->work->settings.format == MTNT__FORMAT_TEXT)
         mtnt__report_text_finish(report, exit_code);
     else

@@ -11,7 +11,7 @@
 typedef struct mtnt__report {
     mtnt__work *work;
     const char *command; /* "migrate" … */
-    bool backward;
+    mtnt_direction direction;
     FILE *log;                  /* --log-file; NULL = none */
     char *again;                /* the flags that another call needs to find the same files: " --config x" */
     char *controller;           /* as shown, seen from here */
@@ -29,11 +29,12 @@ typedef struct mtnt__report {
     json_t *failures;       /* format json: the first of them */
     int64_t failures_unlisted;
     mtnt__tally_groups groups; /* of failures */
+    mtnt__tally_groups notes;  /* what is said of tenants that did not fail */
     int64_t nth;               /* the failure at hand is so many-th of its group; 0 = of none */
 } mtnt__report;
 
 /* 0 or an exit code (the log file cannot be opened). */
-int mtnt__report_init(mtnt__report *report, mtnt__work *work, const char *command, bool backward);
+int mtnt__report_init(mtnt__report *report, mtnt__work *work, const char *command, mtnt_direction direction);
 void mtnt__report_release(mtnt__report *report);
 /* An mtnt_reporter's event, data = the report. */
 void mtnt__report_event(void *data, const mtnt_event *event);

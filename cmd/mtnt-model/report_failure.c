@@ -56,7 +56,7 @@ static void put_where(FILE *out, const mtnt__report *report, const mtnt_event *e
     fprintf(out, "failed at %" PRId64 " ", outcome->failed_order);
     mtnt__words_put(out, outcome->failed_operation);
     fputs(side_of(report, event), out);
-    if (report->backward)
+    if (report->direction == MTNT_BACKWARD)
         fputs(", taking it back", out);
     else if (outcome->failed_phase != NULL && strcmp(outcome->failed_phase, "execute") != 0)
         fprintf(out, ", %s", outcome->failed_phase);

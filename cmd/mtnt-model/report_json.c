@@ -54,18 +54,18 @@ static json_t *describe_whole(const mtnt__report *report)
 
 static json_t *describe_outcome(const mtnt_outcome *outcome)
 {
-    return json_pack("{so so sI sI sI sI sb sb sb sb so sI so}", "migration", mtnt__encode_text(outcome->migration),
-                     "mode", mtnt__encode_text(outcome->mode), "executed", (json_int_t)outcome->executed, "rolled_back",
-                     (json_int_t)outcome->rolled_back, "from_version", (json_int_t)outcome->from_version, "version",
-                     (json_int_t)outcome->to_version, "created_model", outcome->created_model, "cloned_model",
-                     outcome->cloned_model, "recovered", outcome->recovered, "recovered_committed",
-                     outcome->recovered_committed, "started", mtnt__encode_time(outcome->started_ms), "duration_ms",
-                     (json_int_t)(outcome->finished_ms - outcome->started_ms), "failed",
-                     outcome->failed_operation == NULL
-                         ? json_null()
-                         : json_pack("{so sI so}", "operation", mtnt__encode_text(outcome->failed_operation), "order",
-                                     (json_int_t)outcome->failed_order, "phase",
-                                     mtnt__encode_text(outcome->failed_phase)));
+    return json_pack(
+        "{so so sI sI sI sI sb sb sb sb so so sI so}", "migration", mtnt__encode_text(outcome->migration), "mode",
+        mtnt__encode_text(outcome->mode), "executed", (json_int_t)outcome->executed, "rolled_back",
+        (json_int_t)outcome->rolled_back, "from_version", (json_int_t)outcome->from_version, "version",
+        (json_int_t)outcome->to_version, "created_model", outcome->created_model, "cloned_model", outcome->cloned_model,
+        "recovered", outcome->recovered, "recovered_committed", outcome->recovered_committed, "note",
+        mtnt__encode_text(outcome->note), "started", mtnt__encode_time(outcome->started_ms), "duration_ms",
+        (json_int_t)(outcome->finished_ms - outcome->started_ms), "failed",
+        outcome->failed_operation == NULL
+            ? json_null()
+            : json_pack("{so sI so}", "operation", mtnt__encode_text(outcome->failed_operation), "order",
+                        (json_int_t)outcome->failed_order, "phase", mtnt__encode_text(outcome->failed_phase)));
 }
 
 static json_t *describe_tenant(const mtnt_event *event)
@@ -155,11 +155,12 @@ void mtnt__report_json_event(mtnt__report *report, const mtnt_event *event)
 void mtnt__report_json_finish(mtnt__report *report, int exit_code, json_t **ret_result)
 {
     bool lines = report->work->settings.format == MTNT__FORMAT_JSONL;
-    json_t *result = json_pack("{so so sI so sO sI so si}", "started", mtnt__encode_time(report->started_ms),
-                               "finished", mtnt__encode_time(report->finished_ms), "duration_ms",
-                               (json_int_t)report->counts.elapsed_ms, "error", mtnt__encode_error(&report->error),
-                               "failures", report->failures, "failures_unlisted", (json_int_t)report->failures_unlisted,
-                               "failure_groups", mtnt__failures_describe(&report->groups), "exit", exit_code);
+    json_t *result =
+        json_pack("{so so sI so sO sI so so si}", "started", mtnt__encode_time(report->started_ms), "finished",
+                  mtnt__encode_time(report->finished_ms), "duration_ms", (json_int_t)report->counts.elapsed_ms, "error",
+                  mtnt__encode_error(&report->error), "failures", report->failures, "failures_unlisted",
+                  (json_int_t)report->failures_unlisted, "failure_groups", mtnt__failures_describe(&report->groups),
+                  "notes", mtnt__failures_describe_notes(&report->notes), "exit", exit_code);
 
     result =
         join(result, join(describe_run(report), join(mtnt__encode_counts(&report->counts), describe_whole(report))));

@@ -149,6 +149,13 @@ static void put_failures(const mtnt__report *report)
         mtnt__failures_put(report->work, &report->groups);
 }
 
+/* Not without a reader: with --quiet they are left out. */
+static void put_notes(const mtnt__report *report)
+{
+    if (!report->work->settings.quiet)
+        mtnt__failures_put(report->work, &report->notes);
+}
+
 static void put_stop(const mtnt__report *report)
 {
     const mtnt_counts *counts = &report->counts;
@@ -163,6 +170,20 @@ static void put_stop(const mtnt__report *report)
     fputc('\n', out);
 }
 
+static const char *done_word(const mtnt__report *report)
+{
+    return report->direction == MTNT_BACKWARD   ? "taken back"
+           : report->direction == MTNT_BASELINE ? "recorded"
+                                                : "migrated";
+}
+
+static const char *nothing_word(const mtnt__report *report)
+{
+    return report->direction == MTNT_BACKWARD   ? "with nothing to take back"
+           : report->direction == MTNT_BASELINE ? "with nothing to record"
+                                                : "already current";
+}
+
 /* The run is that of several processes: the sums are of all of them, and this is what one has had to do with it. */
 static void put_part(FILE *out, const mtnt__report *report)
 {
@@ -170,7 +191,7 @@ static void put_part(FILE *out, const mtnt__report *report)
     int others = report->at_work;
 
     fprintf(out, "  by %d processes, this one: %" PRId64 " %s, %" PRId64 " failed", report->processes, counts->migrated,
-            report->backward ? "taken back" : "migrated", counts->failed);
+            done_word(report), counts->failed);
     if (others > 0)
         fprintf(out, "; %d other%s still at work", others, others == 1 ? " is" : "s are");
     fputc('\n', out);
@@ -186,11 +207,10 @@ static void put_sums(FILE *out, const mtnt__report *report)
 
     mtnt__words_duration(duration, counts->elapsed_ms);
     fprintf(out, "%" PRId64 " tenant%s: %" PRId64 " %s", total, total == 1 ? "" : "s", counts->migrated,
-            report->backward ? "taken back" : "migrated");
+            done_word(report));
     if (counts->cloned > 0)
         fprintf(out, " (%" PRId64 " as copies)", counts->cloned);
-    fprintf(out, ", %" PRId64 " %s, ", counts->current,
-            report->backward ? "with nothing to take back" : "already current");
+    fprintf(out, ", %" PRId64 " %s, ", counts->current, nothing_word(report));
     if (shared)
         fprintf(out, "%" PRId64 " failed", counts->failed);
     else
@@ -234,6 +254,7 @@ void mtnt__report_text_finish(mtnt__report *report, int exit_code)
     put_recovered(out, counts);
     put_retries(out, counts);
     put_failures(report);
+    put_notes(report);
     put_stop(report);
     if (single && exit_code == 0 && counts->migrated == 0)
         fputs("Nothing to be done\n", out);

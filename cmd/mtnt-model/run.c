@@ -58,7 +58,7 @@ static int check_delete(mtnt__work *work, const mtnt__run_spec *spec)
     size_t last = mtnt_chain_len(work->chain);
     mtnt_entry_info info;
 
-    if (spec->direction == MTNT_BACKWARD || spec->steps > 0 || settings->yes || last == 0 ||
+    if (spec->direction != MTNT_FORWARD || spec->steps > 0 || settings->yes || last == 0 ||
         !mtnt_chain_get(work->chain, last - 1, &info))
         return 0;
     if (info.disabled || (info.flags & MTNT_OPERATION_DELETES_MODEL) == 0)
@@ -116,6 +116,8 @@ static void fill_options(const mtnt__work *work, const mtnt__run_spec *spec, mtn
     options->migration.steps = spec->steps;
     options->migration.run = spec->join ? NULL : settings->run;
     options->migration.allow_out_of_order = settings->allow_out_of_order;
+    options->migration.accept_checksums = settings->accept_checksums;
+    options->migration.keep_in_step = settings->keep_in_step;
     options->migration.backup = settings->backup;
     options->migration.allow_delete = settings->yes;
     options->migration.deadline_ms = settings->deadline_ms;
@@ -235,7 +237,7 @@ int mtnt__run(mtnt__work *work, const mtnt__run_spec *asked, json_t **ret_result
     if (exit_code == 0 && spec->join)
         exit_code = find_run(work, spec, &options.join_run);
     if (exit_code == 0)
-        exit_code = mtnt__report_init(&report, work, spec->command, spec->direction == MTNT_BACKWARD);
+        exit_code = mtnt__report_init(&report, work, spec->command, spec->direction);
     if (exit_code != 0)
         goto out;
     fill_options(work, spec, &options);

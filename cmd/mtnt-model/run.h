@@ -1,4 +1,4 @@
-/* One run of the executor over the selected tenants: what migrate, rewind, do, undo, reset and join share. */
+/* One run of the executor over the selected tenants: what migrate, rewind, do, undo, reset, baseline and join share. */
 #ifndef MTNT_COMMAND_RUN_H
 #define MTNT_COMMAND_RUN_H
 

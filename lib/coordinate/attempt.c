@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "coordinate/baseline.h"
 #include "coordinate/clone.h"
 #include "coordinate/snapshots.h"
 
@@ -87,6 +88,15 @@ static int look_for_schema(mtnt__attempt *attempt, bool *ret_there, mtnt_error *
                         "SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = $1", values);
 }
 
+/* A model that the chain makes. */
+static int to_be_created(mtnt__attempt *attempt, uint32_t needs, bool provisional)
+{
+    if (!attempt->baseline)
+        return other_mode(attempt, needs, provisional);
+    mtnt__baseline_no_model(attempt);
+    return 0;
+}
+
 static int take_model(mtnt__attempt *attempt, mtnt_error *err)
 {
     const mtnt__expected expected = mtnt__attempt_expects(attempt);
@@ -97,7 +107,7 @@ static int take_model(mtnt__attempt *attempt, mtnt_error *err)
         rc = mtnt__sides_begin(attempt, err);
 
     if (rc == MTNT_E_NOT_FOUND)
-        return may_create(attempt) ? other_mode(attempt, 0, true) : missing(attempt, err);
+        return may_create(attempt) ? to_be_created(attempt, 0, true) : missing(attempt, err);
     if (rc == 0)
         rc = look_for_schema(attempt, &there, err);
     if (rc == 0 && !there) {
@@ -107,9 +117,10 @@ static int take_model(mtnt__attempt *attempt, mtnt_error *err)
         if (!may_create(attempt))
             return missing(attempt, err);
         /* It has no register yet: the controller has to decide. */
-        return attempt->mode != MTNT__MODE_SAGA && (mtnt__mode_covers(attempt->mode) & both) == both
+        return !attempt->baseline && attempt->mode != MTNT__MODE_SAGA &&
+                       (mtnt__mode_covers(attempt->mode) & both) == both
                    ? 0
-                   : other_mode(attempt, both, false);
+                   : to_be_created(attempt, both, false);
     }
     if (rc == 0 && (attempt->mode == MTNT__MODE_SINGLE_CONTROLLER || attempt->mode == MTNT__MODE_TOMBSTONE ||
                     attempt->mode == MTNT__MODE_SAGA))
@@ -164,10 +175,12 @@ static int plan(mtnt__attempt *attempt, mtnt_error *err)
     rc = mtnt__previous_add_applied(&attempt->claim->previous, &attempt->applied, err);
     if (rc == 0)
         rc = mtnt__applied_check(&attempt->applied, attempt->chain, tenant,
-                                 backward || attempt->options->allow_out_of_order, err);
+                                 backward || attempt->baseline || attempt->options->allow_out_of_order, err);
     if (rc == 0)
         rc = mtnt__position_of(&attempt->applied, attempt->chain, &attempt->position, err);
-    if (rc == 0)
+    if (rc == 0 && attempt->baseline)
+        rc = mtnt__baseline_plan(attempt, err);
+    else if (rc == 0)
         rc = backward ? mtnt__plan_backward(&attempt->applied, attempt->chain, attempt->last, attempt->steps_limit,
                                             attempt->only_run, &attempt->plan, &attempt->count, err)
                       : mtnt__plan_forward(&attempt->applied, attempt->chain, attempt->last, attempt->steps_limit,
@@ -277,6 +290,19 @@ static int deletion_in_a_saga(mtnt__attempt *attempt, mtnt_error *err)
         attempt->steps[attempt->count < 2 ? 0 : attempt->count - 2].entry->name);
 }
 
+/* Nothing is run, so nothing but the model is written: all of it is recorded there. */
+static int make_baseline_steps(mtnt__attempt *attempt)
+{
+    attempt->writes = MTNT_WRITES_MODEL;
+    for (size_t i = 0; i < attempt->count; i++) {
+        const mtnt__foreign_mark *mark = attempt->foreign.marks + attempt->plan[i];
+
+        attempt->steps[i].checksum = mark->checksum[0] == '\0' ? NULL : mark->checksum;
+        mtnt__operations_status(attempt, attempt->steps + i, MTNT_STATUS_PENDING);
+    }
+    return 0;
+}
+
 static int make_steps(mtnt__attempt *attempt, mtnt_error *err)
 {
     uint32_t needs = 0;
@@ -290,6 +316,8 @@ static int make_steps(mtnt__attempt *attempt, mtnt_error *err)
     for (size_t i = 0; i < attempt->count; i++)
         attempt->steps[i] =
             (mtnt__step){.entry = attempt->chain->entries + attempt->plan[i], .status = MTNT_STATUS_PENDING};
+    if (attempt->baseline)
+        return make_baseline_steps(attempt);
     for (size_t i = 0; i < attempt->count && rc == 0; i++) {
         const mtnt__chain_entry *entry = attempt->steps[i].entry;
 
@@ -347,8 +375,7 @@ static int tell_recorded(mtnt__attempt *attempt, mtnt_error *err)
     return 0;
 }
 
-/* The applied set as it is after the steps, for the controller's row. */
-int mtnt__attempt_move_position(mtnt__attempt *attempt, mtnt_error *err)
+int mtnt__attempt_applied_after(const mtnt__attempt *attempt, mtnt__applied *ret_after, mtnt_error *err)
 {
     mtnt__applied after = {0};
     int rc = 0;
@@ -369,11 +396,24 @@ int mtnt__attempt_move_position(mtnt__attempt *attempt, mtnt_error *err)
 
         if (attempt->steps[i].status != MTNT_STATUS_COMPLETED)
             continue;
-        mtnt__text_copy(record.checksum, sizeof(record.checksum), entry->checksum);
+        mtnt__text_copy(record.checksum, sizeof(record.checksum), mtnt__step_checksum(attempt->steps + i));
         if (entry->flags & MTNT_OPERATION_REPEATABLE)
             mtnt__applied_drop(&after, entry->name);
         rc = mtnt__applied_add(&after, &record, err);
     }
+    if (rc == 0)
+        *ret_after = after;
+    else
+        mtnt__applied_release(&after);
+    return rc;
+}
+
+/* The applied set as it is after the steps, for the controller's row. */
+int mtnt__attempt_move_position(mtnt__attempt *attempt, mtnt_error *err)
+{
+    mtnt__applied after = {0};
+    int rc = mtnt__attempt_applied_after(attempt, &after, err);
+
     if (rc == 0)
         rc = mtnt__position_of(&after, attempt->chain, &attempt->position, err);
     mtnt__applied_release(&after);
@@ -401,6 +441,21 @@ static int perform(mtnt__attempt *attempt, mtnt_error *err)
         rc = mtnt__attempt_move_position(attempt, err);
     if (rc == 0)
         rc = mtnt__snapshots_note(attempt, err);
+    if (rc == 0)
+        return mtnt__commit(attempt, err);
+    attempt->verdict = MTNT__VERDICT_FAILED;
+    return rc;
+}
+
+static int perform_baseline(mtnt__attempt *attempt, mtnt_error *err)
+{
+    int rc = mtnt__sides_begin_controller(attempt, err);
+
+    if (rc == 0)
+        rc = mtnt__commit_check(attempt, err);
+    mtnt__baseline_complete(attempt);
+    if (rc == 0)
+        rc = mtnt__attempt_move_position(attempt, err);
     if (rc == 0)
         return mtnt__commit(attempt, err);
     attempt->verdict = MTNT__VERDICT_FAILED;
@@ -442,7 +497,7 @@ static int run(mtnt__attempt *attempt, mtnt_error *err)
     attempt->verdict = MTNT__VERDICT_FAILED;
     if (rc == 0)
         rc = attempt->mode == MTNT__MODE_PROVISIONAL ? take_nothing(attempt, err) : take_model(attempt, err);
-    if (rc != 0 || attempt->verdict == MTNT__VERDICT_OTHER_MODE)
+    if (rc != 0 || attempt->verdict != MTNT__VERDICT_FAILED)
         return rc;
     rc = plan(attempt, err);
     if (rc == 0 && !attempt->unit.is)
@@ -464,6 +519,8 @@ static int run(mtnt__attempt *attempt, mtnt_error *err)
     rc = mtnt__backup_before(attempt, err);
     if (rc != 0)
         return rc;
+    if (attempt->baseline)
+        return perform_baseline(attempt, err);
     if (attempt->mode == MTNT__MODE_SAGA)
         return mtnt__saga_perform(attempt, err);
     return attempt->unit.outside ? perform_outside(attempt, err) : perform(attempt, err);
@@ -539,6 +596,7 @@ int mtnt__attempt_run(mtnt__attempt *attempt, mtnt_error *err)
 void mtnt__attempt_release(mtnt__attempt *attempt)
 {
     mtnt__applied_release(&attempt->applied);
+    mtnt__foreign_found_release(&attempt->foreign);
     free(attempt->plan);
     free(attempt->steps);
     free(attempt->recorded);

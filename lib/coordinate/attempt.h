@@ -13,6 +13,7 @@
 #include "base/files.h"
 #include "db/database.h"
 #include "mtnt/coordinator.h"
+#include "state/foreign/foreign.h"
 #include "state/removal.h"
 
 /* COMMIT PREPARED of a tenant's migration that has been decided: sent, and answered while the next tenant starts. */
@@ -58,6 +59,7 @@ typedef struct mtnt__attempt {
     mtnt__claim *claim;
     mtnt__mode mode;
     bool backup;      /* options->backup is to be seen to: nothing was changed yet */
+    bool baseline;    /* nothing is run: what other tools have applied is recorded */
     bool compensates; /* takes back what earlier attempts of the task have committed: on time of its own */
     mtnt__known known;
     ptrdiff_t last;             /* chain index of options->to, -1 = none */
@@ -95,6 +97,7 @@ typedef struct mtnt__attempt {
     mtnt_db *controller, *model; /* owned, but for the reader */
     mtnt_db *model_reader;       /* for compensation; NULL = nothing may survive */
     mtnt__deadline_ms deadline;
+    mtnt__foreign_found foreign; /* baseline: what other tools' tables say */
     mtnt__identity identity;
     mtnt__applied applied;
     size_t *plan;
@@ -131,11 +134,13 @@ typedef struct mtnt__attempt {
     ptrdiff_t failed; /* index into steps; -1 = no operation's failure */
     const char *failed_phase;
     char failed_text[1024]; /* the failed operation's own error */
+    char note[400];         /* what a person should know although nothing failed; "" = nothing */
 } mtnt__attempt;
 
 /* Everything under "what to do" is set, the rest zero. Returns 0 for COMMITTED, NOTHING and OTHER_MODE; the verdict says which. */
 int mtnt__attempt_run(mtnt__attempt *attempt, mtnt_error *err);
-/* What is applied once the steps that ended are. */
+/* What is applied once the steps that ended are; and the same as the attempt's position. */
+int mtnt__attempt_applied_after(const mtnt__attempt *attempt, mtnt__applied *ret_after, mtnt_error *err);
 int mtnt__attempt_move_position(mtnt__attempt *attempt, mtnt_error *err);
 void mtnt__attempt_release(mtnt__attempt *attempt);
 mtnt__expected mtnt__attempt_expects(const mtnt__attempt *attempt);
@@ -168,7 +173,9 @@ int mtnt__sides_prepare_readers(mtnt__attempt *attempt, mtnt_error *err);
 void mtnt__sides_use_readers(mtnt__attempt *attempt, mtnt__deadline_ms deadline);
 mtnt__db_options mtnt__side_options(const mtnt_controller *controller, const mtnt_model *model);
 
-/* backup.c: once it is known that there is something to do, and before it is done: a snapshot of the model into options->backup. */
+/* backup.c: how many objects anybody but us has made in the model. */
+int mtnt__attempt_count_objects(mtnt__attempt *attempt, int64_t *ret_count, mtnt_error *err);
+/* Once it is known that there is something to do, and before it is done: a snapshot of the model into options->backup. */
 int mtnt__backup_before(mtnt__attempt *attempt, mtnt_error *err);
 
 mtnt_db *mtnt__sides_work_on(const mtnt__attempt *attempt); /* the model's handle for a unit outside a transaction */

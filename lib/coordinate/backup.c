@@ -37,8 +37,7 @@ static int read_count(void *data, const mtnt_row *row, mtnt_error *err)
     return 0;
 }
 
-/* What anybody but us has made in the model. */
-static int count_objects(mtnt__attempt *attempt, int64_t *ret_count, mtnt_error *err)
+int mtnt__attempt_count_objects(mtnt__attempt *attempt, int64_t *ret_count, mtnt_error *err)
 {
     const mtnt_value schema[] = {mtnt_value_text(attempt->claim->model->schema), mtnt_value_end()};
 
@@ -66,7 +65,7 @@ static int is_due(mtnt__attempt *attempt, bool *ret_due, mtnt_error *err)
                attempt->mode != MTNT__MODE_SINGLE_CONTROLLER && !attempt->model_missing;
     /* A model that we meet for the first time has no state to go back to, unless somebody else has put something into it. */
     if (*ret_due && (attempt->identity.fresh || !attempt->identity.known)) {
-        rc = count_objects(attempt, &objects, err);
+        rc = mtnt__attempt_count_objects(attempt, &objects, err);
         *ret_due = objects > 0;
     }
     return rc;

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coordinate/baseline.h"
 #include "coordinate/clone.h"
 #include "state/register.h"
 
@@ -44,6 +45,8 @@ static int record(mtnt__attempt *attempt, mtnt_error *err)
     if (records_in_model(attempt))
         rc = mtnt__model_state_record(attempt->model, attempt->chain, claim->migration, claim->run, attempt->steps,
                                       attempt->count, err);
+    if (rc == 0 && records_in_model(attempt))
+        rc = mtnt__baseline_keep_in_step(attempt, err);
     if (rc == 0 && records_in_controller(attempt))
         rc = mtnt__store_record(attempt->controller, mtnt_chain_name(attempt->chain), &end, err);
     return rc == 0 ? 0 : mtnt_error_wrap(err, "cannot record what was done");

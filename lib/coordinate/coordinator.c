@@ -60,7 +60,7 @@ int mtnt_coordinator_new(mtnt_coordinator **ret_coordinator, mtnt_controller *co
     if (controller == NULL || model == NULL || chain == NULL)
         return mtnt_error_set(err, MTNT_E_INVALID, "a coordinator needs a controller, a model and a chain");
     chain = mtnt__chain_first_lane(chain);
-    rc = mtnt__job_init(&job, controller, chain, false, options, err);
+    rc = mtnt__job_init(&job, controller, chain, MTNT_FORWARD, options, err);
     mtnt__job_release(&job);
     if (rc != 0)
         return rc;
@@ -256,7 +256,8 @@ static void set_active(mtnt_coordinator *coordinator, mtnt__task *task)
 }
 
 /* Other lanes may have to come first. */
-static int heed_lanes(mtnt_coordinator *coordinator, bool backward, const mtnt__known *known, mtnt_error *err)
+static int heed_lanes(mtnt_coordinator *coordinator, mtnt_direction direction, const mtnt__known *known,
+                      mtnt_error *err)
 {
     const mtnt_model *model = coordinator->model;
     mtnt__lane_debt debt;
@@ -269,10 +270,13 @@ static int heed_lanes(mtnt_coordinator *coordinator, bool backward, const mtnt__
         return rc;
     rc = mtnt__lane_order(coordinator->controller, coordinator->chain, mtnt__job_floor(&coordinator->job), &model, 1,
                           &debt, err);
-    return rc == 0 ? mtnt__lane_order_check(coordinator->chain, &debt, backward, mtnt_model_id(model), err) : rc;
+    return rc == 0 && direction != MTNT_BASELINE
+               ? mtnt__lane_order_check(coordinator->chain, &debt, direction == MTNT_BACKWARD, mtnt_model_id(model),
+                                        err)
+               : rc;
 }
 
-static int go(mtnt_coordinator *coordinator, bool backward, mtnt_error *err)
+static int go(mtnt_coordinator *coordinator, mtnt_direction direction, mtnt_error *err)
 {
     const mtnt__bookkeeping calls = {ensured, lock_database, ensure,  unlock_database, abandon_database,
                                      claim,   run,           release, coordinator};
@@ -281,8 +285,8 @@ static int go(mtnt_coordinator *coordinator, bool backward, mtnt_error *err)
 
     forget_last(coordinator);
     mtnt__store_new_call(coordinator->controller);
-    rc = mtnt__job_init(&coordinator->job, coordinator->controller, coordinator->chain, backward, &coordinator->options,
-                        err);
+    rc = mtnt__job_init(&coordinator->job, coordinator->controller, coordinator->chain, direction,
+                        &coordinator->options, err);
     coordinator->job.templates = coordinator->shared != NULL ? coordinator->shared : &coordinator->templates;
     if (rc == 0)
         rc = mtnt__bookkeeping_ensure(&calls, err);
@@ -293,10 +297,10 @@ static int go(mtnt_coordinator *coordinator, bool backward, mtnt_error *err)
     if (rc == 0)
         rc = forget(coordinator, &known, err);
     if (rc == 0)
-        rc = heed_lanes(coordinator, backward, &known, err);
+        rc = heed_lanes(coordinator, direction, &known, err);
     /* Then there is no model to ask. */
     if (rc == 0 && known.gone && mtnt__job_current(&coordinator->job, coordinator->model, &known))
-        return backward ? 0 : remove_due(coordinator, err);
+        return direction == MTNT_FORWARD ? remove_due(coordinator, err) : 0;
     if (rc == 0)
         rc = mtnt__task_init(&coordinator->task, &coordinator->job, coordinator->model, &known, err);
     if (rc != 0)
@@ -306,19 +310,24 @@ static int go(mtnt_coordinator *coordinator, bool backward, mtnt_error *err)
     set_active(coordinator, NULL);
     mtnt__heartbeat_free(coordinator->heartbeat);
     coordinator->heartbeat = NULL;
-    if (rc == 0 && !backward && coordinator->task.known.gone)
+    if (rc == 0 && direction == MTNT_FORWARD && coordinator->task.known.gone)
         rc = remove_due(coordinator, err);
     return rc;
 }
 
 int mtnt_coordinator_perform(mtnt_coordinator *coordinator, mtnt_error *err)
 {
-    return go(coordinator, false, err);
+    return go(coordinator, MTNT_FORWARD, err);
 }
 
 int mtnt_coordinator_rewind(mtnt_coordinator *coordinator, mtnt_error *err)
 {
-    return go(coordinator, true, err);
+    return go(coordinator, MTNT_BACKWARD, err);
+}
+
+int mtnt_coordinator_baseline(mtnt_coordinator *coordinator, mtnt_error *err)
+{
+    return go(coordinator, MTNT_BASELINE, err);
 }
 
 int mtnt_coordinator_recover(mtnt_coordinator *coordinator, mtnt_error *err)

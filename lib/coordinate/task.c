@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "chain/origin.h"
 
 #define MAX_LOOKS 4
 #define MAX_HEARTBEAT_RETRIES 1000
@@ -39,7 +40,20 @@ static int check_options(const mtnt_migration_options *options, mtnt_error *err)
     return 0;
 }
 
-int mtnt__job_init(mtnt__job *job, const mtnt_controller *controller, const mtnt_chain *chain, bool backward,
+/* Tables tell only of operations that come from the folders of their tools. */
+static int check_direction(const mtnt_chain *chain, mtnt_direction direction, const mtnt_migration_options *options,
+                           mtnt_error *err)
+{
+    if (direction != MTNT_BASELINE || options->to != NULL || mtnt__origin_any(chain))
+        return 0;
+    return mtnt_error_set(
+        err, MTNT_E_INVALID,
+        "no operation of chain %s comes from another tool's folder, so no table tells what is applied: "
+        "say it, by the last operation (--to NAME)",
+        mtnt__chain_base(chain));
+}
+
+int mtnt__job_init(mtnt__job *job, const mtnt_controller *controller, const mtnt_chain *chain, mtnt_direction direction,
                    const mtnt_migration_options *options, mtnt_error *err)
 {
     static const mtnt_migration_options defaults = MTNT_MIGRATION_OPTIONS_INIT;
@@ -49,8 +63,11 @@ int mtnt__job_init(mtnt__job *job, const mtnt_controller *controller, const mtnt
                        .chain = chain,
                        .options = options == NULL ? defaults : *options,
                        .last = -1,
-                       .backward = backward};
+                       .backward = direction == MTNT_BACKWARD,
+                       .baseline = direction == MTNT_BASELINE};
     rc = check_options(&job->options, err);
+    if (rc == 0)
+        rc = check_direction(chain, direction, &job->options, err);
     mtnt__lane_deadlines(&job->options, chain);
     if (rc == 0 && job->options.to != NULL && (job->last = mtnt_chain_find(chain, job->options.to)) < 0)
         rc = mtnt_error_set(err, MTNT_E_NOT_FOUND, "the chain %s has no operation `%s`", chain->name, job->options.to);
@@ -326,6 +343,8 @@ static mtnt__mode expected_mode(const mtnt__task *task)
 {
     bool creation;
 
+    if (task->job->baseline)
+        return mtnt__mode_choose(task->job->controller, task->model, MTNT_WRITES_MODEL, false);
     if (expects_removal(task))
         return MTNT__MODE_TOMBSTONE;
     creation = expects_creation(task);
@@ -360,7 +379,7 @@ static void fill_attempt(mtnt__task *task, mtnt__link *link)
 {
     const mtnt__job *job = task->job;
     mtnt__attempt *attempt = &task->attempt;
-    bool by_operation = job->options.atomicity == MTNT_ATOMICITY_OPERATION;
+    bool by_operation = job->options.atomicity == MTNT_ATOMICITY_OPERATION && !job->baseline;
 
     attempt->chain = job->chain;
     attempt->options = &job->options;
@@ -375,6 +394,7 @@ static void fill_attempt(mtnt__task *task, mtnt__link *link)
     attempt->status_data = task->status_data;
     /* What takes changes back is no first change. */
     attempt->backup = !task->backed_up && task->phase != MTNT__TASK_BACK;
+    attempt->baseline = job->baseline;
     attempt->compensates = task->phase == MTNT__TASK_BACK;
     attempt->last = task->phase == MTNT__TASK_BACK ? -1 : job->last;
     attempt->only_run = task->phase == MTNT__TASK_BACK ? job->run : job->only_run;
@@ -559,7 +579,7 @@ static bool goes_back(const mtnt__task *task)
 static void move(mtnt__task *task, bool steps_wanted, mtnt__loss loss)
 {
     const mtnt__attempt *attempt = &task->attempt;
-    bool by_operation = task->job->options.atomicity == MTNT_ATOMICITY_OPERATION;
+    bool by_operation = task->job->options.atomicity == MTNT_ATOMICITY_OPERATION && !task->job->baseline;
     /* The model is back: the rest can be taken back now. */
     bool back = attempt->mode == MTNT__MODE_TOMBSTONE && attempt->claim->backward;
     bool more = (by_operation || back) && attempt->verdict == MTNT__VERDICT_COMMITTED && steps_wanted &&
@@ -648,6 +668,7 @@ static void take_in(mtnt__task *task, mtnt_error *error)
     mtnt__text_copy(task->migration, sizeof(task->migration), task->claim.migration);
     task->outcome.migration = task->migration;
     task->outcome.mode = mtnt__mode_name(attempt->mode);
+    task->outcome.note = attempt->note[0] == '\0' ? NULL : attempt->note;
     task->outcome.finished_ms = system->wall_ms(system->data);
     if (task->first)
         task->outcome.from_version = attempt->positioned ? attempt->from_version : before;

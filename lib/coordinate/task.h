@@ -16,12 +16,12 @@ typedef struct mtnt__job {
     mtnt__ladder ladder;
     ptrdiff_t last;
     int64_t only_run;
-    bool backward;
+    bool backward, baseline;
     int64_t run;
     mtnt__templates *templates; /* borrowed; NULL = none */
 } mtnt__job;
-/* NOT_FOUND: options->to is no operation of the chain; INVALID: bad options. */
-int mtnt__job_init(mtnt__job *job, const mtnt_controller *controller, const mtnt_chain *chain, bool backward,
+/* NOT_FOUND: options->to is no operation of the chain; INVALID: bad options, or a baseline that nothing tells of. */
+int mtnt__job_init(mtnt__job *job, const mtnt_controller *controller, const mtnt_chain *chain, mtnt_direction direction,
                    const mtnt_migration_options *options, mtnt_error *err);
 void mtnt__job_release(mtnt__job *job);
 /* What a tenant has applied for whom nothing is to be done, whatever else holds. Lives as long as the job. */

@@ -76,7 +76,7 @@ int mtnt_executor_count(mtnt_executor *executor, mtnt_tenant_source *source, mtn
     if (c == NULL)
         return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
     c->executor = executor;
-    rc = mtnt__job_init(&c->job, executor->controller, executor->chain, executor->options.direction == MTNT_BACKWARD,
+    rc = mtnt__job_init(&c->job, executor->controller, executor->chain, executor->options.direction,
                         &executor->options.migration, err);
     if (rc == 0)
         rc = count_all(c, source, &counts, err);

@@ -116,7 +116,7 @@ static int init(mtnt_ensure *ensure, const char *dsn, mtnt_error *err)
 {
     const mtnt_ensure_options *options = &ensure->options;
     mtnt_controller *controller = NULL;
-    int rc = mtnt__job_init(&ensure->job, NULL, ensure->chain, false, &options->migration, err);
+    int rc = mtnt__job_init(&ensure->job, NULL, ensure->chain, MTNT_FORWARD, &options->migration, err);
 
     if (rc == 0 && (ensure->dsn = strdup(dsn)) == NULL)
         rc = mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");

@@ -65,9 +65,8 @@ static int64_t expected(const mtnt__dispatch *d)
 static int make(mtnt__dispatch *d, mtnt_error *err)
 {
     mtnt_executor *executor = d->executor;
-    bool backward = executor->options.direction == MTNT_BACKWARD;
-    int rc =
-        mtnt__job_init(&d->job, executor->controller, executor->chain, backward, &executor->options.migration, err);
+    int rc = mtnt__job_init(&d->job, executor->controller, executor->chain, executor->options.direction,
+                            &executor->options.migration, err);
 
     d->job.templates = &d->templates;
     if (rc == 0)
@@ -232,7 +231,7 @@ int mtnt_executor_new(mtnt_executor **ret_executor, mtnt_controller *controller,
     rc = check_rollout(&options->rollout, err);
     if (rc != 0)
         return rc;
-    rc = mtnt__job_init(&job, controller, chain, options->direction == MTNT_BACKWARD, &options->migration, err);
+    rc = mtnt__job_init(&job, controller, chain, options->direction, &options->migration, err);
     mtnt__job_release(&job);
     if (rc != 0)
         return rc;
@@ -307,7 +306,7 @@ int mtnt_executor_start(mtnt_executor *executor, const char *const *lanes, mtnt_
     mtnt__background *background = NULL;
     int rc;
 
-    if (open == NULL || executor->options.direction == MTNT_BACKWARD)
+    if (open == NULL || executor->options.direction != MTNT_FORWARD)
         return mtnt_error_set(err, MTNT_E_INVALID, "lanes are started forward, with a function that opens the tenants");
     if (background_of(executor) != NULL)
         return mtnt_error_set(err, MTNT_E_INVALID, "this executor was started before: make another one");

@@ -12,6 +12,9 @@
 #define LOOK_MS 200        /* at a wave that others are not over with */
 #define FAILURES_MAX 6
 
+/* In place of a mode, because nothing is run. */
+static const char baseline[] = "baseline";
+
 /* ---- terms ---- */
 
 static void text(char *target, size_t size, const char *word)
@@ -46,7 +49,7 @@ void mtnt__share_terms(const mtnt_executor *executor, const mtnt__job *job, mtnt
     text(terms.atomicity, sizeof(terms.atomicity),
          options->atomicity == MTNT_ATOMICITY_OPERATION ? "operation" : "chain");
     text(terms.on_failure, sizeof(terms.on_failure), options->on_failure == MTNT_ON_FAILURE_KEEP ? "keep" : "rollback");
-    text(terms.mode, sizeof(terms.mode), options->mode == MTNT_MODE_SAGA ? "saga" : "auto");
+    text(terms.mode, sizeof(terms.mode), job->baseline ? baseline : options->mode == MTNT_MODE_SAGA ? "saga" : "auto");
     text(terms.digest, sizeof(terms.digest), job->ladder.rungs[job->ladder.count - 1].digest);
     *ret_terms = terms;
 }
@@ -122,6 +125,11 @@ static int check_row(const mtnt_executor *executor, const mtnt__run_row *row, mt
         return mtnt_error_set(err, MTNT_E_REFUSED,
                               "run %lld was begun by an earlier release, which did not write down what another process "
                               "has to agree about: it cannot be joined",
+                              run);
+    if (strcmp(row->terms.mode, baseline) == 0)
+        return mtnt_error_set(err, MTNT_E_REFUSED,
+                              "run %lld records what other tools have applied (baseline), and runs nothing: it is not "
+                              "joined. Begin another one for other tenants",
                               run);
     if (row->terms.paced || paced(&executor->options.rollout))
         return mtnt_error_set(
@@ -543,7 +551,9 @@ int mtnt_run_find(mtnt_controller *controller, const mtnt_chain *chain, int64_t 
     if (rc != 0)
         return rc;
     *ret_info = (mtnt_run_info){.run = row.run,
-                                .direction = row.terms.backward ? MTNT_BACKWARD : MTNT_FORWARD,
+                                .direction = strcmp(row.terms.mode, baseline) == 0 ? MTNT_BASELINE
+                                             : row.terms.backward                  ? MTNT_BACKWARD
+                                                                                   : MTNT_FORWARD,
                                 .started_ms = row.started_ms,
                                 .finished_ms = row.finished_ms,
                                 .processes = sums.processes,

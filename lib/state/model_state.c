@@ -169,7 +169,7 @@ static mtnt__rows insert_rows(const mtnt__step *steps, size_t count, bool *faile
         }
         cells[0] = mtnt_value_text(step->entry->name);
         cells[1] = mtnt_value_int(step->entry->order);
-        cells[2] = mtnt_value_text(step->entry->checksum);
+        cells[2] = mtnt_value_text(mtnt__step_checksum(step));
         cells[3] = mtnt_value_int(step->started_ms);
         cells[4] = mtnt_value_int(step->finished_ms);
     }

@@ -39,7 +39,12 @@ typedef struct mtnt__step {
     int64_t started_ms, finished_ms; /* wall clock; 0 = not */
     bool in_controller;              /* where its record is, or was */
     const char *error;               /* NULL = none */
+    const char *checksum;            /* that it was applied with, when that is not the entry's; NULL = it is */
 } mtnt__step;
+static inline const char *mtnt__step_checksum(const mtnt__step *step)
+{
+    return step->checksum != NULL ? step->checksum : step->entry->checksum;
+}
 
 /* Records the COMPLETED steps as applied, or removes the ROLLED_BACK ones, in one statement each. */
 int mtnt__model_state_record(mtnt_db *db, const mtnt_chain *chain, const char *migration, int64_t run,

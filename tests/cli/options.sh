@@ -67,7 +67,7 @@ test_later_versions() {
         complains "this version does not have $option yet"
         exits 64 migrate "$option" 1
     done
-    for command in verify baseline adopt history report serve; do
+    for command in verify adopt history report serve; do
         exits 64 "$command"
         complains "this version does not have the command $command yet"
     done

@@ -37,7 +37,8 @@ static int go(fleet *f, walk *w, bool backward)
     int code;
 
     assert_code(f, mtnt__store_select(f->controller, "shop", models, 1, &known, &f->err), 0);
-    assert_code(f, mtnt__job_init(&job, f->controller, f->chain, backward, NULL, &f->err), 0);
+    assert_code(
+        f, mtnt__job_init(&job, f->controller, f->chain, backward ? MTNT_BACKWARD : MTNT_FORWARD, NULL, &f->err), 0);
     assert_code(f, mtnt__task_init(&task, &job, f->tenants[0].model, &known, &f->err), 0);
     task.status = took;
     task.status_data = w;

@@ -169,7 +169,7 @@ static int perform(recorder *r, const char *failing, const char *failing_too, mt
     options.id = "acme";
     options.dsn = "sqlite:/nowhere/acme.db";
     assert_int_equal(mtnt_model_new(&model, &options, NULL), 0);
-    assert_int_equal(mtnt__job_init(&job, &controller, chain, false, NULL, NULL), 0);
+    assert_int_equal(mtnt__job_init(&job, &controller, chain, MTNT_FORWARD, NULL, NULL), 0);
     assert_int_equal(mtnt__task_init(&task, &job, model, &known, NULL), 0);
     rc = mtnt__bookkeeping_perform(&calls, &task, err);
     assert_int_equal(rc, err->code);
@@ -213,7 +213,7 @@ static void b1_order_of_calls(void **state)
     options.id = "acme";
     options.dsn = model_dsn;
     assert_int_equal(mtnt_model_new(&model, &options, &err), 0);
-    assert_int_equal(mtnt__job_init(&job, r.controller, chain, false, NULL, &err), 0);
+    assert_int_equal(mtnt__job_init(&job, r.controller, chain, MTNT_FORWARD, NULL, &err), 0);
     assert_int_equal(mtnt__task_init(&task, &job, model, &known, &err), 0);
     task.status = status;
     task.status_data = &r;

@@ -12,6 +12,8 @@ typedef struct mtnt_coordinator mtnt_coordinator;
 typedef enum mtnt_atomicity { MTNT_ATOMICITY_CHAIN = 0, MTNT_ATOMICITY_OPERATION } mtnt_atomicity;
 /* SAGA: operations that write controller and model commit one side after the other, without prepared transactions; see MTNT_OPERATION_SAGA. */
 typedef enum mtnt_mode { MTNT_MODE_AUTO = 0, MTNT_MODE_SAGA } mtnt_mode;
+/* BASELINE: nothing is run; see mtnt_coordinator_baseline. */
+typedef enum mtnt_direction { MTNT_FORWARD = 0, MTNT_BACKWARD, MTNT_BASELINE } mtnt_direction;
 typedef enum mtnt_on_failure { MTNT_ON_FAILURE_ROLLBACK = 0, MTNT_ON_FAILURE_KEEP } mtnt_on_failure;
 
 /* Runs before setup, or after execute, of each operation; not 0 fails the operation. Same thread. */
@@ -42,12 +44,18 @@ typedef struct mtnt_migration_options {
     bool
         allow_delete; /* an operation that deletes the model may run; without it REFUSED, before anything of its migration */
     mtnt_mode mode; /* how to commit: chosen from what operations write, or as a saga */
+    /* baseline: a script that has been changed since another tool applied it (Flyway and sqitch keep checksums) is taken as applied all the same; without
+     * it HISTORY. */
+    bool accept_checksums;
+    /* The tables in which other tools note what they have applied follow what is applied or taken back here, in the same transaction, for every folder of
+     * the chain that comes from another tool, and not only for those of which the chain file says `keep_in_step: true`. */
+    bool keep_in_step;
 } mtnt_migration_options;
 #define MTNT_MIGRATION_OPTIONS_VERSION 1
 #define MTNT_MIGRATION_OPTIONS_INIT                                                                                    \
     {                                                                                                                  \
         MTNT_MIGRATION_OPTIONS_VERSION, MTNT_ATOMICITY_CHAIN, MTNT_ON_FAILURE_ROLLBACK, NULL, 0, NULL, false, 0, 0, 0, \
-            0, 0, NULL, NULL, NULL, NULL, false, MTNT_MODE_AUTO                                                        \
+            0, 0, NULL, NULL, NULL, NULL, false, MTNT_MODE_AUTO, false, false                                          \
     }
 
 /* Borrows controller, model and chain until _free. INVALID, NOT_FOUND (options->to), NOMEM. Does not touch a database. */
@@ -65,6 +73,16 @@ MTNT_API size_t mtnt_coordinator_len(const mtnt_coordinator *coordinator);
  * as before (with OPERATION + KEEP: as after the last operation that succeeded). */
 MTNT_API int mtnt_coordinator_perform(mtnt_coordinator *coordinator, mtnt_error *err);
 MTNT_API int mtnt_coordinator_rewind(mtnt_coordinator *coordinator, mtnt_error *err);
+
+/* Takes over what another tool has applied to the tenant's model, and runs no operation: the tables of the tools whose folders the chain has (`migrations:` of a
+ * chain file) are read under the model's write lock, compared with the folders, and what they say is recorded as applied, in the model and in the
+ * controller, by a migration like any other. The tables are left alone. options->to: everything up to that operation is taken as applied of which no table
+ * tells (a table that is there has to agree). What is recorded already stays as it is, and what a table has besides is added, so it may be called again.
+ * 0: recorded, or there was nothing to record; mtnt_outcome.note says why. HISTORY: a table has what the folder lacks, a script was changed since, or
+ * operations come before an applied one that are not applied (allow_out_of_order records them as they are). REFUSED: a table says that something has failed or was
+ * left half done, it is another tool's, or the model is not empty and no table tells. INVALID: no operation of the chain comes from another tool, and `to` is
+ * not given. Else as _perform. */
+MTNT_API int mtnt_coordinator_baseline(mtnt_coordinator *coordinator, mtnt_error *err);
 
 /* Settles an interrupted migration of this tenant by the decision register; idempotent. Only a saga's runs operations: their rollbacks. 0: settled,
  * or there was none. BUSY: its worker is alive. BLOCKED: a rollback keeps failing, and a person has to settle it (`resolve`). perform and rewind do it first by themselves. */
@@ -155,6 +173,7 @@ typedef struct mtnt_outcome {
     int64_t started_ms, finished_ms; /* wall clock */
     const char *failed_operation;    /* NULL = none, or not an operation's failure */
     int64_t failed_order;
+    const char *note;         /* what should be known of a tenant that did not fail; NULL = nothing */
     const char *failed_phase; /* "setup", "before hook", "execute", "after hook", "verify", "commit", "backup" */
 } mtnt_outcome;
 MTNT_API void mtnt_coordinator_outcome(const mtnt_coordinator *coordinator, mtnt_outcome *ret_outcome);

@@ -11,8 +11,6 @@ MTNT_BEGIN_DECLS
 /* Used by one thread; only mtnt_executor_cancel and mtnt_executor_wait_lane may be called from others, and _cancel from a reporter. */
 typedef struct mtnt_executor mtnt_executor;
 
-typedef enum mtnt_direction { MTNT_FORWARD = 0, MTNT_BACKWARD } mtnt_direction;
-
 /* Zero it first, or use the _INIT. */
 typedef struct mtnt_executor_options {
     uint32_t version; /* MTNT_EXECUTOR_OPTIONS_VERSION */

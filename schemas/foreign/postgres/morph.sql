@@ -1,0 +1,1 @@
+CREATE TABLE {table} (version bigint NOT NULL PRIMARY KEY, name varchar NOT NULL);

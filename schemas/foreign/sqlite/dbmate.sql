@@ -1,0 +1,1 @@
+CREATE TABLE {table} (version varchar(128) PRIMARY KEY);
