@@ -109,4 +109,64 @@ test_sqitch() {
     [ ! -s ours ] || fail "something is left"
 }
 
+# Half-way by the tool, then by us, with its table in step: it finds nothing to do, goes on from where we have gone back to, and is taken over again.
+test_dbmate_adopted() {
+    needs dbmate
+    brought dbmate
+    for n in 1 2 3; do
+        printf -- '-- migrate:up\nCREATE TABLE t%s(x INTEGER);\n-- migrate:down\nDROP TABLE t%s;\n' $n $n >migrations/2026010${n}_t$n.sql
+    done
+    mkdir half
+    cp migrations/2026010[12]* half
+    peer="dbmate --url sqlite:a.db --no-dump-schema"
+    $peer --migrations-dir half up
+    ok baseline
+    says '1 recorded'
+    ok migrate --keep-in-step
+    says '1 migrated'
+    $peer --migrations-dir migrations status | grep -q 'Pending: 0' || fail "dbmate would do something"
+    ok rewind --steps 2 --keep-in-step
+    $peer --migrations-dir migrations status | grep -q 'Pending: 2' || fail "dbmate does not see what was taken back"
+    $peer --migrations-dir migrations up
+    ok baseline
+    says '1 recorded'
+    ok migrate
+    says '1 already current'
+    $peer --migrations-dir migrations down
+    has_no_t3=$(sqlite3 a.db "SELECT count(*) FROM sqlite_schema WHERE name = 't3'")
+    same "$has_no_t3" 0
+    # A new tenant, made by us.
+    rm a.db
+    sqlite3 a.db VACUUM
+    ok migrate --keep-in-step --controller sqlite:other.db
+    $peer --migrations-dir migrations status | grep -q 'Pending: 0' || fail "dbmate would do something"
+}
+
+test_sqitch_adopted() {
+    needs sqitch
+    brought sqitch
+    export HOME="$PWD"
+    sqitch config --user user.name Ada
+    sqitch config --user user.email ada@example.org
+    (
+        cd migrations
+        sqitch init flipr --uri https://example.org/flipr --engine sqlite --target db:sqlite:../a.db >/dev/null
+        for name in users flips last; do
+            sqitch add $name -n "# $name, \\ and more" >/dev/null
+            echo "CREATE TABLE $name(x INTEGER);" >deploy/$name.sql
+            echo "DROP TABLE $name;" >revert/$name.sql
+            echo "SELECT x FROM $name WHERE 0;" >verify/$name.sql
+        done
+        sqitch deploy --to flips >/dev/null
+    )
+    exits 1 migrate --keep-in-step
+    says 'already exists'
+    ok baseline
+    says '1 recorded'
+    exits 1 migrate --keep-in-step
+    says 'in another file, which cannot be kept in step'
+    ok migrate
+    same "$(sqlite3 a.db "SELECT count(*) FROM sqlite_schema WHERE name IN ('users', 'flips', 'last')")" 3
+}
+
 cli_main "$@"

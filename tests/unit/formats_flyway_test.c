@@ -1,6 +1,7 @@
 /* Flyway's folders. */
 #include <stdlib.h>
 
+#include "chain/origin.h"
 #include "found.h"
 
 static int setup(void **state)
@@ -149,6 +150,37 @@ static void the_checksum_is_of_the_script(void **state)
 
 /* ---- transactions ---- */
 
+static const mtnt__origin *origin_of(const found *f, const char *name)
+{
+    ptrdiff_t index = mtnt_chain_find(f->folder.chain, name);
+
+    assert_true(index >= 0);
+    assert_non_null(f->folder.chain->entries[index].origin);
+    return f->folder.chain->entries[index].origin;
+}
+
+/* CRC-32 of the digits from 1 to 9 is 0xcbf43926. */
+static void the_tables_checksum_is_a_signed_crc_of_the_lines(void **state)
+{
+    static const char *const placeholders[] = {"three=3", NULL};
+    found *f = *state;
+
+    f->options.placeholders = placeholders;
+    found_take(f, "U1_1__a_b.sql", "SELECT 1;");
+    found_take(f, "sub/V1_1__a_b.sql", "1234\r\n\n56\n789");
+    found_take(f, "R__a_view.sql", "12${three}4\n56789\n");
+    found_take(f, "V2__plain.sql", "12${three}4\n56789\n");
+    found_merge(f);
+    assert_string_equal(origin_of(f, "V1_1__a_b")->checksum, "-873187034");
+    assert_string_equal(origin_of(f, "V1_1__a_b")->version, "1.1");
+    assert_string_equal(origin_of(f, "V1_1__a_b")->name, "a b");
+    assert_string_equal(origin_of(f, "V1_1__a_b")->script, "sub/V1_1__a_b.sql");
+    assert_string_equal(found_operation(f, "V1_1__a_b").file, "dir/sub/V1_1__a_b.sql");
+    /* What is repeated is summed up once its placeholders are filled in. */
+    assert_string_equal(origin_of(f, "R__a_view")->checksum, "-873187034");
+    assert_string_not_equal(origin_of(f, "V2__plain")->checksum, "-873187034");
+}
+
 static void what_no_transaction_holds_is_seen(void **state)
 {
     found *f = *state;
@@ -241,6 +273,7 @@ int main(void)
         CASE(a_placeholder_without_a_value_is_refused),
         CASE(placeholders_can_be_left_alone),
         CASE(the_checksum_is_of_the_script),
+        CASE(the_tables_checksum_is_a_signed_crc_of_the_lines),
         CASE(what_no_transaction_holds_is_seen),
         CASE(both_kinds_in_one_script_are_refused),
         CASE(foreign_keys_may_be_switched_off_inside),

@@ -1,6 +1,7 @@
 /* sqitch's folders. */
 #include <stdlib.h>
 
+#include "chain/origin.h"
 #include "found.h"
 
 #define HEAD "%syntax-version=1.0.0\n%project=shop\n\n"
@@ -162,6 +163,62 @@ static void what_looks_may_be_left_out(void **state)
     assert_null(mtnt_chain_warning(f->folder.chain, 0));
 }
 
+/* ---- what the registry knows ---- */
+
+static const mtnt__origin *origin_of(const found *f, const char *name)
+{
+    ptrdiff_t index = mtnt_chain_find(f->folder.chain, name);
+
+    assert_true(index >= 0);
+    assert_non_null(f->folder.chain->entries[index].origin);
+    return f->folder.chain->entries[index].origin;
+}
+
+/* Ids as sqitch 1.3.1 has made them of this plan. */
+static void ids_are_those_of_the_tool(void **state)
+{
+    found *f = *state;
+
+    found_take(f, "deploy/flips.sql", "CREATE TABLE flips_n(x INTEGER);\n");
+    found_take(f, "deploy/last.sql", "CREATE TABLE last_n(x INTEGER);\n");
+    found_take(f, "deploy/users.sql", "CREATE TABLE users_n(x INTEGER);\n");
+    found_take(f, "deploy/users@v1.sql", "CREATE TABLE users(x INTEGER);\n");
+    found_take(f, "sqitch.plan",
+               "%syntax-version=1.0.0\n%project=flipr\n%uri=https://example.org/flipr\n\n"
+               "users 2026-11-28T21:12:27Z Ada B <ada@example.org> # the first: \xc3\xa9 \\\\ with # mark\n"
+               "flips [users !other:old] 2026-11-28T21:12:28Z Ada B <ada@example.org> # the second\n"
+               "@v1 2026-11-28T21:12:29Z Ada B <ada@example.org> # one\n"
+               "users [users@v1] 2026-11-28T21:12:30Z Ada B <ada@example.org> # again\n"
+               "last [flips@v1 users] 2026-11-28T21:12:31Z Ada B <ada@example.org> # third\n");
+    found_merge(f);
+    assert_string_equal(origin_of(f, "users")->id, "60073ff176200f3900116c51a8923f307cf68cf6");
+    assert_string_equal(origin_of(f, "users")->checksum, "c9614f602320d934f3a741ee576c9e6a62a86795");
+    assert_string_equal(origin_of(f, "flips")->id, "3197d559a5d4d725c078f4fab360a5dbe4d8e429");
+    assert_string_equal(origin_of(f, "users (2)")->id, "be7c967ac7d164605c2c37c4fdfc8659b8f94307");
+    assert_string_equal(origin_of(f, "users (2)")->name, "users");
+    assert_string_equal(origin_of(f, "last")->id, "8beaf49d4fe0c46ec2b50f2c5c95a27948661a02");
+    assert_string_equal(
+        origin_of(f, "flips")->detail,
+        "{\"id\":\"3197d559a5d4d725c078f4fab360a5dbe4d8e429\",\"name\":\"flips\",\"needs\":[{\"dependency\":\"users\","
+        "\"dependency_id\":\"60073ff176200f3900116c51a8923f307cf68cf6\",\"type\":\"require\"},{\"dependency\":\"other:old\","
+        "\"type\":\"conflict\"}],\"note\":\"the second\",\"planned_at\":\"2026-11-28T21:12:28Z\",\"planner_email\":"
+        "\"ada@example.org\",\"planner_name\":\"Ada B\",\"project\":\"flipr\",\"script_hash\":"
+        "\"04dc9c802b0b8cde4adb4d5eea9bdfa2286b37e2\",\"tags\":[{\"id\":\"3647807fe51974de9446934f075deac8b51a3875\",\"name\":"
+        "\"v1\",\"note\":\"one\",\"planned_at\":\"2026-11-28T21:12:29Z\",\"planner_email\":\"ada@example.org\","
+        "\"planner_name\":\"Ada B\"}],\"uri\":\"https://example.org/flipr\"}");
+}
+
+static void without_a_project_there_are_none(void **state)
+{
+    found *f = *state;
+
+    take_change(f, "users");
+    found_take(f, "sqitch.plan", "%syntax-version=1.0.0\n\nusers" SIGNED);
+    found_merge(f);
+    assert_null(origin_of(f, "users")->id);
+    assert_null(origin_of(f, "users")->detail);
+}
+
 /* ---- psql and sqlite3 ---- */
 
 static void commands_that_only_show_are_left_out(void **state)
@@ -212,6 +269,8 @@ int main(void)
         CASE(what_is_outside_stays_outside),
         CASE(what_looks_leaves_nothing),
         CASE(what_looks_may_be_left_out),
+        CASE(ids_are_those_of_the_tool),
+        CASE(without_a_project_there_are_none),
         CASE(commands_that_only_show_are_left_out),
         CASE(other_commands_are_refused_by_name),
     };

@@ -208,12 +208,14 @@ static int keep_names(mtnt__folder *folder, const mtnt__folder_file *file, mtnt_
 {
     free(m->title);
     free(m->script);
+    free(m->file);
     m->title = strndup(found->description, found->description_length);
     m->script = strdup(file->name);
+    m->file = strdup(file->path);
     for (char *c = m->title; c && *c; c++)
         if (*c == '_')
             *c = ' ';
-    return m->title && m->script ? 0 : mtnt__found_nomem(folder);
+    return m->title && m->script && m->file ? 0 : mtnt__found_nomem(folder);
 }
 
 static int read_script(mtnt__folder *folder, const mtnt__folder_file *file, mtnt__migration *m, const parts *found)

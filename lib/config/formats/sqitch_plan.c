@@ -57,21 +57,33 @@ static size_t next_need(const char **at, bool *ret_conflict, const char **ret_ne
     return length - *ret_conflict;
 }
 
-/* The change that is meant; NULL = it is of another project. */
+static const mtnt__sqitch_line *first_of(const mtnt__sqitch_plan *plan, size_t end, const char *name, size_t length)
+{
+    const mtnt__sqitch_line *at, *first = NULL;
+
+    while ((at = mtnt__sqitch_earlier(plan, end, false, name, length))) {
+        first = at;
+        end = (size_t)(at - plan->lines);
+    }
+    return first;
+}
+
+/* The change that is meant, as the tool takes it: the last of that name before the tag, or without one the first of all. NULL = it is of another
+ * project. */
 static const mtnt__sqitch_line *needed(const mtnt__sqitch_plan *plan, size_t index, const char *need, size_t length)
 {
     const char *tag = memchr(need, '@', length);
-    size_t name_length = tag ? (size_t)(tag - need) : length, end = index;
+    size_t name_length = tag ? (size_t)(tag - need) : length, end;
     const mtnt__sqitch_line *at;
 
     if (memchr(need, ':', length))
         return NULL;
-    if (tag) {
-        at = mtnt__sqitch_earlier(plan, index, true, tag + 1, length - name_length - 1);
-        if (!at)
-            return NULL;
-        end = (size_t)(at - plan->lines);
-    }
+    if (!tag)
+        return first_of(plan, index, need, length);
+    at = mtnt__sqitch_earlier(plan, index, true, tag + 1, length - name_length - 1);
+    if (!at)
+        return NULL;
+    end = (size_t)(at - plan->lines);
     return name_length == 0 ? change_before(plan, end) : mtnt__sqitch_earlier(plan, end, false, need, name_length);
 }
 

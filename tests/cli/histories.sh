@@ -1,0 +1,145 @@
+# shellcheck shell=sh
+# A history of three versions for each tool, in `migrations`, and the table that the tool would have after some of them, to its letter. For scripts that
+# are sourced with this one, after tests/support/cli.sh.
+# shellcheck disable=SC2034
+
+# The lines of a file without their ends, as Flyway sums them up: a signed CRC-32.
+flyway_sum() {
+    sum=$(tr -d '\r\n' <"$1" | gzip -c | tail -c 8 | od -An -tu4 -N4 | tr -d ' ')
+    [ "$sum" -lt 2147483648 ] || sum=$((sum - 4294967296))
+    echo "$sum"
+}
+
+# history FORMAT: the folder, and what its versions are called here ($one, $two, $three) and in the table ($v1, $v2, $v3); $table is its name.
+history() {
+    mkdir migrations
+    case $1 in
+    goose)
+        table=goose_db_version v1=1 v2=2 v3=3 one=00001_a two=00002_b three=00003_c
+        for name in 00001_a 00002_b 00003_c; do
+            t=${name#*_}
+            printf -- '-- +goose Up\nCREATE TABLE %s(x INTEGER);\n-- +goose Down\nDROP TABLE %s;\n' "$t" "$t" >"migrations/$name.sql"
+        done
+        ;;
+    dbmate)
+        table=schema_migrations v1=20260101 v2=20260102 v3=20260103 one=20260101_a two=20260102_b three=20260103_c
+        for name in $one $two $three; do
+            t=${name#*_}
+            printf -- '-- migrate:up\nCREATE TABLE %s(x INTEGER);\n-- migrate:down\nDROP TABLE %s;\n' "$t" "$t" >"migrations/$name.sql"
+        done
+        ;;
+    golang-migrate | morph)
+        table=schema_migrations v1=1 v2=2 v3=3 one=000001_a two=000002_b three=000003_c
+        [ "$1" = golang-migrate ] || table=db_migrations
+        for name in $one $two $three; do
+            t=${name#*_}
+            echo "CREATE TABLE $t(x INTEGER);" >"migrations/$name.up.sql"
+            echo "DROP TABLE $t;" >"migrations/$name.down.sql"
+        done
+        ;;
+    diesel)
+        table=__diesel_schema_migrations v1=20260101000000 v2=20260102000000 v3=20260103000000
+        one=2026-01-01-000000_a two=2026-01-02-000000_b three=2026-01-03-000000_c
+        for name in $one $two $three; do
+            mkdir "migrations/$name"
+            echo "CREATE TABLE ${name#*_}(x INTEGER);" >"migrations/$name/up.sql"
+            echo "DROP TABLE ${name#*_};" >"migrations/$name/down.sql"
+        done
+        ;;
+    pop)
+        table=schema_migration v1=20260101000000000001 v2=20260101000000000002 v3=20260101000000000003
+        one=${v1}_a two=${v2}_b three=${v3}_c
+        for name in $one $two $three; do
+            echo "CREATE TABLE ${name#*_}(x INTEGER);" >"migrations/$name.up.sql"
+            echo "DROP TABLE ${name#*_};" >"migrations/$name.down.sql"
+        done
+        ;;
+    flyway)
+        table=flyway_schema_history v1=1 v2=1.1 v3=2 one=V1__a two=V1_1__b_b three=V2__c
+        printf 'CREATE TABLE a(x INTEGER);\r\n\r\n' >migrations/V1__a.sql
+        printf 'CREATE TABLE b(x INTEGER);\n' >migrations/V1_1__b_b.sql
+        printf 'CREATE TABLE c(x INTEGER);' >migrations/V2__c.sql
+        for name in U1__a U1_1__b_b U2__c; do
+            t=${name##*_}
+            echo "DROP TABLE $t;" >"migrations/$name.sql"
+        done
+        ;;
+    esac
+    printf 'chain: brought\nmigrations:\n  - {dir: migrations, format: %s}\n' "$1" >chain.yaml
+}
+
+# rows FORMAT N: of the first N versions.
+rows() {
+    case $1 in
+    goose)
+        echo "INSERT INTO goose_db_version(version_id, is_applied) VALUES (0, TRUE);"
+        for v in $v1 $v2 $v3; do
+            [ "$2" -lt "$v" ] || echo "INSERT INTO goose_db_version(version_id, is_applied) VALUES ($v, TRUE);"
+        done
+        ;;
+    golang-migrate) [ "$2" -eq 0 ] || echo "INSERT INTO schema_migrations VALUES ($2, FALSE);" ;;
+    flyway)
+        n=0
+        for name in $one $two $three; do
+            n=$((n + 1))
+            version=${name#V}
+            version=$(echo "${version%%__*}" | tr _ .)
+            [ "$n" -gt "$2" ] || echo "INSERT INTO flyway_schema_history(installed_rank, version, description, type, script,
+                checksum, installed_by, execution_time, success)
+                VALUES ($n, '$version', '$(echo "${name#*__}" | tr _ ' ')', 'SQL', '$name.sql', $(flyway_sum "migrations/$name.sql"),
+                'ada', 3, TRUE);"
+        done
+        ;;
+    *)
+        n=0
+        for v in $v1 $v2 $v3; do
+            n=$((n + 1))
+            [ "$n" -gt "$2" ] || case $1 in
+            morph) echo "INSERT INTO db_migrations VALUES ($v, '$(echo a b c | cut -d' ' -f$n)');" ;;
+            *) echo "INSERT INTO $table(version) VALUES ('$v');" ;;
+            esac
+        done
+        ;;
+    esac
+}
+
+# table_of FORMAT sqlite|postgres N: SQL of the tool's table, and of what the first N versions have made.
+table_of() {
+    case $1-$2 in
+    goose-sqlite) echo "CREATE TABLE goose_db_version(id INTEGER PRIMARY KEY AUTOINCREMENT, version_id INTEGER NOT NULL,
+        is_applied INTEGER NOT NULL, tstamp TIMESTAMP DEFAULT (datetime('now')));" ;;
+    goose-postgres) echo "CREATE TABLE goose_db_version(id integer PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY,
+        version_id bigint NOT NULL, is_applied boolean NOT NULL, tstamp timestamp NOT NULL DEFAULT now());" ;;
+    dbmate-sqlite) echo "CREATE TABLE schema_migrations(version varchar(128) PRIMARY KEY);" ;;
+    dbmate-postgres) echo "CREATE TABLE schema_migrations(version varchar PRIMARY KEY);" ;;
+    golang-migrate-sqlite) echo "CREATE TABLE schema_migrations(version uint64, dirty bool);
+        CREATE UNIQUE INDEX version_unique ON schema_migrations(version);" ;;
+    golang-migrate-postgres) echo "CREATE TABLE schema_migrations(version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL);" ;;
+    morph-*) echo "CREATE TABLE db_migrations(version bigint NOT NULL PRIMARY KEY, name varchar NOT NULL);" ;;
+    diesel-*) echo "CREATE TABLE __diesel_schema_migrations(version VARCHAR(50) PRIMARY KEY NOT NULL,
+        run_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP);" ;;
+    pop-*) echo "CREATE TABLE schema_migration(version VARCHAR(48) NOT NULL, version_self INT NOT NULL DEFAULT 0);" ;;
+    flyway-sqlite) echo "CREATE TABLE flyway_schema_history(installed_rank INT NOT NULL PRIMARY KEY, version VARCHAR(50),
+        description VARCHAR(200) NOT NULL, type VARCHAR(20) NOT NULL, script VARCHAR(1000) NOT NULL, checksum INT,
+        installed_by VARCHAR(100) NOT NULL, installed_on TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f','now')),
+        execution_time INT NOT NULL, success BOOLEAN NOT NULL);" ;;
+    flyway-postgres) echo "CREATE TABLE flyway_schema_history(installed_rank INT NOT NULL PRIMARY KEY, version VARCHAR(50),
+        description VARCHAR(200) NOT NULL, type VARCHAR(20) NOT NULL, script VARCHAR(1000) NOT NULL, checksum INTEGER,
+        installed_by VARCHAR(100) NOT NULL, installed_on TIMESTAMP NOT NULL DEFAULT now(),
+        execution_time INTEGER NOT NULL, success BOOLEAN NOT NULL);" ;;
+    esac
+    rows "$1" "$3"
+    for t in a b c; do
+        case $3-$t in [123]-a | [23]-b | 3-c) echo "CREATE TABLE $t(x INTEGER);" ;; esac
+    done
+}
+
+# What tells, of the rows: without times, and without ids that are only counted on.
+told_by() {
+    case $1 in
+    goose) echo "SELECT version_id, is_applied FROM goose_db_version ORDER BY id" ;;
+    flyway) echo "SELECT installed_rank, version, description, type, script, checksum, success FROM flyway_schema_history ORDER BY 1" ;;
+    diesel | pop) echo "SELECT version FROM $table ORDER BY 1" ;;
+    *) echo "SELECT * FROM $table ORDER BY 1" ;;
+    esac
+}
