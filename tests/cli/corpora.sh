@@ -2,6 +2,7 @@
 # Histories that other projects have written for other tools, where there are any ($MTNT_CORPORA: a folder for each, with `migrations` and the schema
 # that they lead to). They are not ours, and no part of this project: without them a test says what it skips.
 . "${MTNT_TEST_SOURCE_DIR:?}/tests/cli/on_postgres.sh"
+. "$MTNT_TEST_SOURCE_DIR/tests/cli/histories.sh"
 
 skipped=77
 
@@ -191,6 +192,145 @@ test_conductor_sqlite() {
     brings flyway
     forward
     is_sqlite final.schema.sql
+}
+
+# ---- half-way by another tool ----
+
+# to_model: SQL from standard input, as somebody else runs it.
+to_model() {
+    if [ "$backend" = sqlite ]; then
+        sqlite3 -bail a.db
+    else
+        query "${base}_corpus" -f -
+    fi
+}
+
+# ups FORMAT: the files with what goes up, in the tool's order.
+ups() {
+    case $1 in
+    goose | dbmate) (cd "$folder/migrations" && printf '%s\n' *.sql | sort) ;;
+    golang-migrate) (cd "$folder/migrations" && printf '%s\n' *.up.sql | sort -n) ;;
+    diesel) (cd "$folder/migrations" && printf '%s\n' */up.sql | awk -F/ '{v = $1; sub(/_.*/, "", v); gsub(/-/, "", v); print v, $0}' | LC_ALL=C sort -k1,1 | cut -d' ' -f2-) ;;
+    flyway) (cd "$folder/migrations" && printf '%s\n' V*.sql | sort -V) ;;
+    esac
+}
+
+# The version of a file, as the tool's table has it.
+version_of() {
+    case $1 in
+    diesel) echo "${2%%_*}" | tr -d - ;;
+    flyway) echo "${2%%__*}" | sed -e 's/^V//' -e 's/_/./g' ;;
+    *) echo "${2%%_*}" ;;
+    esac
+}
+
+row_of() {
+    version=$(version_of "$1" "$2")
+    case $1 in
+    goose) echo "INSERT INTO goose_db_version(version_id, is_applied) VALUES ($version, TRUE);" ;;
+    dbmate) echo "INSERT INTO schema_migrations VALUES ('$version');" ;;
+    golang-migrate) echo "DELETE FROM schema_migrations; INSERT INTO schema_migrations VALUES ($version, FALSE);" ;;
+    diesel) echo "INSERT INTO __diesel_schema_migrations(version) VALUES ('$version');" ;;
+    flyway) echo "INSERT INTO flyway_schema_history(installed_rank, version, description, type, script, checksum, installed_by, execution_time, success)
+        SELECT count(*) + 1, '$version', 'x', 'SQL', '$2', $(flyway_sum "$folder/migrations/$2"), 'ada', 1, TRUE FROM flyway_schema_history;" ;;
+    esac
+}
+
+# halfway FORMAT: the first half of its files is applied, and the table says so.
+halfway() {
+    count=$(ups "$1" | wc -l)
+    {
+        empty_table "$1" "$backend"
+        [ "$1" != goose ] || echo "INSERT INTO goose_db_version(version_id, is_applied) VALUES (0, TRUE);"
+        for file in $(ups "$1" | head -n $((count / 2))); do
+            case $1 in
+            goose) sed -n '/+goose Up/,/+goose Down/p' "$folder/migrations/$file" ;;
+            dbmate) sed -n '/migrate:up/,/migrate:down/p' "$folder/migrations/$file" ;;
+            *) cat "$folder/migrations/$file" ;;
+            esac
+            echo
+            row_of "$1" "$file"
+        done
+    } >half.sql
+    to_model <half.sql
+    ok baseline
+    says '1 recorded'
+    ok executed --format json
+    same "$(jq '[.tenants[0].operations[]] | length' "$scratch/out")" $((count / 2))
+}
+
+# goes_on FORMAT SCHEMA: to the schema that the whole history leads to, without the tool's table, which is in step.
+goes_on() {
+    halfway "$1"
+    ok migrate --keep-in-step
+    says '1 migrated'
+    ok migrate
+    says '1 already current'
+    case $1 in
+    golang-migrate) wanted=1 ;;
+    goose) wanted=$((count + 1)) ;;
+    *) wanted=$count ;;
+    esac
+    echo "SELECT count(*) FROM $2" | to_model >rows_found
+    same "$(cat rows_found)" "$wanted" "rows of $2"
+    echo "DROP TABLE $2" | to_model
+    "is_$backend" final.schema.sql
+}
+
+test_openfga_sqlite_halfway() {
+    corpus openfga-sqlite
+    on_sqlite
+    brings goose
+    backend=sqlite
+    goes_on goose goose_db_version
+}
+
+test_openfga_pg_halfway() {
+    corpus openfga-pg
+    on_postgres
+    brings goose
+    backend=postgres
+    goes_on goose goose_db_version
+}
+
+test_ncps_sqlite_halfway() {
+    corpus ncps-sqlite
+    on_sqlite
+    brings dbmate
+    backend=sqlite
+    goes_on dbmate schema_migrations
+}
+
+test_chirpstack_pg_halfway() {
+    corpus chirpstack-pg
+    on_postgres "CREATE EXTENSION pg_trgm"
+    brings diesel
+    backend=postgres
+    goes_on diesel __diesel_schema_migrations
+}
+
+test_cratesio_pg_halfway() {
+    corpus cratesio-pg
+    on_postgres
+    brings diesel
+    backend=postgres
+    goes_on diesel __diesel_schema_migrations
+}
+
+test_pocketid_pg_halfway() {
+    corpus pocketid-pg
+    on_postgres
+    brings golang-migrate
+    backend=postgres
+    goes_on golang-migrate schema_migrations
+}
+
+test_conductor_sqlite_halfway() {
+    corpus conductor-sqlite
+    on_sqlite
+    brings flyway
+    backend=sqlite
+    goes_on flyway flyway_schema_history
 }
 
 cli_main "$@"

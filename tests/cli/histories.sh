@@ -103,8 +103,8 @@ rows() {
     esac
 }
 
-# table_of FORMAT sqlite|postgres N: SQL of the tool's table, and of what the first N versions have made.
-table_of() {
+# empty_table FORMAT sqlite|postgres: SQL of the tool's table.
+empty_table() {
     case $1-$2 in
     goose-sqlite) echo "CREATE TABLE goose_db_version(id INTEGER PRIMARY KEY AUTOINCREMENT, version_id INTEGER NOT NULL,
         is_applied INTEGER NOT NULL, tstamp TIMESTAMP DEFAULT (datetime('now')));" ;;
@@ -128,6 +128,11 @@ table_of() {
         installed_by VARCHAR(100) NOT NULL, installed_on TIMESTAMP NOT NULL DEFAULT now(),
         execution_time INTEGER NOT NULL, success BOOLEAN NOT NULL);" ;;
     esac
+}
+
+# table_of FORMAT sqlite|postgres N: the table, and what the first N versions have made.
+table_of() {
+    empty_table "$1" "$2"
     rows "$1" "$3"
     for t in a b c; do
         case $3-$t in [123]-a | [23]-b | 3-c) echo "CREATE TABLE $t(x INTEGER);" ;; esac
