@@ -1205,6 +1205,11 @@ int fleet_rewind(fleet *f, size_t tenant, const mtnt_migration_options *options)
     return with_coordinator(f, tenant, options, mtnt_coordinator_rewind);
 }
 
+int fleet_baseline(fleet *f, size_t tenant, const mtnt_migration_options *options)
+{
+    return with_coordinator(f, tenant, options, mtnt_coordinator_baseline);
+}
+
 int fleet_recover(fleet *f, size_t tenant)
 {
     return with_coordinator(f, tenant, NULL, mtnt_coordinator_recover);

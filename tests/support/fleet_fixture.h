@@ -113,6 +113,7 @@ bool fleet_model_exists(fleet *f, size_t tenant);
 /* One tenant: 0 or the error's code, with f->err and f->outcome set. options NULL = defaults. */
 int fleet_perform(fleet *f, size_t tenant, const mtnt_migration_options *options);
 int fleet_rewind(fleet *f, size_t tenant, const mtnt_migration_options *options);
+int fleet_baseline(fleet *f, size_t tenant, const mtnt_migration_options *options);
 int fleet_recover(fleet *f, size_t tenant);
 /* The same, and the test fails unless it is 0. */
 void fleet_must_perform(fleet *f, size_t tenant);
