@@ -178,6 +178,8 @@ static int plan(mtnt__attempt *attempt, mtnt_error *err)
                                  backward || attempt->baseline || attempt->options->allow_out_of_order, err);
     if (rc == 0)
         rc = mtnt__position_of(&attempt->applied, attempt->chain, &attempt->position, err);
+    if (rc == 0 && !backward && !attempt->baseline)
+        rc = mtnt__baseline_check_unheeded(attempt, err);
     if (rc == 0 && attempt->baseline)
         rc = mtnt__baseline_plan(attempt, err);
     else if (rc == 0)

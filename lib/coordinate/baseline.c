@@ -138,12 +138,66 @@ static int explain_silence(mtnt__attempt *attempt, mtnt_error *err)
     return 0;
 }
 
+static size_t count_applied(const mtnt__attempt *attempt)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < attempt->chain->count; i++)
+        count += word_of(attempt, i) == MTNT__FOREIGN_APPLIED;
+    return count;
+}
+
+/* sqitch's registry is outside the model, and others may share it. */
+static int check_registry(mtnt__attempt *attempt, mtnt_error *err)
+{
+    int64_t objects = 0;
+    int rc;
+
+    if (attempt->applied.count > 0 || count_applied(attempt) == 0)
+        return 0;
+    rc = mtnt__attempt_count_objects(attempt, &objects, err);
+    return rc != 0 || objects > 0
+               ? rc
+               : mtnt_error_set(err, MTNT_E_REFUSED,
+                                "its model is empty, and %s says that something is applied: does it speak of another "
+                                "database? Nothing was changed",
+                                attempt->foreign.names);
+}
+
+int mtnt__baseline_check_unheeded(mtnt__attempt *attempt, mtnt_error *err)
+{
+    const mtnt__foreign_question question = {attempt->model, attempt->claim->model, attempt->chain, true};
+    int64_t objects = 0;
+    size_t count;
+    int rc;
+
+    if (attempt->model_missing || attempt->applied.count > 0 || (attempt->identity.known && !attempt->identity.fresh) ||
+        !mtnt__origin_any(attempt->chain))
+        return 0;
+    rc = mtnt__attempt_count_objects(attempt, &objects, err);
+    if (rc != 0 || objects == 0)
+        return rc;
+    rc = mtnt__foreign_look(&question, &attempt->foreign, err);
+    if (rc != 0)
+        return rc;
+    count = count_applied(attempt);
+    return count == 0
+               ? 0
+               : mtnt_error_set(err, MTNT_E_REFUSED,
+                                "%s says that another tool has applied %zu of these operations to its model, and "
+                                "that was not taken over. First   mtnt-model baseline --tenant %s   and then "
+                                "migrate. Nothing was changed",
+                                attempt->foreign.names, count, tenant(attempt));
+}
+
 int mtnt__baseline_plan(mtnt__attempt *attempt, mtnt_error *err)
 {
     const mtnt__foreign_question question = {attempt->model, attempt->claim->model, attempt->chain,
                                              attempt->options->accept_checksums};
     int rc = mtnt__foreign_look(&question, &attempt->foreign, err);
 
+    if (rc == 0)
+        rc = check_registry(attempt, err);
     if (rc != 0)
         return rc;
     note(attempt, attempt->foreign.note);

@@ -7,6 +7,8 @@
 /* The entries that are to be recorded as applied, as the attempt's plan; none: attempt->note says why, or they are recorded already. HISTORY,
  * REFUSED: the model and the chain do not go together, and err says where. */
 int mtnt__baseline_plan(mtnt__attempt *attempt, mtnt_error *err);
+/* Before a model that we meet for the first time is migrated. REFUSED: another tool has applied something to it, and that was not taken over. */
+int mtnt__baseline_check_unheeded(mtnt__attempt *attempt, mtnt_error *err);
 /* There is no model yet, and the chain makes it: nothing to take over. */
 void mtnt__baseline_no_model(mtnt__attempt *attempt);
 /* In place of running the operations. */

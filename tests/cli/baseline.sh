@@ -223,6 +223,52 @@ test_flyway_repeatable() {
     says '2 already current'
 }
 
+# Nobody migrates over what another tool has done.
+test_not_taken_over() {
+    tenants a b
+    history goose
+    table_of goose sqlite 2 | sqlite3 a.db
+    sqlite3 b.db "CREATE TABLE goose_db_version(id INTEGER PRIMARY KEY, version_id, is_applied); CREATE TABLE of_somebody(x)"
+    exits 1 migrate
+    says '2 tenants: 1 migrated' 'goose_db_version says that another tool has applied 2 of these operations' 'mtnt-model baseline --tenant a '
+    has "$(sqlite3 a.db "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'mtnt%' OR name = 'c'")" 0
+    ok baseline --tenant a
+    ok migrate
+}
+
+# A registry of sqitch beside several databases speaks of one of them, and not of one that is empty.
+test_sqitch_registry() {
+    tenants a b
+    mkdir -p migrations/deploy migrations/revert
+    for name in users flips; do
+        echo "CREATE TABLE $name(x INTEGER);" >migrations/deploy/$name.sql
+        echo "DROP TABLE $name;" >migrations/revert/$name.sql
+    done
+    printf '%%syntax-version=1.0.0\n%%project=shop\n\nusers 2026-01-01T00:00:00Z Ada <ada@example.org> # the first\n' >migrations/sqitch.plan
+    printf 'flips [users] 2026-01-01T00:00:02Z Ada <ada@example.org> # the second\n' >>migrations/sqitch.plan
+    printf 'chain: brought\nmigrations:\n  - {dir: migrations, format: sqitch}\n' >chain.yaml
+    # As sqitch 1.3.1 has called the first change of this plan.
+    sqlite3 sqitch.db "CREATE TABLE changes(change_id TEXT PRIMARY KEY, script_hash TEXT, change TEXT, project TEXT, committed_at DATETIME);
+        INSERT INTO changes VALUES ('$(first_change)', '$(sha1sum <migrations/deploy/users.sql | cut -d' ' -f1)', 'users', 'shop', '2026-01-01 00:00:05'),
+                                   ('0123456789abcdef0123456789abcdef01234567', NULL, 'other', 'another', '2026-01-01 00:00:06')"
+    sqlite3 a.db "CREATE TABLE users(x INTEGER)"
+    exits 1 baseline
+    says '1 recorded' '. b ' 'its model is empty, and sqitch says that something is applied'
+    has "$(applied a)" users
+    ok migrate
+    says '2 migrated'
+    sqlite3 sqitch.db "UPDATE changes SET script_hash = 'abc' WHERE change = 'users'"
+    rm a.db
+    sqlite3 a.db "CREATE TABLE users(x INTEGER)"
+    exits 1 baseline --tenant a --controller sqlite:third.db
+    says 'deploy/users.sql has been changed since sqitch applied it'
+}
+# Hashed as git hashes its objects.
+first_change() {
+    printf 'project shop\nchange users\nplanner Ada <ada@example.org>\ndate 2026-01-01T00:00:00Z\n\nthe first' >info
+    { printf 'change %s\0' "$(wc -c <info | tr -d ' ')"; cat info; } | sha1sum | cut -d' ' -f1
+}
+
 # ---- a person's word ----
 
 test_to() {

@@ -160,7 +160,7 @@ test_sqitch_adopted() {
         sqitch deploy --to flips >/dev/null
     )
     exits 1 migrate --keep-in-step
-    says 'already exists'
+    says 'sqitch says that another tool has applied 2 of these operations'
     ok baseline
     says '1 recorded'
     exits 1 migrate --keep-in-step
