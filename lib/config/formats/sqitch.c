@@ -169,7 +169,18 @@ static bool take_signature(line *made, const char *text, size_t at, size_t end)
     return true;
 }
 
-/* Without the blanks around it; an end of a line is written in two characters. false: out of memory. */
+/* What is meant by a backslash and this character; '\0' = it is none of those. */
+static char escaped(char c)
+{
+    switch (c) {
+    case '\\': return '\\';
+    case 'n': return '\n';
+    case 'r': return '\r';
+    default: return '\0';
+    }
+}
+
+/* Without the blanks around it. false: out of memory. */
 static bool take_note(line *made, const char *note, size_t length)
 {
     size_t used = 0, at = skip_blanks(note, 0, length);
@@ -179,23 +190,28 @@ static bool take_note(line *made, const char *note, size_t length)
     if (length == at)
         return true;
     made->note = malloc(length - at + 1);
-    for (; made->note && at < length; at++) {
-        char next = note[at] == '\\' && at + 1 < length ? note[at + 1] : '\0';
-        bool escape = next == '\\' || next == 'n' || next == 'r';
+    if (!made->note)
+        return false;
+    for (; at < length; at++) {
+        char other = '\0';
 
-        made->note[used++] = !escape ? note[at] : next == 'n' ? '\n' : next == 'r' ? '\r' : '\\';
-        at += escape;
+        if (note[at] == '\\' && at + 1 < length)
+            other = escaped(note[at + 1]);
+        made->note[used++] = note[at];
+        if (other == '\0')
+            continue;
+        made->note[used - 1] = other;
+        at++;
     }
-    if (made->note)
-        made->note[used] = '\0';
-    return made->note;
+    made->note[used] = '\0';
+    return true;
 }
 
 /* %project=NAME and %uri=URI say whose history it is. */
 static int take_pragma(plan *p, const char *text, size_t at, size_t end)
 {
     const char *equals = memchr(text + at, '=', end - at);
-    size_t name = at = skip_blanks(text, at, end), name_end, value;
+    size_t name = skip_blanks(text, at, end), name_end, value;
     char **target = NULL;
 
     if (!equals)

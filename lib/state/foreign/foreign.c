@@ -14,9 +14,8 @@
 static const mtnt__foreign_class *const classes[] = {
     &mtnt__foreign_goose, &mtnt__foreign_dbmate, &mtnt__foreign_golang_migrate,
     &mtnt__foreign_morph, &mtnt__foreign_flyway, &mtnt__foreign_diesel,
-    &mtnt__foreign_pop,   &mtnt__foreign_sqitch,
+    &mtnt__foreign_pop,   &mtnt__foreign_sqitch, NULL,
 };
-#define CLASSES (sizeof(classes) / sizeof(*classes))
 
 static int out_of_memory(mtnt_error *err)
 {
@@ -394,7 +393,7 @@ int mtnt__foreign_look(const mtnt__foreign_question *question, mtnt__foreign_fou
     mtnt__foreign_found found = {.marks = calloc(question->chain->count + 1, sizeof(*found.marks))};
     int rc = found.marks == NULL ? out_of_memory(err) : 0;
 
-    for (size_t i = 0; rc == 0 && i < CLASSES; i++) {
+    for (size_t i = 0; rc == 0 && classes[i] != NULL; i++) {
         mtnt__foreign_table t;
 
         if (!is_in(classes[i], question->chain))
@@ -433,7 +432,7 @@ static bool is_kept(const mtnt__foreign_class *class, const mtnt_chain *chain, b
 
 bool mtnt__foreign_is_kept(const mtnt_chain *chain, bool all)
 {
-    for (size_t i = 0; i < CLASSES; i++)
+    for (size_t i = 0; classes[i] != NULL; i++)
         if (is_kept(classes[i], chain, all))
             return true;
     return false;
@@ -504,7 +503,7 @@ int mtnt__foreign_keep(const mtnt__foreign_question *question, bool all, const m
 {
     int rc = 0;
 
-    for (size_t i = 0; rc == 0 && i < CLASSES; i++) {
+    for (size_t i = 0; rc == 0 && classes[i] != NULL; i++) {
         mtnt__foreign_table t;
 
         if (!is_kept(classes[i], question->chain, all))
