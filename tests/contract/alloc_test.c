@@ -10,6 +10,7 @@
 
 #include "failing_malloc.h"
 #include "fleet_run.h"
+#include "goose_fixture.h"
 
 /* ---- the library's own allocations, in all threads ---- */
 
@@ -433,6 +434,57 @@ static void copies(pair which)
     }
 }
 
+/* Another tool's history, taken over and gone on with, its table in step. */
+static bool take_over_and_fail(pair which, long n)
+{
+    fleet *f = fleet_new(which, 1, true);
+    bool failed;
+    int rc;
+
+    f->quiet = true;
+    fleet_add(f, "a", MTNT_WRITES_MODEL);
+    fleet_add(f, "b", MTNT_WRITES_MODEL);
+    goose_version(f, "a", "1", true);
+    goose_version(f, "b", "2", true);
+    goose_applied(f, 0, 1);
+    fail_at(n);
+    rc = fleet_baseline(f, 0, NULL);
+    if (rc == 0)
+        rc = fleet_perform(f, 0, NULL);
+    failed = has_failed();
+    fail_at(0);
+    if (rc != 0 && f->err.message[0] == '\0')
+        complain(f, n, rc, "an error without a text");
+    if (strcmp(goose_rows(f, 0), "0;1") != 0 && strcmp(fleet_applied(f, 0), "a;b") != 0)
+        complain(f, n, rc, "the table is not in step");
+    assert_code(f, fleet_baseline(f, 0, NULL), 0);
+    fleet_must_perform(f, 0);
+    assert_text(fleet_applied(f, 0), "a;b");
+    assert_text(goose_rows(f, 0), "0;1;2");
+    fleet_free(f);
+    return failed;
+}
+
+static void taken_over(pair which)
+{
+    bool every = getenv("MTNT_TEST_ALLOC_ALL") != NULL;
+
+    for (int round = 0; round < 1 + MALLOC_CAN_FAIL; round++) {
+        bool failed = true;
+
+        everything = round == 1;
+        for (int i = 0; i < 2; i++)
+            take_over_and_fail(which, 0);
+        for (long n = 1; failed; n += every ? 1 : 1 + n / 15) {
+            long before = malloc_live();
+
+            failed = take_over_and_fail(which, n);
+            if (malloc_live() != before)
+                fail_msg("allocation %ld: %ld are left", n, malloc_live() - before);
+        }
+    }
+}
+
 int main(void)
 {
     static const bare_test tests[] = {
@@ -446,6 +498,7 @@ int main(void)
         {"opened_and_asked", opened_and_asked, ON(PAIR_SQLITE)},
         {"a_run", a_run, ON(PAIR_SQLITE)},
         {"copies", copies, ON(PAIR_SQLITE)},
+        {"taken_over", taken_over, ON(PAIR_SQLITE)},
     };
 
     return run_bare_tests("alloc", tests, sizeof(tests) / sizeof(*tests));
