@@ -135,7 +135,7 @@ const mtnt__command mtnt__commands[] = {
     },
     {
         .name = "resolve",
-        .takes = FLEET | MTNT__TAKES_YES | MTNT__TAKES_WORD | MTNT__TAKES_LANE,
+        .takes = FLEET | MTNT__TAKES_YES | MTNT__TAKES_WORD | MTNT__TAKES_REASON | MTNT__TAKES_LANE,
         .lanes = MTNT__LANES_ONE,
         .run = mtnt__command_resolve,
         .summary = "settle by your word what recovery cannot",
@@ -149,6 +149,26 @@ const mtnt__command mtnt__commands[] = {
         .examples = "mtnt-model resolve --tenant acme --as aborted\n"
                     "mtnt-model resolve --tenant acme --as aborted --yes --reason 'restored both'\n"
                     "mtnt-model resolve --tenant acme --as retry --yes\n",
+    },
+    {
+        .name = "adopt",
+        .takes = RUN | MTNT__TAKES_YES | MTNT__TAKES_REASON | MTNT__TAKES_ADOPT | MTNT__TAKES_LANE,
+        .lanes = MTNT__LANES_FORWARD,
+        .run = mtnt__command_adopt,
+        .summary = "take models over from another controller",
+        .about = "Models bear the identity of the controller that has migrated them, and refuse any other. adopt "
+                 "takes the selected ones over: each becomes this controller's in one transaction, or stays as it "
+                 "is. What is applied to it is read from the model, checked against the chain and told to this "
+                 "controller; no operation runs. Who has done it, when, from whom and why (--reason) is kept in "
+                 "the controller (mtnt_audit). The other controller is refused by the models from then on.\n\n"
+                 "A tenant that the other controller has not finished with is refused. Name that controller with "
+                 "--from, so that it can be asked, unless it is gone: a model by itself shows no more than "
+                 "transactions that are prepared in it. What operations have written into the other controller's "
+                 "database stays there. A model that bears another tenant's id is refused, unless "
+                 "--as-renamed says that it is meant. Without --yes it says what it would do.\n",
+        .examples = "mtnt-model adopt --from postgresql://old/fleet\n"
+                    "mtnt-model adopt --from postgresql://old/fleet --yes --reason 'fleet moved'\n"
+                    "mtnt-model adopt --tenant acme --yes\n",
     },
     {
         .name = "pending",
@@ -276,7 +296,7 @@ const mtnt__command mtnt__commands[] = {
 };
 
 /* Their names are taken: a script that uses them should hear why it fails. */
-static const char *const later[] = {"verify", "adopt", "history", "report", "serve", NULL};
+static const char *const later[] = {"verify", "history", "report", "serve", NULL};
 
 const mtnt__command *mtnt__commands_find(const char *name)
 {

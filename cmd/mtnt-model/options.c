@@ -292,6 +292,8 @@ static int check_flags(const mtnt__settings *settings, FILE *errors)
     for (size_t i = 0; ROWS[i].name != NULL; i++)
         if ((settings->flagged >> i & 1) != 0 && (ROWS[i].takes & settings->command->takes) == 0)
             return usage(errors, "%s does not take --%s", settings->command->name, ROWS[i].name);
+    if (settings->from != NULL && mtnt__words_has_password(settings->from))
+        return usage(errors, "--from: no flag takes a password; use PGPASSFILE, PGSERVICE or PGPASSWORD");
     if (settings->controller != NULL && mtnt__words_has_password(settings->controller))
         return usage(errors, "--controller: no flag takes a password, everybody on this machine can read it; use "
                              "PGPASSFILE, PGSERVICE or MTNT_CONTROLLER");

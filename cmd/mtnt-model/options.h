@@ -25,7 +25,8 @@ typedef struct mtnt__settings {
     mtnt__list lanes, environments;
     int64_t workers;
     const char *to, *run;
-    const char *as, *reason;
+    const char *as, *reason, *from;
+    bool as_renamed;
     int64_t steps;
     const char *atomicity, *on_failure, *on_error, *mode, *backup;
     const char *output, *output_dir;
@@ -65,6 +66,8 @@ enum {
     MTNT__TAKES_WAIT = 1u << 14,   /* wait */
     MTNT__TAKES_OUTPUT = 1u << 15, /* export */
     MTNT__TAKES_BASELINE = 1u << 16,
+    MTNT__TAKES_REASON = 1u << 17, /* what leaves an audit row */
+    MTNT__TAKES_ADOPT = 1u << 18,  /* adopt */
 };
 
 /* What a command line says by itself. 0, or an exit code after a message on `errors`. */

@@ -55,7 +55,7 @@ static json_t *describe_whole(const mtnt__report *report)
 static json_t *describe_outcome(const mtnt_outcome *outcome)
 {
     return json_pack(
-        "{so so sI sI sI sI sb sb sb sb so so sI so}", "migration", mtnt__encode_text(outcome->migration), "mode",
+        "{so so sI sI sI sI sb sb sb sb so so sI so so*}", "migration", mtnt__encode_text(outcome->migration), "mode",
         mtnt__encode_text(outcome->mode), "executed", (json_int_t)outcome->executed, "rolled_back",
         (json_int_t)outcome->rolled_back, "from_version", (json_int_t)outcome->from_version, "version",
         (json_int_t)outcome->to_version, "created_model", outcome->created_model, "cloned_model", outcome->cloned_model,
@@ -65,7 +65,8 @@ static json_t *describe_outcome(const mtnt_outcome *outcome)
         outcome->failed_operation == NULL
             ? json_null()
             : json_pack("{so sI so}", "operation", mtnt__encode_text(outcome->failed_operation), "order",
-                        (json_int_t)outcome->failed_order, "phase", mtnt__encode_text(outcome->failed_phase)));
+                        (json_int_t)outcome->failed_order, "phase", mtnt__encode_text(outcome->failed_phase)),
+        "adopted_from", outcome->adopted_from == NULL ? NULL : mtnt__encode_text(outcome->adopted_from));
 }
 
 static json_t *describe_tenant(const mtnt_event *event)

@@ -172,6 +172,8 @@ static void put_stop(const mtnt__report *report)
 
 static const char *done_word(const mtnt__report *report)
 {
+    if (strcmp(report->command, "adopt") == 0)
+        return "taken over";
     return report->direction == MTNT_BACKWARD   ? "taken back"
            : report->direction == MTNT_BASELINE ? "recorded"
                                                 : "migrated";
@@ -179,6 +181,8 @@ static const char *done_word(const mtnt__report *report)
 
 static const char *nothing_word(const mtnt__report *report)
 {
+    if (strcmp(report->command, "adopt") == 0)
+        return "this controller's already";
     return report->direction == MTNT_BACKWARD   ? "with nothing to take back"
            : report->direction == MTNT_BASELINE ? "with nothing to record"
                                                 : "already current";

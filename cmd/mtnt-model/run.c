@@ -120,6 +120,7 @@ static void fill_options(const mtnt__work *work, const mtnt__run_spec *spec, mtn
     options->migration.keep_in_step = settings->keep_in_step;
     options->migration.backup = settings->backup;
     options->migration.allow_delete = settings->yes;
+    options->migration.adoption = spec->adoption;
     options->migration.deadline_ms = settings->deadline_ms;
     options->migration.operation_timeout_ms = settings->operation_timeout_ms;
     options->migration.unlock_deadline_ms = settings->unlock_deadline_ms;
@@ -230,7 +231,7 @@ int mtnt__run(mtnt__work *work, const mtnt__run_spec *asked, json_t **ret_result
     mtnt_error err = MTNT_ERROR_INIT;
     int exit_code = mtnt__run_prepare(work);
 
-    if (exit_code == 0 && !spec->join)
+    if (exit_code == 0 && !spec->join && spec->adoption == NULL)
         exit_code = check_delete(work, spec);
     if (exit_code == 0)
         exit_code = mtnt__work_open_fleet(work, &source);

@@ -9,8 +9,9 @@
 typedef struct mtnt__run_spec {
     const char *command; /* for the run's record and the report */
     mtnt_direction direction;
-    int64_t steps; /* 0 = no limit */
-    bool join;     /* a run that is on: command and direction are that one's */
+    int64_t steps;                 /* 0 = no limit */
+    bool join;                     /* a run that is on: command and direction are that one's */
+    const mtnt_adoption *adoption; /* models are taken over, and no operation runs; NULL = no */
 } mtnt__run_spec;
 
 /* What --mode asks for. */

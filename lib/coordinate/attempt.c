@@ -17,7 +17,7 @@ static const mtnt__chain_entry *creator(const mtnt_chain *chain)
 }
 
 /* A model that the controller has met is never made anew: it has been lost, and that is for a person. */
-static int missing(mtnt__attempt *attempt, mtnt_error *err)
+int mtnt__attempt_missing(mtnt__attempt *attempt, mtnt_error *err)
 {
     const mtnt_model *model = attempt->claim->model;
     int rc = attempt->mode == MTNT__MODE_PROVISIONAL ? 0 : mtnt__sides_open_controller(attempt, err);
@@ -71,7 +71,7 @@ static int read_schema(void *data, const mtnt_row *row, mtnt_error *err)
     return 0;
 }
 
-static int look_for_schema(mtnt__attempt *attempt, bool *ret_there, mtnt_error *err)
+int mtnt__attempt_look_for_schema(mtnt__attempt *attempt, bool *ret_there, mtnt_error *err)
 {
     const char *schema = attempt->claim->model->schema;
     char tombstone[MTNT__TOMBSTONE_SIZE];
@@ -107,15 +107,15 @@ static int take_model(mtnt__attempt *attempt, mtnt_error *err)
         rc = mtnt__sides_begin(attempt, err);
 
     if (rc == MTNT_E_NOT_FOUND)
-        return may_create(attempt) ? to_be_created(attempt, 0, true) : missing(attempt, err);
+        return may_create(attempt) ? to_be_created(attempt, 0, true) : mtnt__attempt_missing(attempt, err);
     if (rc == 0)
-        rc = look_for_schema(attempt, &there, err);
+        rc = mtnt__attempt_look_for_schema(attempt, &there, err);
     if (rc == 0 && !there) {
         const uint32_t both = MTNT_WRITES_MODEL | MTNT_WRITES_CONTROLLER;
 
         attempt->model_missing = true;
         if (!may_create(attempt))
-            return missing(attempt, err);
+            return mtnt__attempt_missing(attempt, err);
         /* It has no register yet: the controller has to decide. */
         return !attempt->baseline && attempt->mode != MTNT__MODE_SAGA &&
                        (mtnt__mode_covers(attempt->mode) & both) == both
@@ -142,7 +142,7 @@ static int take_nothing(mtnt__attempt *attempt, mtnt_error *err)
         return other_mode(attempt, MTNT_WRITES_MODEL, false);
     attempt->model_missing = true;
     if (rc == 0 && !may_create(attempt))
-        rc = missing(attempt, err);
+        rc = mtnt__attempt_missing(attempt, err);
     return rc;
 }
 
@@ -354,27 +354,36 @@ static int make_steps(mtnt__attempt *attempt, mtnt_error *err)
     return rc;
 }
 
-/* What was applied before, for a controller that has lost it or never knew. */
-static int tell_recorded(mtnt__attempt *attempt, mtnt_error *err)
+int mtnt__recorded_steps(const mtnt__applied *applied, const mtnt_chain *chain, mtnt__step **ret_steps,
+                         size_t *ret_count, mtnt_error *err)
+{
+    mtnt__step *steps = calloc(applied->count + 1, sizeof(*steps));
+    size_t count = 0;
+
+    if (steps == NULL)
+        return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    for (size_t i = 0; i < applied->count; i++) {
+        const mtnt__record *record = applied->records + i;
+        ptrdiff_t index = mtnt_chain_find(chain, record->name);
+
+        if (index >= 0)
+            steps[count++] = (mtnt__step){.entry = chain->entries + index,
+                                          .status = MTNT_STATUS_COMPLETED,
+                                          .started_ms = record->started_ms,
+                                          .finished_ms = record->finished_ms,
+                                          .in_controller = record->in_controller};
+    }
+    *ret_steps = steps;
+    *ret_count = count;
+    return 0;
+}
+
+int mtnt__attempt_tell_recorded(mtnt__attempt *attempt, mtnt_error *err)
 {
     if (!attempt->positioned || strcmp(attempt->position.digest, attempt->known.digest) == 0 ||
         attempt->applied.count == 0)
         return 0;
-    attempt->recorded = calloc(attempt->applied.count, sizeof(*attempt->recorded));
-    if (attempt->recorded == NULL)
-        return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
-    for (size_t i = 0; i < attempt->applied.count; i++) {
-        const mtnt__record *record = attempt->applied.records + i;
-        ptrdiff_t index = mtnt_chain_find(attempt->chain, record->name);
-
-        if (index >= 0)
-            attempt->recorded[attempt->recorded_count++] = (mtnt__step){.entry = attempt->chain->entries + index,
-                                                                        .status = MTNT_STATUS_COMPLETED,
-                                                                        .started_ms = record->started_ms,
-                                                                        .finished_ms = record->finished_ms,
-                                                                        .in_controller = record->in_controller};
-    }
-    return 0;
+    return mtnt__recorded_steps(&attempt->applied, attempt->chain, &attempt->recorded, &attempt->recorded_count, err);
 }
 
 int mtnt__attempt_applied_after(const mtnt__attempt *attempt, mtnt__applied *ret_after, mtnt_error *err)
@@ -503,7 +512,7 @@ static int run(mtnt__attempt *attempt, mtnt_error *err)
         return rc;
     rc = plan(attempt, err);
     if (rc == 0 && !attempt->unit.is)
-        rc = tell_recorded(attempt, err);
+        rc = mtnt__attempt_tell_recorded(attempt, err);
     if (rc == 0)
         rc = make_steps(attempt, err);
     if (rc != 0 || attempt->verdict == MTNT__VERDICT_OTHER_MODE)
@@ -573,7 +582,7 @@ int mtnt__attempt_run(mtnt__attempt *attempt, mtnt_error *err)
                                   .remove_model = mtnt__remove_model,
                                   .restore_model = mtnt__restore_model,
                                   .data = attempt};
-    rc = run(attempt, &own);
+    rc = attempt->mode == MTNT__MODE_ADOPTION ? mtnt__adopt_run(attempt, &own) : run(attempt, &own);
     if (attempt->steps == NULL)
         attempt->count = 0;
     if (rc != 0 && attempt->verdict == MTNT__VERDICT_FAILED)

@@ -29,6 +29,7 @@ typedef struct mtnt__link {
     char *controller_server;           /* owned: mtnt__dsn_server of it, once it was asked for */
     mtnt_db *reader;                   /* read-only, made at first need and kept from tenant to tenant */
     mtnt_db *keeper;                   /* for the bookkeeping of a recovery: likewise */
+    mtnt_db *other;                    /* the controller that models are taken over from: likewise, read-only */
     mtnt__sessions sessions;           /* that write, kept from tenant to tenant */
     mtnt__gate *gate;                  /* NULL = none */
     mtnt__slots *slots;                /* NULL = one attempt at a time */
@@ -130,8 +131,9 @@ typedef struct mtnt__attempt {
     int64_t from_version;
     mtnt__step *recorded; /* malloc'ed: applied before this attempt, and unknown to the controller */
     size_t recorded_count;
-    mtnt__step *told; /* room for what is told to the controller, made before the commit; NULL = nothing is */
-    ptrdiff_t failed; /* index into steps; -1 = no operation's failure */
+    mtnt__step *told;     /* room for what is told to the controller, made before the commit; NULL = nothing is */
+    mtnt_adopted adopted; /* adoption: what the model said */
+    ptrdiff_t failed;     /* index into steps; -1 = no operation's failure */
     const char *failed_phase;
     char failed_text[1024]; /* the failed operation's own error */
     char note[400];         /* what a person should know although nothing failed; "" = nothing */
@@ -139,6 +141,14 @@ typedef struct mtnt__attempt {
 
 /* Everything under "what to do" is set, the rest zero. Returns 0 for COMMITTED, NOTHING and OTHER_MODE; the verdict says which. */
 int mtnt__attempt_run(mtnt__attempt *attempt, mtnt_error *err);
+/* What was applied before, for a controller that has lost it or never knew: fills attempt->recorded. */
+int mtnt__attempt_tell_recorded(mtnt__attempt *attempt, mtnt_error *err);
+/* Steps for records that the chain has; malloc'ed. */
+int mtnt__recorded_steps(const mtnt__applied *applied, const mtnt_chain *chain, mtnt__step **ret_steps,
+                         size_t *ret_count, mtnt_error *err);
+/* The model is not there. */
+int mtnt__attempt_missing(mtnt__attempt *attempt, mtnt_error *err);
+int mtnt__attempt_look_for_schema(mtnt__attempt *attempt, bool *ret_there, mtnt_error *err);
 /* What is applied once the steps that ended are; and the same as the attempt's position. */
 int mtnt__attempt_applied_after(const mtnt__attempt *attempt, mtnt__applied *ret_after, mtnt_error *err);
 int mtnt__attempt_move_position(mtnt__attempt *attempt, mtnt_error *err);
@@ -252,6 +262,17 @@ int mtnt__remove_due(mtnt_controller *controller, const mtnt_chain *chain, const
 /* commit.c: prepare → decide → finish; sets the verdict. _check, before any work: REFUSED when it could not be done at the end. */
 int mtnt__commit_check(mtnt__attempt *attempt, mtnt_error *err);
 int mtnt__commit(mtnt__attempt *attempt, mtnt_error *err);
+
+/* adopt.c: the way through of an adoption. Sets the verdict: COMMITTED, NOTHING (it is this controller's already). */
+int mtnt__adopt_run(mtnt__attempt *attempt, mtnt_error *err);
+int mtnt__adoption_check(const mtnt_adoption *adoption, mtnt_error *err);
+/* The same, looking only, without a claim. */
+int mtnt__adopt_look(const mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model,
+                     const mtnt_adoption *adoption, const mtnt__known *known, mtnt_adopted *ret_adopted,
+                     mtnt_error *err);
+/* "controller 5f0c…", for an audit row. */
+#define MTNT__CONTROLLER_TEXT_SIZE (sizeof("controller ") + MTNT__ID_SIZE)
+void mtnt__controller_text(const char *id, char ret_text[MTNT__CONTROLLER_TEXT_SIZE]);
 
 /* saga.c, once the plan is known: unit after unit, and back when one fails. Sets the verdict. */
 int mtnt__saga_perform(mtnt__attempt *attempt, mtnt_error *err);

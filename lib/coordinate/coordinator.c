@@ -263,7 +263,8 @@ static int heed_lanes(mtnt_coordinator *coordinator, mtnt_direction direction, c
     mtnt__lane_debt debt;
     int rc;
 
-    if (coordinator->chain->whole == NULL || mtnt__job_current(&coordinator->job, model, known))
+    if (coordinator->chain->whole == NULL || coordinator->options.adoption != NULL ||
+        mtnt__job_current(&coordinator->job, model, known))
         return 0;
     rc = mtnt__lane_rows_write(coordinator->controller, coordinator->chain, err);
     if (rc != 0)
@@ -328,6 +329,30 @@ int mtnt_coordinator_rewind(mtnt_coordinator *coordinator, mtnt_error *err)
 int mtnt_coordinator_baseline(mtnt_coordinator *coordinator, mtnt_error *err)
 {
     return go(coordinator, MTNT_BASELINE, err);
+}
+
+int mtnt_coordinator_adopt(mtnt_coordinator *coordinator, const mtnt_adoption *adoption, mtnt_adopted *ret_adopted,
+                           mtnt_error *err)
+{
+    mtnt__known known;
+    int rc = mtnt__adoption_check(adoption, err);
+
+    *ret_adopted = (mtnt_adopted){.ours = false};
+    if (rc != 0)
+        return rc;
+    if (!adoption->only_look) {
+        coordinator->options.adoption = adoption;
+        rc = go(coordinator, MTNT_FORWARD, err);
+        coordinator->options.adoption = NULL;
+        *ret_adopted = coordinator->task.attempt.adopted;
+        return rc;
+    }
+    forget_last(coordinator);
+    mtnt__store_new_call(coordinator->controller);
+    rc = look(coordinator, &known, err);
+    return rc == 0 ? mtnt__adopt_look(coordinator->controller, coordinator->chain, coordinator->model, adoption, &known,
+                                      ret_adopted, err)
+                   : rc;
 }
 
 int mtnt_coordinator_recover(mtnt_coordinator *coordinator, mtnt_error *err)

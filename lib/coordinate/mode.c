@@ -15,6 +15,7 @@ const char *mtnt__mode_name(mtnt__mode mode)
     case MTNT__MODE_PROVISIONAL: return "provisional";
     case MTNT__MODE_TOMBSTONE: return "tombstone";
     case MTNT__MODE_SAGA: return "saga";
+    case MTNT__MODE_ADOPTION: return "adoption";
     }
     return "unknown";
 }
@@ -30,13 +31,14 @@ const char *mtnt__mode_guarantee(mtnt__mode mode)
     case MTNT__MODE_PROVISIONAL: return "a new model appears whole or not at all (provisional)";
     case MTNT__MODE_TOMBSTONE: return "a model goes when the controller says so, and can be put back (tombstone)";
     case MTNT__MODE_SAGA: return "step by step, taken back in reverse when one fails (saga)";
+    case MTNT__MODE_ADOPTION: return "each model changes hands whole or not at all (adoption)";
     }
     return "unknown";
 }
 
 const char *mtnt__mode_decider(mtnt__mode mode, mtnt_backend controller, mtnt_backend model)
 {
-    if (mode == MTNT__MODE_SINGLE_MODEL)
+    if (mode == MTNT__MODE_SINGLE_MODEL || mode == MTNT__MODE_ADOPTION)
         return "model";
     if (mode == MTNT__MODE_TWO_PHASE && controller == MTNT_POSTGRES && model == MTNT_SQLITE)
         return "model";
@@ -45,7 +47,7 @@ const char *mtnt__mode_decider(mtnt__mode mode, mtnt_backend controller, mtnt_ba
 
 mtnt__mode mtnt__mode_parse(const char *name, const char *decider)
 {
-    for (mtnt__mode mode = MTNT__MODE_SINGLE_CONTROLLER; mode <= MTNT__MODE_SAGA; mode++)
+    for (mtnt__mode mode = MTNT__MODE_SINGLE_CONTROLLER; mode <= MTNT__MODE_ADOPTION; mode++)
         if (strcmp(name, mtnt__mode_name(mode)) == 0)
             return mode == MTNT__MODE_SINGLE_CONTROLLER && strcmp(decider, "model") == 0 ? MTNT__MODE_SINGLE_MODEL
                                                                                          : mode;
@@ -71,7 +73,7 @@ mtnt__mode mtnt__mode_choose(const mtnt_controller *controller, const mtnt_model
 
 uint32_t mtnt__mode_covers(mtnt__mode mode)
 {
-    if (mode == MTNT__MODE_SINGLE_MODEL)
+    if (mode == MTNT__MODE_SINGLE_MODEL || mode == MTNT__MODE_ADOPTION)
         return MTNT_WRITES_MODEL;
     if (mode == MTNT__MODE_SINGLE_CONTROLLER)
         return MTNT_WRITES_CONTROLLER;
@@ -80,6 +82,6 @@ uint32_t mtnt__mode_covers(mtnt__mode mode)
 
 bool mtnt__mode_writes_controller(mtnt__mode mode, uint32_t writes)
 {
-    return mode != MTNT__MODE_SINGLE_MODEL &&
+    return mode != MTNT__MODE_SINGLE_MODEL && mode != MTNT__MODE_ADOPTION &&
            (mode != MTNT__MODE_PROVISIONAL || (writes & MTNT_WRITES_CONTROLLER) != 0);
 }

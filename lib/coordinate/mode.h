@@ -12,7 +12,8 @@ typedef enum mtnt__mode {
     MTNT__MODE_TWO_PHASE,          /* a PostgreSQL side is prepared, the other decides */
     MTNT__MODE_PROVISIONAL,        /* a model that this migration creates; the controller decides */
     MTNT__MODE_TOMBSTONE,          /* a model that this migration puts away, or back; the controller decides */
-    MTNT__MODE_SAGA /* units that commit one by one, each by one of the modes above; the journal is the controller's */
+    MTNT__MODE_SAGA, /* units that commit one by one, each by one of the modes above; the journal is the controller's */
+    MTNT__MODE_ADOPTION /* one transaction on the model of another controller: it is ours afterwards; no operation */
 } mtnt__mode;
 
 const char *mtnt__mode_name(mtnt__mode mode);

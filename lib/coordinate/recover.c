@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -93,6 +94,65 @@ static int find_position(mtnt_controller *controller, const mtnt_chain *chain, c
     return rc;
 }
 
+/* What a takeover has to tell besides where the model stands. */
+struct telling {
+    mtnt__takeover takeover;
+    char from[MTNT__CONTROLLER_TEXT_SIZE], to[MTNT__CONTROLLER_TEXT_SIZE];
+    mtnt__audit audit;
+    mtnt__step *steps;
+};
+
+static int read_takeover(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model,
+                         const mtnt__known *known, mtnt__takeover *takeover, mtnt__applied *applied, mtnt_error *err)
+{
+    const mtnt__expected expected = {mtnt_model_id(model), controller->id, NULL};
+    mtnt__db_options options = mtnt__side_options(controller, model);
+    mtnt__identity identity;
+    mtnt_db *db = NULL;
+    int rc;
+
+    options.read_only = true;
+    rc = mtnt__db_open(&db, mtnt__model_dsn(model), &options, err);
+    if (rc == 0)
+        rc = mtnt__db_begin(db, err);
+    if (rc == 0)
+        rc = mtnt__model_state_read(db, chain, &expected, &identity, applied, err);
+    if (rc == 0)
+        rc = mtnt__model_state_takeover(db, known->migration, takeover, err);
+    mtnt__db_close(db);
+    return rc;
+}
+
+/* Somebody may have taken it further since: then who it was is not known any more, and that it was so is written all the same. */
+static int tell_takeover(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model,
+                         const mtnt__known *known, struct telling *telling, mtnt__end *end, mtnt_error *err)
+{
+    mtnt_error own = MTNT_ERROR_INIT;
+    mtnt__applied applied = {0};
+    int rc = read_takeover(controller, chain, model, known, &telling->takeover, &applied, &own);
+
+    if (rc == 0)
+        rc = mtnt__recorded_steps(&applied, chain, &telling->steps, &end->step_count, &own);
+    mtnt__applied_release(&applied);
+    if (may_pass(rc)) {
+        if (err != NULL)
+            *err = own;
+        return rc;
+    }
+    if (rc != 0) {
+        mtnt__text_copy(telling->takeover.from, sizeof(telling->takeover.from), "unknown");
+        mtnt__text_copy(telling->takeover.who, sizeof(telling->takeover.who), "unknown");
+        telling->takeover.reason[0] = '\0';
+    }
+    mtnt__controller_text(telling->takeover.from, telling->from);
+    mtnt__controller_text(controller->id, telling->to);
+    telling->audit = (mtnt__audit){telling->from, telling->takeover.who,
+                                   telling->takeover.reason[0] == '\0' ? NULL : telling->takeover.reason, telling->to};
+    end->audit = &telling->audit;
+    end->steps = telling->steps;
+    return 0;
+}
+
 static int end_it(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model, mtnt__mode mode,
                   mtnt__known *known, mtnt__migration_state state, const mtnt_error *why, mtnt_error *err)
 {
@@ -104,10 +164,13 @@ static int end_it(mtnt_controller *controller, const mtnt_chain *chain, const mt
                      .placed = mtnt__model_key(model),
                      .finished_ms = controller->system->wall_ms(controller->system->data)};
     mtnt_error interrupted = MTNT_ERROR_INIT;
+    struct telling telling = {.steps = NULL};
     int rc = 0;
 
     if (state == MTNT__STATE_COMMITTED)
         rc = find_position(controller, chain, model, mode, known, &end, &identity, err);
+    if (rc == 0 && state == MTNT__STATE_COMMITTED && mode == MTNT__MODE_ADOPTION)
+        rc = tell_takeover(controller, chain, model, known, &telling, &end, err);
     if (rc != 0)
         return rc;
     if (state != MTNT__STATE_COMMITTED) {
@@ -116,6 +179,7 @@ static int end_it(mtnt_controller *controller, const mtnt_chain *chain, const mt
         end.error = &interrupted;
     }
     rc = mtnt__store_finish(controller, mtnt_chain_name(chain), &end, 1, err);
+    free(telling.steps);
     if (rc == 0 && mtnt__migration_state_ended(state)) {
         mtnt__text_copy(known->state, sizeof(known->state), "idle");
         if (end.moved) {

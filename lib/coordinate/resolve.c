@@ -189,7 +189,7 @@ static int finish(struct resolving *r, mtnt_error *err)
 
 static int write_end(struct resolving *r, mtnt_error *err)
 {
-    const mtnt__audit audit = {r->known->state, r->resolution->who, r->resolution->reason};
+    const mtnt__audit audit = {r->known->state, r->resolution->who, r->resolution->reason, NULL};
     mtnt__identity identity = {0};
     mtnt_error said = MTNT_ERROR_INIT;
     mtnt__end end = {.tenant = mtnt_model_id(r->model),

@@ -45,7 +45,11 @@ int mtnt__settle_check_home(const mtnt__settlement *settlement, mtnt_db *model, 
 {
     const mtnt_controller *controller = settlement->controller;
     const mtnt__expected expected = {mtnt_model_id(settlement->model), controller->id, settlement->home};
+    const mtnt__expected whosever = {NULL, NULL, settlement->home};
 
+    /* A model that is being taken over is the other controller's, or ours. */
+    if (model != NULL && settlement->mode == MTNT__MODE_ADOPTION)
+        return mtnt__model_state_identify(model, &whosever, err);
     if (model != NULL)
         return mtnt__model_state_identify(model, &expected, err);
     if (settlement->home == NULL || settlement->home[0] == '\0' || strcmp(settlement->home, controller->home) == 0)

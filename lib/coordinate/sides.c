@@ -19,13 +19,14 @@ void mtnt__link_release(mtnt__link *link)
 {
     mtnt__db_close(link->reader);
     mtnt__db_close(link->keeper);
+    mtnt__db_close(link->other);
     mtnt__sessions_release(&link->sessions);
     mtnt__db_close(link->finish.db);
     free(link->finish.server);
     free(link->controller_server);
     link->controller_server = NULL;
     link->finish = (mtnt__finish){NULL, NULL, NULL};
-    link->reader = link->keeper = NULL;
+    link->reader = link->keeper = link->other = NULL;
 }
 
 static int open_reader(mtnt__link *link, mtnt_error *err)
@@ -192,6 +193,7 @@ int mtnt__sides_open(mtnt__attempt *attempt, mtnt_error *err)
 
     switch (attempt->mode) {
     case MTNT__MODE_SAGA:
+    case MTNT__MODE_ADOPTION:
     case MTNT__MODE_SINGLE_MODEL:
         rc = writes_outside(attempt, MTNT_WRITES_CONTROLLER) ? open_controller(attempt, err) : use_reader(attempt, err);
         if (rc == 0)

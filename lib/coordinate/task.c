@@ -37,7 +37,7 @@ static int check_options(const mtnt_migration_options *options, mtnt_error *err)
             err, MTNT_E_INVALID,
             "a heartbeat every %lld ms with %d retries in mtnt_migration_options: it takes up to a year and %d",
             (long long)options->heartbeat_ms, options->heartbeat_retries, MAX_HEARTBEAT_RETRIES);
-    return 0;
+    return options->adoption == NULL ? 0 : mtnt__adoption_check(options->adoption, err);
 }
 
 /* Tables tell only of operations that come from the folders of their tools. */
@@ -68,6 +68,11 @@ int mtnt__job_init(mtnt__job *job, const mtnt_controller *controller, const mtnt
     rc = check_options(&job->options, err);
     if (rc == 0)
         rc = check_direction(chain, direction, &job->options, err);
+    if (rc == 0 && job->options.adoption != NULL && direction != MTNT_FORWARD)
+        rc = mtnt_error_set(err, MTNT_E_INVALID,
+                            "a takeover has no way back: the other controller takes the model over");
+    if (job->options.adoption != NULL)
+        job->options.atomicity = MTNT_ATOMICITY_CHAIN;
     mtnt__lane_deadlines(&job->options, chain);
     if (rc == 0 && job->options.to != NULL && (job->last = mtnt_chain_find(chain, job->options.to)) < 0)
         rc = mtnt_error_set(err, MTNT_E_NOT_FOUND, "the chain %s has no operation `%s`", chain->name, job->options.to);
@@ -87,6 +92,9 @@ bool mtnt__job_current(const mtnt__job *job, const mtnt_model *model, const mtnt
 {
     ptrdiff_t rung;
 
+    /* Whose the model is, it says itself. */
+    if (job->options.adoption != NULL)
+        return false;
     if (!known->known || !mtnt__known_idle(known) || strcmp(known->placed, mtnt__model_key(model)) != 0)
         return false;
     /* Another chain has taken the model away. */
@@ -345,6 +353,8 @@ static mtnt__mode expected_mode(const mtnt__task *task)
 
     if (task->job->baseline)
         return mtnt__mode_choose(task->job->controller, task->model, MTNT_WRITES_MODEL, false);
+    if (task->job->options.adoption != NULL)
+        return MTNT__MODE_ADOPTION;
     if (expects_removal(task))
         return MTNT__MODE_TOMBSTONE;
     creation = expects_creation(task);
@@ -486,8 +496,20 @@ static void make_end(mtnt__task *task, const mtnt_error *error)
                     .error_operation = task->failed_operation[0] == '\0' ? NULL : task->failed_operation,
                     .run = task->claim.run,
                     .finished_ms = controller->system->wall_ms(controller->system->data)};
+    if (attempt->mode == MTNT__MODE_ADOPTION && attempt->verdict == MTNT__VERDICT_COMMITTED)
+        task->end.audit = &task->audit;
     gather_steps(task);
     task->end_due = true;
+}
+
+static void note_adoption(mtnt__task *task)
+{
+    const mtnt_adoption *adoption = task->job->options.adoption;
+
+    mtnt__controller_text(task->attempt.adopted.from, task->adopted_from);
+    mtnt__controller_text(task->job->controller->id, task->adopted_to);
+    task->audit = (mtnt__audit){task->adopted_from, adoption->who, adoption->reason, task->adopted_to};
+    task->outcome.adopted_from = task->attempt.adopted.from;
 }
 
 static void note_failure(mtnt__task *task, const mtnt_error *error)
@@ -675,6 +697,8 @@ static void take_in(mtnt__task *task, mtnt_error *error)
     keep_history(task);
     if (attempt->verdict == MTNT__VERDICT_COMMITTED)
         note_success(task);
+    if (attempt->mode == MTNT__MODE_ADOPTION && attempt->verdict == MTNT__VERDICT_COMMITTED)
+        note_adoption(task);
     if (error->code != MTNT_OK)
         note_failure(task, error);
     else if (attempt->verdict != MTNT__VERDICT_COMMITTED && attempt->positioned)

@@ -88,6 +88,10 @@ typedef struct mtnt__task {
     mtnt__verdict verdict; /* of the task: COMMITTED, NOTHING, FAILED, IN_DOUBT, BLOCKED */
     char failed_operation[256];
     char migration[MTNT__ID_SIZE];
+    /* of an adoption */
+    mtnt__audit audit;
+    char adopted_from[MTNT__CONTROLLER_TEXT_SIZE], adopted_to[MTNT__CONTROLLER_TEXT_SIZE];
+
     size_t done_here;    /* operations this task has applied and may have to take back */
     mtnt__step *history; /* every step that ended, in order, for reporters */
     size_t history_count;

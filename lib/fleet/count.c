@@ -1,5 +1,6 @@
 /* What a run would have to do, asked of the controller alone. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "fleet/dispatch.h"
 
@@ -36,6 +37,9 @@ static int look(struct counting *c, size_t count, mtnt_counts *counts, mtnt_erro
     int rc = mtnt__store_current(controller, chain, mtnt__job_goal(&c->job), (const mtnt_model *const *)c->models,
                                  count, c->current, err);
 
+    /* Whose a model is, the controller does not know. */
+    if (c->job.options.adoption != NULL)
+        memset(c->current, 0, sizeof(c->current));
     for (size_t i = 0; i < count && rc == 0; i++) {
         counts->total++;
         counts->current += c->current[i];

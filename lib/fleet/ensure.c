@@ -77,6 +77,8 @@ static int check_options(const mtnt_ensure_options *options, mtnt_error *err)
         return mtnt_error_set(
             err, MTNT_E_INVALID,
             "steps and run have no meaning for tenants that are to be current; name the last operation with `to`");
+    if (options->migration.adoption != NULL)
+        return mtnt_error_set(err, MTNT_E_INVALID, "models are not taken over from another controller in passing");
     if (options->controller.read_only)
         return mtnt_error_set(err, MTNT_E_INVALID, "a read-only controller cannot keep tenants current");
     return 0;

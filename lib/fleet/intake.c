@@ -15,7 +15,9 @@ static void announce(mtnt__dispatch *d, const mtnt_model *model)
 
     if (d->announced)
         return;
-    if (model != NULL)
+    if (model != NULL && d->job.options.adoption != NULL)
+        guarantee = mtnt__mode_guarantee(MTNT__MODE_ADOPTION);
+    else if (model != NULL)
         guarantee = mtnt__mode_guarantee(
             mtnt__saga_expected(&d->executor->options.migration, d->executor->chain)
                 ? MTNT__MODE_SAGA
@@ -81,7 +83,8 @@ static void look_ahead(mtnt__dispatch *d)
 
     read_ahead(d);
     announce(d, d->ahead.count == 0 ? NULL : d->ahead.models[0]);
-    if (d->ahead.count == 0)
+    /* Whose a model is, the controller does not know. */
+    if (d->ahead.count == 0 || d->job.options.adoption != NULL)
         return;
     mtnt__gate_enter(&d->gate);
     rc = mtnt__store_current(executor->controller, mtnt_chain_name(executor->chain), mtnt__job_goal(&d->job),
@@ -250,6 +253,8 @@ static int look_at_lanes(mtnt__dispatch *d, size_t count, mtnt__lane_debt *ret_d
     size_t i = 0;
 
     memset(ret_debts, 0, count * sizeof(*ret_debts));
+    if (d->job.options.adoption != NULL)
+        return 0;
     while (i < count && mtnt__job_current(&d->job, d->batch[i], d->known + i))
         i++;
     if (i == count)

@@ -36,7 +36,7 @@ void mtnt__share_terms(const mtnt_executor *executor, const mtnt__job *job, mtnt
                              .out_of_order = options->allow_out_of_order,
                              .may_delete = options->allow_delete,
                              .backs_up = options->backup != NULL,
-                             .paced = paced(rollout),
+                             .paced = paced(rollout) || options->adoption != NULL,
                              .canary = rollout->canary,
                              .soak_ms = rollout->soak_ms,
                              .expected = -1,
@@ -131,6 +131,12 @@ static int check_row(const mtnt_executor *executor, const mtnt__run_row *row, mt
                               "run %lld records what other tools have applied (baseline), and runs nothing: it is not "
                               "joined. Begin another one for other tenants",
                               run);
+    if (strcmp(row->command, "adopt") == 0)
+        return mtnt_error_set(
+            err, MTNT_E_REFUSED,
+            "run %lld takes models over from another controller, which is not to be joined: any number "
+            "of   mtnt-model adopt   may run beside each other",
+            run);
     if (row->terms.paced || paced(&executor->options.rollout))
         return mtnt_error_set(
             err, MTNT_E_REFUSED,

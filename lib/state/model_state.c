@@ -59,11 +59,12 @@ static int check_identity(const struct reading *reading, const mtnt__expected *e
 {
     const mtnt__identity *identity = &reading->identity;
 
-    if (identity->controller[0] != '\0' && strcmp(identity->controller, expected->controller) != 0)
+    if (expected->controller != NULL && identity->controller[0] != '\0' &&
+        strcmp(identity->controller, expected->controller) != 0)
         return mtnt_error_set(
             err, MTNT_E_FOREIGN,
             "its model was last written by another controller (%.8s…, this one is %.8s…). If you mean to take it over: "
-            "mtnt-model adopt --tenant %s (which this version does not have yet). Nothing was changed",
+            "mtnt-model adopt --tenant %s. Nothing was changed",
             identity->controller, expected->controller, expected->tenant);
     if (expected->uuid != NULL && expected->uuid[0] != '\0' && strcmp(identity->uuid, expected->uuid) != 0)
         return mtnt_error_set(
@@ -71,7 +72,7 @@ static int check_identity(const struct reading *reading, const mtnt__expected *e
             "this is not the model that the controller knows for the tenant (it is %.8s…, expected %.8s…): swapped, or restored "
             "from another tenant's backup? Nothing was changed",
             identity->uuid[0] == '\0' ? "unmarked" : identity->uuid, expected->uuid);
-    if (reading->tenant[0] != '\0' && strcmp(reading->tenant, expected->tenant) != 0)
+    if (expected->tenant != NULL && reading->tenant[0] != '\0' && strcmp(reading->tenant, expected->tenant) != 0)
         return mtnt_error_set(err, MTNT_E_FOREIGN, "this model belongs to tenant %s. Nothing was changed",
                               reading->tenant);
     return 0;
@@ -150,6 +151,85 @@ int mtnt__model_state_take(mtnt_db *db, const mtnt_chain *chain, const mtnt__exp
         *ret_identity = reading.identity;
     return rc;
 }
+
+/* ---- taking over ---- */
+
+static int check_bearer(const struct reading *reading, const mtnt__expected *expected, bool renamed, mtnt_error *err)
+{
+    const mtnt__expected known = {renamed ? NULL : expected->tenant, NULL, expected->uuid};
+
+    if (reading->identity.controller[0] == '\0')
+        return mtnt_error_set(
+            err, MTNT_E_REFUSED,
+            "no controller has written its model, so there is nobody to take it over from. Another tool's history is "
+            "recorded by   mtnt-model baseline --tenant %s   and without one   mtnt-model migrate   takes it. Nothing was "
+            "changed",
+            expected->tenant);
+    if (strcmp(reading->identity.controller, expected->controller) == 0)
+        return check_identity(reading, expected, err);
+    if (!renamed && reading->tenant[0] != '\0' && strcmp(reading->tenant, expected->tenant) != 0)
+        return mtnt_error_set(
+            err, MTNT_E_FOREIGN,
+            "its model is tenant %s's, of controller %.8s…: swapped? If the tenant is called %s now:   mtnt-model adopt "
+            "--tenant %s --as-renamed. Nothing was changed",
+            reading->tenant, reading->identity.controller, expected->tenant, expected->tenant);
+    return check_identity(reading, &known, err);
+}
+
+int mtnt__model_state_examine(mtnt_db *db, const mtnt_chain *chain, const mtnt__expected *expected, bool renamed,
+                              mtnt__bearer *ret_bearer, mtnt__applied *applied, mtnt_error *err)
+{
+    struct reading reading = {.applied = applied};
+    size_t version = 0;
+    int rc = mtnt__tables_version(db, &mtnt__tables_model, &version, err);
+
+    if (rc == 0 && version > 0)
+        rc = read_tables(db, chain, &reading, err);
+    if (rc == 0)
+        rc = check_bearer(&reading, expected, renamed, err);
+    if (rc != 0)
+        return rc;
+    *ret_bearer = (mtnt__bearer){.identity = reading.identity,
+                                 .ours = strcmp(reading.identity.controller, expected->controller) == 0};
+    mtnt__text_copy(ret_bearer->tenant, sizeof(ret_bearer->tenant), reading.tenant);
+    return 0;
+}
+
+int mtnt__model_state_take_over(mtnt_db *db, const mtnt__expected *expected, const mtnt__takeover *takeover,
+                                mtnt_error *err)
+{
+    const struct {
+        const char *key, *value;
+    } marks[] = {{"controller", expected->controller}, {"tenant", expected->tenant},
+                 {"adopted_from", takeover->from},     {"adopted_by", takeover->who},
+                 {"adopted_in", takeover->migration},  {"adopted_reason", takeover->reason}};
+    size_t before = 0;
+    int rc = mtnt__tables_ensure(db, &mtnt__tables_model, &before, err);
+
+    for (size_t i = 0; i < sizeof(marks) / sizeof(*marks) && rc == 0; i++)
+        rc = mtnt__meta_set(db, marks[i].key, marks[i].value, err);
+    return rc;
+}
+
+int mtnt__model_state_takeover(mtnt_db *db, const char *migration, mtnt__takeover *ret_takeover, mtnt_error *err)
+{
+    mtnt__takeover takeover;
+    int rc = mtnt__meta_get(db, "adopted_in", takeover.migration, sizeof(takeover.migration), err);
+
+    if (rc == 0 && strcmp(takeover.migration, migration) != 0)
+        rc = mtnt_error_set(err, MTNT_E_NOT_FOUND, "the model was taken over by another migration since");
+    if (rc == 0)
+        rc = mtnt__meta_get(db, "adopted_from", takeover.from, sizeof(takeover.from), err);
+    if (rc == 0)
+        rc = mtnt__meta_get(db, "adopted_by", takeover.who, sizeof(takeover.who), err);
+    if (rc == 0)
+        rc = mtnt__meta_get(db, "adopted_reason", takeover.reason, sizeof(takeover.reason), err);
+    if (rc == 0)
+        *ret_takeover = takeover;
+    return rc;
+}
+
+/* ---- records ---- */
 
 static mtnt__rows insert_rows(const mtnt__step *steps, size_t count, bool *failed)
 {

@@ -15,7 +15,7 @@ typedef struct mtnt__identity {
 /* What is expected of it. */
 typedef struct mtnt__expected {
     const char *tenant;
-    const char *controller; /* this controller's id */
+    const char *controller; /* this controller's id; NULL = whosever (with tenant NULL: whatever it is called) */
     const char *uuid;       /* as the controller has it; NULL or "" = never met */
 } mtnt__expected;
 
@@ -31,6 +31,31 @@ int mtnt__model_state_read(mtnt_db *db, const mtnt_chain *chain, const mtnt__exp
 
 /* The identity alone, checked: for a recovery that is about to write its decision there. FOREIGN as above. */
 int mtnt__model_state_identify(mtnt_db *db, const mtnt__expected *expected, mtnt_error *err);
+
+/* Whose a model is that is to be taken over. */
+typedef struct mtnt__bearer {
+    mtnt__identity identity;
+    char tenant[256]; /* as the model has it */
+    bool ours;        /* this controller's already */
+} mtnt__bearer;
+
+/* Reads only: whether this controller may take the model over, and the applied set of the chain. renamed: it may bear another tenant's id. REFUSED:
+ * no controller has written it; FOREIGN: another tenant's, or not the model that this controller knows; NEWER. */
+int mtnt__model_state_examine(mtnt_db *db, const mtnt_chain *chain, const mtnt__expected *expected, bool renamed,
+                              mtnt__bearer *ret_bearer, mtnt__applied *applied, mtnt_error *err);
+
+/* Who has taken a model over: in its mtnt_meta, so that a recovery knows what to write into the controller. */
+typedef struct mtnt__takeover {
+    char migration[MTNT__ID_SIZE];
+    char from[MTNT__ID_SIZE];   /* the controller before */
+    char who[256], reason[256]; /* reason "" = none */
+} mtnt__takeover;
+
+/* The model is expected->controller's and expected->tenant's from the commit on. */
+int mtnt__model_state_take_over(mtnt_db *db, const mtnt__expected *expected, const mtnt__takeover *takeover,
+                                mtnt_error *err);
+/* The last takeover that the model tells of; NOT_FOUND: it is another migration's, or there was none. */
+int mtnt__model_state_takeover(mtnt_db *db, const char *migration, mtnt__takeover *ret_takeover, mtnt_error *err);
 
 /* One operation that a migration ran, as it is recorded. */
 typedef struct mtnt__step {

@@ -471,6 +471,34 @@ static int finish_migrations(mtnt_db *db, const mtnt__end *ends, size_t count, m
     return rc;
 }
 
+/* Once: the migration's own row, which is written after it, says whether it has been ended before. */
+static int write_audit(mtnt_db *db, const char *chain, const mtnt__end *end, mtnt_error *err)
+{
+    const mtnt__audit *audit = end->audit;
+    const mtnt_value values[] = {
+        mtnt_value_int(end->finished_ms), mtnt_value_text(chain),         mtnt_value_text(end->tenant),
+        mtnt_value_text(end->migration),  mtnt_value_text(audit->from),   mtnt_value_text(audit->to),
+        mtnt_value_text(audit->who),      mtnt_value_text(audit->reason), mtnt_value_end()};
+
+    return mtnt__db_run(
+        db, NULL, NULL, err,
+        "INSERT INTO {schema}.mtnt_audit (at_ms, chain, tenant, migration, from_state, to_state, who, reason) "
+        "SELECT CAST($1 AS BIGINT), CAST($2 AS TEXT), CAST($3 AS TEXT), migration, CAST($5 AS TEXT), CAST($6 AS TEXT), "
+        "CAST($7 AS TEXT), CAST($8 AS TEXT) FROM {schema}.mtnt_migration "
+        "WHERE migration = $4 AND state IN ('executing', 'in_doubt', 'blocked', 'compensating')",
+        values);
+}
+
+static int write_audits(mtnt_db *db, const char *chain, const mtnt__end *ends, size_t count, mtnt_error *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < count && rc == 0; i++)
+        if (ends[i].audit != NULL)
+            rc = write_audit(db, chain, ends + i, err);
+    return rc;
+}
+
 /* The tenant first, whose row stays locked so that the claim cannot go to another meanwhile; the migration's own row last: each looks whether the
  * migration is still to be ended, and by whom. */
 static int finish_all(mtnt_controller *controller, const char *chain, const mtnt__end *ends, size_t count,
@@ -480,6 +508,8 @@ static int finish_all(mtnt_controller *controller, const char *chain, const mtnt
 
     if (rc == 0)
         rc = record_operations(controller->db, chain, ends, count, err);
+    if (rc == 0)
+        rc = write_audits(controller->db, chain, ends, count, err);
     if (rc == 0)
         rc = finish_migrations(controller->db, ends, count, err);
     return rc;

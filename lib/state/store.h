@@ -107,6 +107,11 @@ typedef struct mtnt__claim {
 int mtnt__store_claim(mtnt_controller *controller, const char *chain, mtnt__claim *const *claims, size_t count,
                       int64_t lease_ms, mtnt_error *err);
 
+/* For mtnt_audit: who has said so, and why (NULL = no reason). to: only of an end; of a person's word it is the state moved to. */
+typedef struct mtnt__audit {
+    const char *from, *who, *reason, *to;
+} mtnt__audit;
+
 /* How one migration ended, or where it stands. */
 typedef struct mtnt__end {
     const char *tenant, *migration;
@@ -123,6 +128,7 @@ typedef struct mtnt__end {
     bool settles; /* the tenant is over for this run; for waves */
     const mtnt__step *steps;
     size_t step_count;
+    const mtnt__audit *audit; /* a row that is written by whoever ends it; NULL = none */
 } mtnt__end;
 
 /* Writes them all by migration id; a row that has ended already stays as it is, and so does one whose claim is another's by now: the claim is
@@ -170,9 +176,6 @@ int mtnt__store_renew(mtnt_db *db, const char *chain, const char *owner, mtnt__r
                       int64_t lease_ms, mtnt_error *err);
 
 /* A person's word: the end, the tenant's row and an audit row in one transaction. BUSY when the state is not `from` any more. */
-typedef struct mtnt__audit {
-    const char *from, *who, *reason; /* reason NULL = none */
-} mtnt__audit;
 int mtnt__store_resolve(mtnt_controller *controller, const char *chain, const mtnt__end *end, const mtnt__audit *audit,
                         mtnt_error *err);
 

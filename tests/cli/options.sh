@@ -2,7 +2,7 @@
 # Options, environment, project file, help: what a caller meets before anything is done.
 . "${MTNT_TEST_SOURCE_DIR:?}/tests/support/cli.sh"
 
-commands="migrate rewind do undo reset recover resolve pending executed status plan new validate doctor help"
+commands="migrate rewind do undo reset recover resolve adopt pending executed status plan new validate doctor help"
 
 test_typos() {
     exits 64 migrate --tennants tenants.yaml
@@ -67,7 +67,7 @@ test_later_versions() {
         complains "this version does not have $option yet"
         exits 64 migrate "$option" 1
     done
-    for command in verify adopt history report serve; do
+    for command in verify history report serve; do
         exits 64 "$command"
         complains "this version does not have the command $command yet"
     done

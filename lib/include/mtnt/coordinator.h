@@ -19,6 +19,23 @@ typedef enum mtnt_on_failure { MTNT_ON_FAILURE_ROLLBACK = 0, MTNT_ON_FAILURE_KEE
 /* Runs before setup, or after execute, of each operation; not 0 fails the operation. Same thread. */
 typedef int (*mtnt_hook_fn)(void *data, const mtnt_operation *operation, mtnt_scope *scope, mtnt_error *err);
 
+/* How models that bear another controller's identity are taken over. Zero it first, or use the _INIT. Texts are borrowed during the call, or for as
+ * long as the executor is that has it in its options. */
+typedef struct mtnt_adoption {
+    uint32_t version;         /* MTNT_ADOPTION_VERSION */
+    const char *who, *reason; /* for the audit row, up to 255 bytes each; who: required; reason: NULL = none */
+    /* DSN of the controller that the models bear. Each model is taken over only when nothing of its tenant is unfinished there, which is looked at
+     * under the model's lock. NULL: it is not asked (it is gone), and all that is known of it is what the model's own server shows. */
+    const char *from;
+    bool as_renamed; /* the model may bear another tenant's id: it is this tenant's from now on */
+    bool only_look;  /* mtnt_coordinator_adopt: say what would be done, and change nothing */
+} mtnt_adoption;
+#define MTNT_ADOPTION_VERSION 1
+#define MTNT_ADOPTION_INIT                                     \
+    {                                                          \
+        MTNT_ADOPTION_VERSION, NULL, NULL, NULL, false, false, \
+    }
+
 /* Zero it first, or use the _INIT. Times in ms; 0 = the default given here. */
 typedef struct mtnt_migration_options {
     uint32_t version;           /* MTNT_MIGRATION_OPTIONS_VERSION */
@@ -50,12 +67,15 @@ typedef struct mtnt_migration_options {
     /* The tables in which other tools note what they have applied follow what is applied or taken back here, in the same transaction, for every folder of
      * the chain that comes from another tool, and not only for those of which the chain file says `keep_in_step: true`. */
     bool keep_in_step;
+    /* For an executor: every tenant's model is taken over from another controller, and no operation runs; see mtnt_coordinator_adopt. Borrowed, NULL = no.
+     * atomicity, to, steps, run and mode are without meaning then. INVALID: going backward, or with mtnt_ensure. */
+    const mtnt_adoption *adoption;
 } mtnt_migration_options;
 #define MTNT_MIGRATION_OPTIONS_VERSION 1
 #define MTNT_MIGRATION_OPTIONS_INIT                                                                                    \
     {                                                                                                                  \
         MTNT_MIGRATION_OPTIONS_VERSION, MTNT_ATOMICITY_CHAIN, MTNT_ON_FAILURE_ROLLBACK, NULL, 0, NULL, false, 0, 0, 0, \
-            0, 0, NULL, NULL, NULL, NULL, false, MTNT_MODE_AUTO, false, false                                          \
+            0, 0, NULL, NULL, NULL, NULL, false, MTNT_MODE_AUTO, false, false, NULL                                    \
     }
 
 /* Borrows controller, model and chain until _free. INVALID, NOT_FOUND (options->to), NOMEM. Does not touch a database. */
@@ -87,6 +107,28 @@ MTNT_API int mtnt_coordinator_baseline(mtnt_coordinator *coordinator, mtnt_error
 /* Settles an interrupted migration of this tenant by the decision register; idempotent. Only a saga's runs operations: their rollbacks. 0: settled,
  * or there was none. BUSY: its worker is alive. BLOCKED: a rollback keeps failing, and a person has to settle it (`resolve`). perform and rewind do it first by themselves. */
 MTNT_API int mtnt_coordinator_recover(mtnt_coordinator *coordinator, mtnt_error *err);
+
+/* ---- another controller's models ---- */
+
+/* What a model said before it was taken over, or says. */
+typedef struct mtnt_adopted {
+    char from[33];    /* the id of the controller that it bears */
+    char tenant[256]; /* the tenant that it is, by itself */
+    bool ours;       /* it bears this controller's already: nothing was done, but that the controller's rows are true */
+    int64_t version; /* of the chain's operations applied to it, the order of the last … */
+    size_t operations; /* … and their number */
+} mtnt_adopted;
+
+/* Takes the model over from the controller that it bears: in one transaction under the model's lock it becomes this controller's; what it says of applied
+ * operations stays, and fills this controller's rows, with an audit row (mtnt_audit: "controller ID" to "controller ID"). The other controller is refused by
+ * the model from then on. What operations have written into the other controller's database stays there, and operations that wrote that alone count as
+ * not applied. Runs no operation; blocks; a crash leaves all of it or nothing, once it is recovered (mtnt_coordinator_recover, or the next perform).
+ * REFUSED: something of the tenant is unfinished at the other controller (a prepared transaction that the model's server shows, or a state of adoption->from),
+ * no controller has written the model, or its name is that of one put away or unfinished; FOREIGN: the model is another tenant's (as_renamed), not the one
+ * that this controller has known for the tenant, or of another controller than adoption->from; HISTORY: the chain lacks operations that it has; NEWER; BUSY:
+ * somebody works on it; INVALID; errors of mtnt/db.h. Nothing was changed with any of these; IN_DOUBT as for perform. ret_adopted is filled as far as it came. */
+MTNT_API int mtnt_coordinator_adopt(mtnt_coordinator *coordinator, const mtnt_adoption *adoption,
+                                    mtnt_adopted *ret_adopted, mtnt_error *err);
 
 /* ---- a person's word ---- */
 
@@ -162,7 +204,7 @@ MTNT_API void mtnt_coordinator_cancel(mtnt_coordinator *coordinator);
 typedef struct mtnt_outcome {
     const char *tenant, *migration; /* migration: NULL when none was begun */
     const char *
-        mode; /* "single", "single transaction", "super-journal", "two-phase", "provisional", "tombstone", "saga"; NULL = none */
+        mode; /* "single", "single transaction", "super-journal", "two-phase", "provisional", "tombstone", "saga", "adoption"; NULL = none */
     size_t executed, rolled_back; /* operations whose effects are / that were taken back again */
     int64_t from_version, to_version;
     bool created_model;
@@ -175,6 +217,7 @@ typedef struct mtnt_outcome {
     int64_t failed_order;
     const char *note;         /* what should be known of a tenant that did not fail; NULL = nothing */
     const char *failed_phase; /* "setup", "before hook", "execute", "after hook", "verify", "commit", "backup" */
+    const char *adopted_from; /* the id of the controller that the model was taken over from; NULL = it was not */
 } mtnt_outcome;
 MTNT_API void mtnt_coordinator_outcome(const mtnt_coordinator *coordinator, mtnt_outcome *ret_outcome);
 
