@@ -248,6 +248,23 @@ const mtnt__command mtnt__commands[] = {
                     "mtnt-model export --where tier=gold --output-dir descriptions\n",
     },
     {
+        .name = "import-project",
+        .argument = "[DIR]",
+        .takes = MTNT__TAKES_ALL | MTNT__TAKES_CONTROLLER | MTNT__TAKES_FORMAT | MTNT__TAKES_IMPORT,
+        .run = mtnt__command_import_project,
+        .summary = "write a project for what another tool has begun",
+        .about = "Writes mtnt.yaml, tenants.yaml and chain.yaml into DIR (default: here) for a folder of migrations "
+                 "and databases that are there already. Whose migrations they are is told by the files, and where "
+                 "those of several tools look alike, by the tables that the tenants bear, or by --from-format. "
+                 "Tenants are files (--glob), or databases or schemas of a PostgreSQL server (--server with "
+                 "--database-like or --schema-like).\n\n"
+                 "Nothing is overwritten, no database is changed, and no password is written. What is written "
+                 "passes validate. Then baseline records what the other tool has applied.\n",
+        .examples = "mtnt-model import-project --glob 'tenants/*.db'\n"
+                    "mtnt-model import-project --from-dir db/migrations \\\n"
+                    "    --server postgresql://db-1/postgres --database-like 'tenant_%'\n",
+    },
+    {
         .name = "new",
         .argument = "NAME",
         .takes = PROJECT,

@@ -48,6 +48,7 @@ int mtnt__command_baseline(mtnt__work *work);
 int mtnt__command_recover(mtnt__work *work);
 int mtnt__command_resolve(mtnt__work *work);
 int mtnt__command_adopt(mtnt__work *work);
+int mtnt__command_import_project(mtnt__work *work);
 int mtnt__command_pending(mtnt__work *work);
 int mtnt__command_executed(mtnt__work *work);
 int mtnt__command_status(mtnt__work *work);

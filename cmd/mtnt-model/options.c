@@ -292,6 +292,9 @@ static int check_flags(const mtnt__settings *settings, FILE *errors)
     for (size_t i = 0; ROWS[i].name != NULL; i++)
         if ((settings->flagged >> i & 1) != 0 && (ROWS[i].takes & settings->command->takes) == 0)
             return usage(errors, "%s does not take --%s", settings->command->name, ROWS[i].name);
+    if (settings->server != NULL && mtnt__words_has_password(settings->server))
+        return usage(
+            errors, "--server: no flag takes a password, and none is written into a file; use PGPASSFILE or PGSERVICE");
     if (settings->from != NULL && mtnt__words_has_password(settings->from))
         return usage(errors, "--from: no flag takes a password; use PGPASSFILE, PGSERVICE or PGPASSWORD");
     if (settings->controller != NULL && mtnt__words_has_password(settings->controller))

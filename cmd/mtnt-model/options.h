@@ -27,6 +27,7 @@ typedef struct mtnt__settings {
     const char *to, *run;
     const char *as, *reason, *from;
     bool as_renamed;
+    const char *from_dir, *from_format, *server, *glob, *database_like, *schema_like, *name;
     int64_t steps;
     const char *atomicity, *on_failure, *on_error, *mode, *backup;
     const char *output, *output_dir;
@@ -68,6 +69,7 @@ enum {
     MTNT__TAKES_BASELINE = 1u << 16,
     MTNT__TAKES_REASON = 1u << 17, /* what leaves an audit row */
     MTNT__TAKES_ADOPT = 1u << 18,  /* adopt */
+    MTNT__TAKES_IMPORT = 1u << 19, /* import-project */
 };
 
 /* What a command line says by itself. 0, or an exit code after a message on `errors`. */

@@ -8,6 +8,7 @@
 #include "mtnt/coordinator.h"
 #include "mtnt/db.h"
 #include "mtnt/description.h"
+#include "mtnt/discover.h"
 #include "mtnt/ensure.h"
 #include "mtnt/error.h"
 #include "mtnt/executor.h"

@@ -87,7 +87,7 @@ test_refused() {
         'tenant c knows operation 9 .nine., which this chain lacks' \
         'its model is tenant e.s, .*swapped.*mtnt-model adopt --tenant d --as-renamed' \
         'no controller has written its model.*baseline' 'there is nothing to take over'; do
-        cat log | grep -Eq -e "$said" || fail "the log lacks $said: $(cat log)"
+        grep -Eq -e "$said" log || fail "the log lacks $said: $(cat log)"
     done
     same "$(fingerprint models/a.db models/b.db models/c.db models/d.db models/e.db models/plain.db)" "$before"
     [ ! -e models/lost.db ] || fail "a model was made"

@@ -2,7 +2,7 @@
 # Options, environment, project file, help: what a caller meets before anything is done.
 . "${MTNT_TEST_SOURCE_DIR:?}/tests/support/cli.sh"
 
-commands="migrate rewind do undo reset recover resolve adopt pending executed status plan new validate doctor help"
+commands="migrate rewind do undo reset recover resolve adopt pending executed status plan import-project new validate doctor help"
 
 test_typos() {
     exits 64 migrate --tennants tenants.yaml
