@@ -24,7 +24,7 @@ static char *plain_path(const char *path)
     char *here = *path == '/' ? strdup("") : getcwd(NULL, 0), *plain = NULL;
     size_t length;
 
-    if (here == NULL || (plain = malloc(strlen(here) + strlen(path) + 2)) == NULL) {
+    if (here == NULL || (plain = calloc(strlen(here) + strlen(path) + 2, 1)) == NULL) {
         free(here);
         return NULL;
     }
