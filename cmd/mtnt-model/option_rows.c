@@ -183,7 +183,7 @@ const mtnt__option_row mtnt__option_rows[] = {
     {.name = NULL},
 };
 /* clang-format on */
-_Static_assert(sizeof mtnt__option_rows / sizeof mtnt__option_rows[0] <= MTNT__OPTION_ROWS_MAX, "a bit for each");
+_Static_assert(sizeof mtnt__option_rows / sizeof mtnt__option_rows[0] <= MTNT__OPTION_ROWS_MAX, "a place for each");
 
 const char *const mtnt__options_later[] = {
     "rehearse",

@@ -29,12 +29,10 @@ typedef struct mtnt__option_row {
     const char *help;
 } mtnt__option_row;
 
-/* In the order of the help; ends with a row without a name. mtnt__settings.given has a bit for each. */
+/* In the order of the help; ends with a row without a name. mtnt__settings.given has a place for each. */
 extern const mtnt__option_row mtnt__option_rows[];
 
 /* Named in the contract of the command, and brought by later versions; NULL-terminated. */
 extern const char *const mtnt__options_later[];
-
-enum { MTNT__OPTION_ROWS_MAX = 64, MTNT__OPTIONS_LATER_MAX = 20 };
 
 #endif

@@ -246,8 +246,8 @@ static int take_option(mtnt__settings *settings, char **argv, int returned, FILE
     snprintf(shown, sizeof shown, "--%s", row->name);
     exit_code = set_value(settings, row, shown, optarg, errors);
     if (exit_code == 0) {
-        settings->given |= UINT64_C(1) << (row - ROWS);
-        settings->flagged |= UINT64_C(1) << (row - ROWS);
+        settings->given[row - ROWS] = true;
+        settings->flagged[row - ROWS] = true;
     }
     return exit_code;
 }
@@ -290,7 +290,7 @@ static int take_words(mtnt__settings *settings, char **words, int count, FILE *e
 static int check_flags(const mtnt__settings *settings, FILE *errors)
 {
     for (size_t i = 0; ROWS[i].name != NULL; i++)
-        if ((settings->flagged >> i & 1) != 0 && (ROWS[i].takes & settings->command->takes) == 0)
+        if (settings->flagged[i] && (ROWS[i].takes & settings->command->takes) == 0)
             return usage(errors, "%s does not take --%s", settings->command->name, ROWS[i].name);
     if (settings->server != NULL && mtnt__words_has_password(settings->server))
         return usage(
@@ -336,7 +336,7 @@ static int take_variable(mtnt__settings *settings, const mtnt__option_row *row, 
     if (row->kind == MTNT__OPTION_FLAG &&
         (strcmp(value, "0") == 0 || strcmp(value, "no") == 0 || strcmp(value, "false") == 0))
         return 0;
-    settings->given |= UINT64_C(1) << (row - ROWS);
+    settings->given[row - ROWS] = true;
     if (row->kind == MTNT__OPTION_LIST)
         return list_split(settings, setting_of(settings, row), value, errors);
     return set_value(settings, row, name, value, errors);
@@ -359,7 +359,7 @@ int mtnt__options_environment(mtnt__settings *settings, FILE *errors)
     for (size_t i = 0; ROWS[i].name != NULL && exit_code == 0; i++) {
         const mtnt__option_row *row = &ROWS[i];
 
-        if ((settings->given >> i & 1) != 0 || (row->takes & settings->command->takes) == 0 ||
+        if (settings->given[i] || (row->takes & settings->command->takes) == 0 ||
             row->setting == offsetof(mtnt__settings, help) || row->setting == offsetof(mtnt__settings, version))
             continue;
         exit_code = take_variable(settings, row, errors);
@@ -375,7 +375,7 @@ void mtnt__options_project(mtnt__settings *settings, const mtnt_project *project
         const void *field = (const char *)project + row->project;
         void *setting = setting_of(settings, row);
 
-        if (row->project == 0 || (settings->given >> i & 1) != 0)
+        if (row->project == 0 || settings->given[i])
             continue;
         switch (row->kind) {
         case MTNT__OPTION_FLAG: *(bool *)setting = *(const bool *)field; break;
@@ -393,7 +393,7 @@ bool mtnt__options_is_flagged(const mtnt__settings *settings, const char *name)
 {
     for (size_t i = 0; ROWS[i].name != NULL; i++)
         if (strcmp(ROWS[i].name, name) == 0)
-            return (settings->flagged >> i & 1) != 0;
+            return settings->flagged[i];
     return false;
 }
 

@@ -17,6 +17,8 @@ typedef struct mtnt__list {
 
 typedef enum mtnt__format { MTNT__FORMAT_TEXT = 0, MTNT__FORMAT_JSON, MTNT__FORMAT_JSONL } mtnt__format;
 
+enum { MTNT__OPTION_ROWS_MAX = 128, MTNT__OPTIONS_LATER_MAX = 20 };
+
 /* What the user asked for. Texts are borrowed from argv, the environment and the project. */
 typedef struct mtnt__settings {
     const char *config;
@@ -41,11 +43,11 @@ typedef struct mtnt__settings {
     mtnt__format format;
     bool quiet, verbose, exit_code, help, version;
     const char *log_file;
-    uint64_t given;               /* a bit for each row of the table: flag or environment said it */
-    uint64_t flagged;             /* a flag said it */
-    const mtnt__command *command; /* NULL = none was named */
-    const char *argument;         /* the word after the command; NULL = none */
-    mtnt__list owned;             /* copies of environment variables, taken apart */
+    bool given[MTNT__OPTION_ROWS_MAX];   /* for each row of the table: flag or environment said it */
+    bool flagged[MTNT__OPTION_ROWS_MAX]; /* a flag said it */
+    const mtnt__command *command;        /* NULL = none was named */
+    const char *argument;                /* the word after the command; NULL = none */
+    mtnt__list owned;                    /* copies of environment variables, taken apart */
 } mtnt__settings;
 
 /* Which commands take an option; mtnt__command.takes has the same bits. */
