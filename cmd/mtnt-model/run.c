@@ -130,7 +130,7 @@ static void fill_options(const mtnt__work *work, const mtnt__run_spec *spec, mtn
 
 int mtnt__run_connections(mtnt__work *work, int *ret_workers, int64_t *ret_connections)
 {
-    const mtnt__run_spec spec = {"migrate", MTNT_FORWARD, 0, false};
+    const mtnt__run_spec spec = {.command = "migrate", .direction = MTNT_FORWARD};
     mtnt_executor_options options = MTNT_EXECUTOR_OPTIONS_INIT;
     mtnt_executor *executor = NULL;
     mtnt_error err = MTNT_ERROR_INIT;
