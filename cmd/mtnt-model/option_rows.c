@@ -15,6 +15,7 @@ static const char *const modes[] = {"auto", "saga", NULL};
 static const char *const atomicities[] = {"chain", "operation", NULL};
 static const char *const on_failures[] = {"rollback", "keep", NULL};
 static const char *const on_errors[] = {"continue", "stop", NULL};
+static const char *const fingerprints[] = {"auto", "always", "never", NULL};
 static const char *const words[] = {"committed", "aborted", "retry", NULL};
 static const char *const formats[] = {"text", "json", "jsonl", NULL};
 
@@ -102,6 +103,9 @@ const mtnt__option_row mtnt__option_rows[] = {
      .help = "run operations that come before one that is applied"},
     {.name = "backup", KIND(TEXT), .value = "DIR", SETTING(backup), PROJECT(backup), TAKES(RUN),
      .help = "save each model into DIR/TENANT before its first change (PostgreSQL: with pg_dump)"},
+    {.name = "fingerprint", KIND(CHOICE), .value = "auto|always|never", SETTING(fingerprint), PROJECT(fingerprint), TAKES(RUN),
+     .choices = fingerprints,
+     .help = "record a fingerprint of each model's schema with the commit, for verify (default: auto, on SQLite)"},
     {.name = "yes", KIND(FLAG), SETTING(yes), TAKES(YES),
      .help = "yes to what destroys: taking back everything, deleting models; resolve: yes to what it would do"},
     {.name = "as", KIND(CHOICE), .value = "committed|aborted|retry", SETTING(as), TAKES(WORD), .choices = words,

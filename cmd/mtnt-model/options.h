@@ -27,7 +27,7 @@ typedef struct mtnt__settings {
     const char *to, *run;
     const char *as, *reason;
     int64_t steps;
-    const char *atomicity, *on_failure, *on_error, *mode, *backup;
+    const char *atomicity, *on_failure, *on_error, *mode, *backup, *fingerprint;
     const char *output, *output_dir;
     bool allow_out_of_order, yes, force;
     int64_t deadline_ms, operation_timeout_ms, unlock_deadline_ms, lock_timeout_ms, statement_timeout_ms;

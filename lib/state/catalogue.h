@@ -20,6 +20,8 @@ void mtnt__catalogue_sort(mtnt__catalogue *catalogue);
 /* Reads it inside the transaction that is open on `db`; its search_path is another one then (PostgreSQL, until the transaction's end). schema: the model's
  * own, NULL = it has the whole database. */
 int mtnt__catalogue_read(mtnt_db *db, const char *schema, mtnt__catalogue *ret_catalogue, mtnt_error *err);
+/* The statement that reads it is given to `each`, a definition a row: a line (PostgreSQL), or type, name, table and text as SQLite has them. */
+int mtnt__catalogue_query(mtnt_db *db, const char *schema, mtnt_row_fn each, void *data, mtnt_error *err);
 /* What a row of sqlite_schema comes to. Needs no database. */
 int mtnt__catalogue_add_sqlite(mtnt__catalogue *catalogue, const char *type, const char *name, const char *table,
                                const char *sql, mtnt_error *err);
@@ -32,23 +34,5 @@ int mtnt__catalogue_digest(const mtnt__catalogue *catalogue, char ret_digest[MTN
 typedef void (*mtnt__diff_line_fn)(void *data, char sign, const char *text, size_t length);
 size_t mtnt__catalogue_diff(const mtnt__catalogue *from, const mtnt__catalogue *to, size_t most,
                             mtnt__diff_line_fn each, void *data);
-
-/* The record of a model's fingerprint in its mtnt_meta: what the schema was when the last migration committed. */
-#define MTNT__FINGERPRINT_SIZE 128
-typedef struct mtnt__fingerprint {
-    char digest[MTNT__CHECKSUM_SIZE];
-    char migration[MTNT__ID_SIZE];
-    int64_t rules;   /* how it was made, by us */
-    int64_t dialect; /* and by the server: a major version of PostgreSQL writes definitions its own way; 0 = SQLite */
-} mtnt__fingerprint;
-#define MTNT__FINGERPRINT_KEY "fingerprint"
-/* false: it is none. */
-bool mtnt__fingerprint_parse(const char *text, mtnt__fingerprint *ret_fingerprint);
-/* Records what the transaction that is open will leave, or that it is not known. PostgreSQL: with the message of the commit. */
-int mtnt__fingerprint_record(mtnt_db *db, const char *schema, const char *migration, mtnt_error *err);
-int mtnt__fingerprint_forget(mtnt_db *db, mtnt_error *err);
-/* That of a catalogue that was read from `db`, for the comparison with a record; dialect as above. */
-#define MTNT__FINGERPRINT_RULES 1
-int mtnt__fingerprint_dialect(mtnt_db *db, int64_t *ret_dialect, mtnt_error *err);
 
 #endif

@@ -196,6 +196,24 @@ static bool is_shadow(const char *name)
     return false;
 }
 
+/* Ours, SQLite's, and the books of other tools. */
+static bool is_left_out(const char *table)
+{
+    static const char *const others[] = {"mtnt_meta",
+                                         "mtnt_applied",
+                                         "mtnt_decision",
+                                         "goose_db_version",
+                                         "schema_migrations",
+                                         "schema_migration",
+                                         "flyway_schema_history",
+                                         "__diesel_schema_migrations",
+                                         "db_migrations",
+                                         "db_lock",
+                                         NULL};
+
+    return strncasecmp(table, "sqlite_", 7) == 0 || is_one_of(table, strlen(table), others);
+}
+
 int mtnt__catalogue_add_sqlite(mtnt__catalogue *catalogue, const char *type, const char *name, const char *table,
                                const char *sql, mtnt_error *err)
 {
@@ -203,6 +221,9 @@ int mtnt__catalogue_add_sqlite(mtnt__catalogue *catalogue, const char *type, con
     mtnt__sql_walk walk;
     mtnt__sql_token token;
 
+    /* An index without a text is a constraint's. */
+    if (sql[0] == '\0' || is_left_out(name) || is_left_out(table))
+        return 0;
     if (strcmp(type, "table") == 0)
         /* SQLite writes the names of these in single quotes, and nobody else does. */
         return strncmp(sql, "CREATE TABLE '", 14) == 0 && is_shadow(name) ? 0 : add_table(catalogue, name, sql, err);

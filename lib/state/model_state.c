@@ -38,6 +38,8 @@ static int read_row(void *data, const mtnt_row *row, mtnt_error *err)
             mtnt__text_copy(reading->identity.controller, sizeof(reading->identity.controller), value);
         else if (strcmp(key, "tenant") == 0)
             mtnt__text_copy(reading->tenant, sizeof(reading->tenant), value);
+        else if (strcmp(key, MTNT__FINGERPRINT_KEY) == 0 && value != NULL)
+            (void)mtnt__fingerprint_parse(value, &reading->identity.fingerprint);
         return 0;
     }
     record.position = mtnt_row_int(row, 3);

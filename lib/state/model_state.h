@@ -3,6 +3,7 @@
 #define MTNT_STATE_MODEL_STATE_H
 
 #include "state/applied.h"
+#include "state/fingerprint.h"
 
 /* Who the model is. */
 typedef struct mtnt__identity {
@@ -10,6 +11,7 @@ typedef struct mtnt__identity {
     bool fresh; /* … since this transaction */
     char uuid[MTNT__ID_SIZE];
     char controller[MTNT__ID_SIZE]; /* "" = none yet */
+    mtnt__fingerprint fingerprint;  /* of its schema, as the last migration has left it; digest "" = not recorded */
 } mtnt__identity;
 
 /* What is expected of it. */

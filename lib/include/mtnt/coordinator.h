@@ -12,6 +12,9 @@ typedef struct mtnt_coordinator mtnt_coordinator;
 typedef enum mtnt_atomicity { MTNT_ATOMICITY_CHAIN = 0, MTNT_ATOMICITY_OPERATION } mtnt_atomicity;
 /* SAGA: operations that write controller and model commit one side after the other, without prepared transactions; see MTNT_OPERATION_SAGA. */
 typedef enum mtnt_mode { MTNT_MODE_AUTO = 0, MTNT_MODE_SAGA } mtnt_mode;
+/* Whether the fingerprint of the model's schema is recorded with what commits, for mtnt_verify. AUTO: on SQLite, where it is cheap; ALWAYS: on PostgreSQL,
+ * too, where the server reads its catalogue for it (a few ms, no round trip). NEVER: one that is there is removed, since it would not hold any more. */
+typedef enum mtnt_fingerprint { MTNT_FINGERPRINT_AUTO = 0, MTNT_FINGERPRINT_ALWAYS, MTNT_FINGERPRINT_NEVER } mtnt_fingerprint;
 typedef enum mtnt_on_failure { MTNT_ON_FAILURE_ROLLBACK = 0, MTNT_ON_FAILURE_KEEP } mtnt_on_failure;
 
 /* Runs before setup, or after execute, of each operation; not 0 fails the operation. Same thread. */
@@ -42,12 +45,13 @@ typedef struct mtnt_migration_options {
     bool
         allow_delete; /* an operation that deletes the model may run; without it REFUSED, before anything of its migration */
     mtnt_mode mode; /* how to commit: chosen from what operations write, or as a saga */
+    mtnt_fingerprint fingerprint;
 } mtnt_migration_options;
 #define MTNT_MIGRATION_OPTIONS_VERSION 1
 #define MTNT_MIGRATION_OPTIONS_INIT                                                                                    \
     {                                                                                                                  \
         MTNT_MIGRATION_OPTIONS_VERSION, MTNT_ATOMICITY_CHAIN, MTNT_ON_FAILURE_ROLLBACK, NULL, 0, NULL, false, 0, 0, 0, \
-            0, 0, NULL, NULL, NULL, NULL, false, MTNT_MODE_AUTO                                                        \
+            0, 0, NULL, NULL, NULL, NULL, false, MTNT_MODE_AUTO, MTNT_FINGERPRINT_AUTO                                 \
     }
 
 /* Borrows controller, model and chain until _free. INVALID, NOT_FOUND (options->to), NOMEM. Does not touch a database. */
