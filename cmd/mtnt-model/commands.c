@@ -174,6 +174,24 @@ const mtnt__command mtnt__commands[] = {
                     "mtnt-model plan --to plan --tenant acme\n",
     },
     {
+        .name = "verify",
+        .takes = FLEET | MTNT__TAKES_VERIFY | MTNT__TAKES_FORWARD | MTNT__TAKES_YES | MTNT__TAKES_EXIT_CODE,
+        .run = mtnt__command_verify,
+        .summary = "look into every model: drift, swaps, restored backups",
+        .about = "Opens every selected model, changes nothing, and compares what it holds with what the "
+                 "controller says of it, with the chain, with the fingerprint of its schema that its last "
+                 "migration has left, and with the schemas of the other models at its version, which "
+                 "differences are shown of, the same ones together. Finds models that were restored from a "
+                 "backup, changed by hand, swapped, replaced or lost.\n\n"
+                 "With --repair --yes the controller's rows are brought in step with the models, under "
+                 "each tenant's lease and with an audit row; no model is touched. Without --yes it says "
+                 "what it would do. Exits with 1 when a model could not be looked at, and with "
+                 "--exit-code with 3 when something was found.\n",
+        .examples = "mtnt-model verify\n"
+                    "mtnt-model verify --exit-code --format json\n"
+                    "mtnt-model verify --tenant acme --repair --yes --reason \"restored on Monday\"\n",
+    },
+    {
         .name = "wait",
         .takes = FLEET | MTNT__TAKES_LANE | MTNT__TAKES_WAIT,
         .run = mtnt__command_wait,
@@ -252,7 +270,7 @@ const mtnt__command mtnt__commands[] = {
 };
 
 /* Their names are taken: a script that uses them should hear why it fails. */
-static const char *const later[] = {"verify", "baseline", "adopt", "history", "report", "serve", NULL};
+static const char *const later[] = {"baseline", "adopt", "history", "report", "serve", NULL};
 
 const mtnt__command *mtnt__commands_find(const char *name)
 {

@@ -46,7 +46,7 @@ const mtnt__option_row mtnt__option_rows[] = {
      .help = "not this tenant (repeatable)"},
 
     {.name = "workers", .letter = 'j', KIND(INT), .value = "N", SETTING(workers), PROJECT(workers),
-     TAKES(RUN),
+     .takes = MTNT__TAKES_RUN | MTNT__TAKES_VERIFY,
      .least = 1, .most = 1024,
      .help = "tenants at the same time (default: twice the processors, at most 16)"},
     {.name = "on-error", KIND(CHOICE), .value = "continue|stop", SETTING(on_error), PROJECT(on_error),
@@ -107,10 +107,12 @@ const mtnt__option_row mtnt__option_rows[] = {
      .choices = fingerprints,
      .help = "record a fingerprint of each model's schema with the commit, for verify (default: auto, on SQLite)"},
     {.name = "yes", KIND(FLAG), SETTING(yes), TAKES(YES),
-     .help = "yes to what destroys: taking back everything, deleting models; resolve: yes to what it would do"},
+     .help = "yes to what destroys: taking back everything, deleting models; resolve, verify --repair: yes to what it would do"},
     {.name = "as", KIND(CHOICE), .value = "committed|aborted|retry", SETTING(as), TAKES(WORD), .choices = words,
      .help = "what both databases hold of the migration: all of it, none of it; or try its rollbacks again"},
-    {.name = "reason", KIND(TEXT), .value = "TEXT", SETTING(reason), TAKES(WORD),
+    {.name = "repair", KIND(FLAG), SETTING(repair), TAKES(VERIFY),
+     .help = "bring the controller's rows in step with the models, which are the truth and stay as they are (with --yes)"},
+    {.name = "reason", KIND(TEXT), .value = "TEXT", SETTING(reason), .takes = MTNT__TAKES_WORD | MTNT__TAKES_VERIFY,
      .help = "why, for the record"},
 
     {.name = "output", .letter = 'o', KIND(TEXT), .value = "FILE", SETTING(output), TAKES(OUTPUT),
@@ -149,7 +151,7 @@ const mtnt__option_row mtnt__option_rows[] = {
      .choices = formats,
      .help = "json: one object with the result; jsonl: an object for each event or tenant"},
     {.name = "exit-code", KIND(FLAG), SETTING(exit_code), TAKES(EXIT_CODE),
-     .help = "exit with 3 when something is pending"},
+     .help = "exit with 3 when something is pending, or verify has found something"},
     {.name = "quiet", .letter = 'q', KIND(FLAG), SETTING(quiet), TAKES(ALL),
      .help = "no progress and no notes, only results"},
     {.name = "verbose", .letter = 'v', KIND(FLAG), SETTING(verbose), TAKES(ALL),
@@ -167,7 +169,6 @@ _Static_assert(sizeof mtnt__option_rows / sizeof mtnt__option_rows[0] <= MTNT__O
 
 const char *const mtnt__options_later[] = {
     "rehearse",
-    "repair",
     "isolate",
     NULL,
 };

@@ -1,9 +1,7 @@
 #include "commands.h"
 
 #include <inttypes.h>
-#include <pwd.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "encode.h"
 #include "survey.h"
@@ -28,21 +26,6 @@ static bool word_of(const char *name, mtnt_word *ret_word)
             return true;
         }
     return false;
-}
-
-/* "ann@db-7", for the audit row. */
-static void who_am_i(char ret_who[256])
-{
-    char buffer[1024], host[65] = "?";
-    struct passwd entry, *found = NULL;
-
-    if (gethostname(host, sizeof host) != 0)
-        host[0] = '?';
-    host[sizeof host - 1] = '\0';
-    if (getpwuid_r(getuid(), &entry, buffer, sizeof buffer, &found) == 0 && found != NULL)
-        snprintf(ret_who, 256, "%s@%s", entry.pw_name, host);
-    else
-        snprintf(ret_who, 256, "uid %lu@%s", (unsigned long)getuid(), host);
 }
 
 /* ---- what it came to ---- */
@@ -139,7 +122,7 @@ int mtnt__command_resolve(mtnt__work *work)
         return mtnt__work_fail(work, MTNT__EXIT_USAGE,
                                "resolve needs your word: --as committed (both databases hold all of it), --as aborted "
                                "(neither holds any of it), or --as retry (after rollback_failed)");
-    who_am_i(all.who);
+    mtnt__work_who(all.who);
     exit_code = mtnt__work_load_chain(work);
     if (exit_code == 0)
         exit_code = mtnt__work_open_fleet(work, &source);

@@ -1,8 +1,10 @@
 #include "work.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "commands.h"
 #include "excerpt.h"
@@ -73,6 +75,22 @@ int mtnt__work_fail_error(mtnt__work *work, const mtnt_error *err)
     mtnt__screen_line(&work->screen, NULL);
     mtnt__excerpt_put_error(&work->screen, work->screen.err, err);
     return mtnt__work_exit_code(err);
+}
+
+/* ---- who ---- */
+
+void mtnt__work_who(char ret_who[256])
+{
+    char buffer[1024], host[65] = "?";
+    struct passwd entry, *found = NULL;
+
+    if (gethostname(host, sizeof host) != 0)
+        host[0] = '?';
+    host[sizeof host - 1] = '\0';
+    if (getpwuid_r(getuid(), &entry, buffer, sizeof buffer, &found) == 0 && found != NULL)
+        snprintf(ret_who, 256, "%s@%s", entry.pw_name, host);
+    else
+        snprintf(ret_who, 256, "uid %lu@%s", (unsigned long)getuid(), host);
 }
 
 /* ---- files ---- */

@@ -47,4 +47,7 @@ int mtnt__work_fail_error(mtnt__work *work, const mtnt_error *err);
 int mtnt__work_exit_code(const mtnt_error *err);
 void mtnt__work_note(mtnt__work *work, const char *format, ...) MTNT_PRINTF(2, 3);
 
+/* "ann@db-7": who does it, for audit rows. */
+void mtnt__work_who(char ret_who[256]);
+
 #endif

@@ -21,5 +21,6 @@
 #include "mtnt/rollout.h"
 #include "mtnt/scope.h"
 #include "mtnt/tenants.h"
+#include "mtnt/verify.h"
 
 #endif

@@ -105,6 +105,22 @@ int mtnt__model_state_read(mtnt_db *db, const mtnt_chain *chain, const mtnt__exp
     return rc;
 }
 
+int mtnt__model_state_look(mtnt_db *db, const mtnt_chain *chain, mtnt__identity *ret_identity, char ret_tenant[256],
+                           mtnt__applied *applied, mtnt_error *err)
+{
+    struct reading reading = {.applied = applied};
+    size_t version = 0;
+    int rc = mtnt__tables_version(db, &mtnt__tables_model, &version, err);
+
+    if (rc == 0 && version > 0)
+        rc = read_tables(db, chain, &reading, err);
+    if (rc == 0) {
+        *ret_identity = reading.identity;
+        mtnt__text_copy(ret_tenant, sizeof(reading.tenant), reading.tenant);
+    }
+    return rc;
+}
+
 int mtnt__model_state_identify(mtnt_db *db, const mtnt__expected *expected, mtnt_error *err)
 {
     struct reading reading = {.applied = NULL};

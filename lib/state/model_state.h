@@ -31,6 +31,10 @@ int mtnt__model_state_take(mtnt_db *db, const mtnt_chain *chain, const mtnt__exp
 int mtnt__model_state_read(mtnt_db *db, const mtnt_chain *chain, const mtnt__expected *expected,
                            mtnt__identity *ret_identity, mtnt__applied *applied, mtnt_error *err);
 
+/* The same without checking anything: *ret_identity and ret_tenant (whose it says it is, "" = nobody's) are what the model says. */
+int mtnt__model_state_look(mtnt_db *db, const mtnt_chain *chain, mtnt__identity *ret_identity, char ret_tenant[256],
+                           mtnt__applied *applied, mtnt_error *err);
+
 /* The identity alone, checked: for a recovery that is about to write its decision there. FOREIGN as above. */
 int mtnt__model_state_identify(mtnt_db *db, const mtnt__expected *expected, mtnt_error *err);
 

@@ -12,7 +12,7 @@ typedef struct mtnt_coordinator mtnt_coordinator;
 typedef enum mtnt_atomicity { MTNT_ATOMICITY_CHAIN = 0, MTNT_ATOMICITY_OPERATION } mtnt_atomicity;
 /* SAGA: operations that write controller and model commit one side after the other, without prepared transactions; see MTNT_OPERATION_SAGA. */
 typedef enum mtnt_mode { MTNT_MODE_AUTO = 0, MTNT_MODE_SAGA } mtnt_mode;
-/* Whether the fingerprint of the model's schema is recorded with what commits, for mtnt_verify. AUTO: on SQLite, where it is cheap; ALWAYS: on PostgreSQL,
+/* Whether the fingerprint of the model's schema is recorded with what commits, for mtnt_verify_models. AUTO: on SQLite, where it is cheap; ALWAYS: on PostgreSQL,
  * too, where the server reads its catalogue for it (a few ms, no round trip). NEVER: one that is there is removed, since it would not hold any more. */
 typedef enum mtnt_fingerprint { MTNT_FINGERPRINT_AUTO = 0, MTNT_FINGERPRINT_ALWAYS, MTNT_FINGERPRINT_NEVER } mtnt_fingerprint;
 typedef enum mtnt_on_failure { MTNT_ON_FAILURE_ROLLBACK = 0, MTNT_ON_FAILURE_KEEP } mtnt_on_failure;
