@@ -234,6 +234,20 @@ const mtnt__command mtnt__commands[] = {
         .examples = "mtnt-model new loyalty_points\n",
     },
     {
+        .name = "checksums",
+        .takes = PROJECT | MTNT__TAKES_FORMAT | MTNT__TAKES_YES | MTNT__TAKES_LOCK,
+        .run = mtnt__command_checksums,
+        .summary = "the chain's checksums, and its lock file",
+        .about = "Prints order, checksum and name of every operation. --write puts them into CHAIN.lock beside "
+                 "the chain file: commit it when you release. Where it is there, every command compares the chain "
+                 "with it, and refuses (exit 78) when an operation that is locked has been changed, renamed, moved "
+                 "or taken away, or one was put before it. Operations added at the end are fine, and --check exits "
+                 "with 3 until they are written down, too. Repeatable operations may change. --write --yes writes "
+                 "down a changed history.\n",
+        .examples = "mtnt-model checksums --write\n"
+                    "mtnt-model checksums --check\n",
+    },
+    {
         .name = "validate",
         .takes = PROJECT | MTNT__TAKES_CONTROLLER | MTNT__TAKES_TENANTS | MTNT__TAKES_FORMAT,
         .run = mtnt__command_validate,

@@ -112,6 +112,10 @@ const mtnt__option_row mtnt__option_rows[] = {
      .help = "what both databases hold of the migration: all of it, none of it; or try its rollbacks again"},
     {.name = "repair", KIND(FLAG), SETTING(repair), TAKES(VERIFY),
      .help = "bring the controller's rows in step with the models, which are the truth and stay as they are (with --yes)"},
+    {.name = "write", KIND(FLAG), SETTING(write_lock), TAKES(LOCK),
+     .help = "write the lock file"},
+    {.name = "check", KIND(FLAG), SETTING(check_lock), TAKES(LOCK),
+     .help = "exit with 3 when the lock file lacks operations of the chain, or is not there"},
     {.name = "reason", KIND(TEXT), .value = "TEXT", SETTING(reason), .takes = MTNT__TAKES_WORD | MTNT__TAKES_VERIFY,
      .help = "why, for the record"},
 

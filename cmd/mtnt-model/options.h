@@ -29,7 +29,7 @@ typedef struct mtnt__settings {
     int64_t steps;
     const char *atomicity, *on_failure, *on_error, *mode, *backup, *fingerprint;
     const char *output, *output_dir;
-    bool allow_out_of_order, yes, force, repair;
+    bool allow_out_of_order, yes, force, repair, write_lock, check_lock;
     int64_t deadline_ms, operation_timeout_ms, unlock_deadline_ms, lock_timeout_ms, statement_timeout_ms;
     int64_t heartbeat_ms, heartbeat_retries;
     int64_t timeout_ms;
@@ -65,6 +65,7 @@ enum {
     MTNT__TAKES_WAIT = 1u << 14,   /* wait */
     MTNT__TAKES_OUTPUT = 1u << 15, /* export */
     MTNT__TAKES_VERIFY = 1u << 16,
+    MTNT__TAKES_LOCK = 1u << 17, /* checksums */
 };
 
 /* What a command line says by itself. 0, or an exit code after a message on `errors`. */
