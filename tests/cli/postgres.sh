@@ -329,7 +329,7 @@ test_connections() {
 test_verify() {
     with_server
     create_database ctl a b c
-    cat >chain.yaml <<'END'
+    cat >chain.yaml <<'CHAIN'
 chain: crm
 operations:
   - name: contacts
@@ -343,7 +343,7 @@ operations:
           END $$;
           CREATE VIEW loud AS SELECT shout(name) AS name FROM contacts
         down: DROP TABLE contacts CASCADE
-END
+CHAIN
     printf 'controller: "%s"\nchain: chain.yaml\ntenants: tenants.yaml\nfingerprint: always\n' "$(uri ctl)" >mtnt.yaml
     printf 'tenants:\n' >tenants.yaml
     for id in a b c; do
