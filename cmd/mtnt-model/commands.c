@@ -180,8 +180,8 @@ const mtnt__command mtnt__commands[] = {
         .summary = "look into every model: drift, swaps, restored backups",
         .about = "Opens every selected model, changes nothing, and compares what it holds with what the "
                  "controller says of it, with the chain, with the fingerprint of its schema that its last "
-                 "migration has left, and with the schemas of the other models at its version, which "
-                 "differences are shown of, the same ones together. Finds models that were restored from a "
+                 "migration has left, and with the schemas of the other models at its version: what differs is "
+                 "shown, once for all that differ alike. Finds models that were restored from a "
                  "backup, changed by hand, swapped, replaced or lost.\n\n"
                  "With --repair --yes the controller's rows are brought in step with the models, under "
                  "each tenant's lease and with an audit row; no model is touched. Without --yes it says "

@@ -252,10 +252,14 @@ static bool is_interrupted(mtnt__inspection *i)
 
         if (!known->known || mtnt__known_idle(known))
             continue;
-        snprintf(text, sizeof(text), "a migration of it has not ended (%.20s, %.40s): what it holds is not settled",
-                 known->state, known->migration);
+        if (mtnt__known_takeable(i->controller, known, 0))
+            snprintf(text, sizeof(text), "a migration of it has not ended (%.20s, %.40s): what it holds is not settled",
+                     known->state, known->migration);
+        else
+            snprintf(text, sizeof(text), "another process is at it (%.20s, %.*s)", known->state,
+                     (int)strcspn(known->owner, "#"), known->owner);
         finding = add_finding(i, MTNT_FINDING_INTERRUPTED, text);
-        next_with_tenant(i, finding, "", "recover", "   and look again");
+        next_with_tenant(i, finding, "when it has ended,", "recover", "   settles what is left; then look again");
         return true;
     }
     return false;

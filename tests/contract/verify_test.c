@@ -233,19 +233,39 @@ static void repaired(fleet *f)
     free(model);
 }
 
-/* Somebody has had the tenant between the look and the repair: nothing is written. */
+/* Somebody takes the tenant while it is looked at: it is not repaired, and left to that one. */
 static void overtaken(fleet *f)
 {
     looked l;
 
     make_forgetful(f);
-    l = look(f, true, "UPDATE mtnt_tenant SET epoch = epoch + 1 WHERE tenant = 't1'");
-    assert_text(l.text, "t1 ahead;t1 !MTNT_E_BUSY;");
-    assert_int_equal(l.counts.failed, 1);
-    assert_text(fleet_known(f, 0), "idle|1|ok");
+    l = look(f, true,
+             "UPDATE mtnt_tenant SET epoch = epoch + 1, state = 'executing', owner = 'elsewhere', lease_until_ms = "
+             "99999999999999 WHERE tenant = 't1'");
+    assert_text(l.text, "t1 interrupted;");
+    assert_text(fleet_known(f, 0), "executing|1|ok");
     assert_text(fleet_ask_controller(f, "SELECT count(*) FROM mtnt_audit"), "0");
+    fleet_ask_controller(f, "UPDATE mtnt_tenant SET state = 'idle', owner = NULL WHERE tenant = 't1'");
     l = look(f, true, NULL);
     assert_text(l.text, "t1 ahead repaired;");
+}
+
+/* What somebody migrates while others are looked at is no finding. */
+static void migrated_meanwhile(fleet *f)
+{
+    char digest[80], sql[300];
+    looked l;
+
+    fleet_add(f, "a", MTNT_WRITES_MODEL);
+    fleet_must_perform(f, 0);
+    snprintf(digest, sizeof(digest), "%s",
+             fleet_ask_controller(f, "SELECT digest FROM mtnt_tenant WHERE tenant = 't1'"));
+    fleet_ask_controller(f, "UPDATE mtnt_tenant SET version = 0, digest = '' WHERE tenant = 't1'");
+    snprintf(sql, sizeof(sql),
+             "UPDATE mtnt_tenant SET epoch = epoch + 1, version = 1, digest = '%s' WHERE tenant = 't1'", digest);
+    l = look(f, true, sql);
+    assert_text(l.text, "");
+    assert_int_equal(l.counts.sound, 1);
 }
 
 /* A lane has rows of its own, and its own findings. */
@@ -304,6 +324,7 @@ int main(void)
                                       {"changed", changed, ON_ALL, 3, false},
                                       {"repaired", repaired, MOST, 2, false},
                                       {"overtaken", overtaken, MOST, 2, false},
+                                      {"migrated_meanwhile", migrated_meanwhile, MOST, 1, false},
                                       {"lanes", lanes, ON(PAIR_SQLITE) | ON(PAIR_POSTGRES), 2, false},
                                       {"bad_calls", bad_calls, ON(PAIR_SQLITE), 1, false}};
 
