@@ -189,10 +189,13 @@ size_t mtnt__catalogue_diff(const mtnt__catalogue *from, const mtnt__catalogue *
     size_t i = 0, j = 0;
 
     while (i < from->count || j < to->count) {
-        const char *a = i < from->count ? from->lines[i] : NULL, *b = j < to->count ? to->lines[j] : NULL;
-        const char *head = a == NULL || (b != NULL && compare_heads(b, a) < 0) ? b : a;
-        group of_from = take_group(from, i, head), of_to = take_group(to, j, head);
+        const char *head = i < from->count ? from->lines[i] : to->lines[j];
+        group of_from, of_to;
 
+        if (i < from->count && j < to->count && compare_heads(to->lines[j], head) < 0)
+            head = to->lines[j];
+        of_from = take_group(from, i, head);
+        of_to = take_group(to, j, head);
         compare_groups(&d, &of_from, &of_to);
         i += of_from.count;
         j += of_to.count;

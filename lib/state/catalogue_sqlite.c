@@ -46,11 +46,10 @@ static bool is_plain_name(const char *text, size_t length)
 
 static void add_lower(mtnt__buffer *buffer, const char *text, size_t length)
 {
-    for (size_t i = 0; i < length; i++) {
-        char c = (char)(text[i] >= 'A' && text[i] <= 'Z' ? text[i] + ('a' - 'A') : text[i]);
+    static const char lower[] = "abcdefghijklmnopqrstuvwxyz";
 
-        mtnt__buffer_add(buffer, &c, 1);
-    }
+    for (size_t i = 0; i < length; i++)
+        mtnt__buffer_add(buffer, text[i] >= 'A' && text[i] <= 'Z' ? lower + (text[i] - 'A') : text + i, 1);
 }
 
 static void add_token(phrase *p, const char *text, const mtnt__sql_token *token)

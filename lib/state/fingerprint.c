@@ -1,6 +1,5 @@
 #include "state/fingerprint.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,13 +8,28 @@
 #include "state/queries.h"
 #include "state/tables.h"
 
+/* The number at *text, which a blank ends; *text is after that then. */
+static bool take_number(const char **text, int64_t *ret_number)
+{
+    char digits[24];
+    size_t length = strcspn(*text, " ");
+
+    if (length >= sizeof(digits) || (*text)[length] != ' ')
+        return false;
+    memcpy(digits, *text, length);
+    digits[length] = '\0';
+    *text += length + 1;
+    return mtnt__parse_int(digits, 0, INT32_MAX, ret_number);
+}
+
 bool mtnt__fingerprint_parse(const char *text, mtnt__fingerprint *ret_fingerprint)
 {
-    mtnt__fingerprint f;
+    mtnt__fingerprint f = {.digest = ""};
 
-    if (sscanf(text, "%" SCNd64 " %" SCNd64 " %64[0-9a-f]", &f.rules, &f.dialect, f.digest) != 3 ||
-        strlen(f.digest) != MTNT__CHECKSUM_SIZE - 1)
+    if (!take_number(&text, &f.rules) || !take_number(&text, &f.dialect) ||
+        strspn(text, "0123456789abcdef") != MTNT__CHECKSUM_SIZE - 1 || text[MTNT__CHECKSUM_SIZE - 1] != '\0')
         return false;
+    mtnt__text_copy(f.digest, sizeof(f.digest), text);
     *ret_fingerprint = f;
     return true;
 }

@@ -86,6 +86,23 @@ END
     refused '^ *- 2 [0-9a-f]{12} two' '^ *\+ 3 [0-9a-f]{12} two   \(another order'
 }
 
+# What comes from folders has no order but its place.
+test_place() {
+    project
+    tenants a
+    mkdir g d
+    printf -- '-- +goose Up\nCREATE TABLE t_g (x INTEGER);\n' >g/00001_g.sql
+    printf -- '-- migrate:up\nCREATE TABLE t_d (x INTEGER);\n-- migrate:down\nDROP TABLE t_d;\n' >d/20200101_d.sql
+    printf 'chain: numbers\nmigrations: [{dir: g, format: goose}, {dir: d, format: dbmate}]\n' >chain.yaml
+    ok checksums --write
+    ok migrate -q
+    printf 'chain: numbers\nmigrations: [{dir: d, format: dbmate}, {dir: g, format: goose}]\n' >chain.yaml
+    refused '\(another place, '
+    printf -- '-- +goose Up\nCREATE TABLE t_h (x INTEGER);\n' >g/00002_h.sql
+    printf 'chain: numbers\nmigrations: [{dir: g, format: goose}, {dir: d, format: dbmate}]\n' >chain.yaml
+    refused '\(out of order: others after it are locked, .*00002_h.sql'
+}
+
 # What comes late is refused as long as nobody allows it, and is never passed over.
 test_out_of_order() {
     cat >chain.yaml <<'END'
