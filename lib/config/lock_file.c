@@ -143,19 +143,22 @@ static int read_line(lock *l, char *text, uint32_t line, mtnt_error *err)
     return l->chain != NULL && strcmp(word, "chain") == 0 ? 0 : bad_line(l, line, "this names no chain", err);
 }
 
+static size_t count_lines(const char *text)
+{
+    size_t count = 1;
+
+    for (const char *c = text; *c != '\0'; c++)
+        count += *c == '\n';
+    return count;
+}
+
 /* A merge leaves its marks where two have added something: that is a line that is none, and is said. */
 static int read_lock(lock *l, mtnt_error *err)
 {
     uint32_t line = 0;
-    size_t size = 1;
     char *at, *end;
     int rc = 0;
 
-    for (const char *c = l->text; *c != '\0'; c++)
-        size += *c == '\n';
-    l->entries = calloc(size, sizeof(*l->entries));
-    if (l->entries == NULL)
-        return no_memory(err);
     for (at = l->text; at != NULL && rc == 0; at = end) {
         end = strchr(at, '\n');
         if (end != NULL)
@@ -199,9 +202,9 @@ static void note(comparison *c, const locked *was, const mtnt__chain_entry *is, 
 
 static const locked *find_locked(const lock *l, const char *name)
 {
-    for (size_t i = 0; i < l->count; i++)
-        if (strcmp(l->entries[i].name, name) == 0)
-            return l->entries + i;
+    for (const locked *entry = l->entries; entry < l->entries + l->count; entry++)
+        if (entry->name != NULL && strcmp(entry->name, name) == 0)
+            return entry;
     return NULL;
 }
 
@@ -302,6 +305,7 @@ int mtnt_lock_check(const mtnt_chain *chain, const char *path, bool allow_out_of
 {
     mtnt_error own = MTNT_ERROR_INIT;
     lock l = {.path = path};
+    locked *entries = NULL;
     size_t length;
     int rc = mtnt__file_read(path, &l.text, &length, &own);
 
@@ -309,11 +313,14 @@ int mtnt_lock_check(const mtnt_chain *chain, const char *path, bool allow_out_of
         *ret_state = MTNT_LOCK_NONE;
         return 0;
     }
+    if (rc == 0 && (entries = calloc(count_lines(l.text), sizeof(*entries))) == NULL)
+        rc = no_memory(&own);
+    l.entries = entries;
     if (rc == 0)
         rc = read_lock(&l, &own);
     if (rc == 0)
         rc = compare(&l, chain, allow_out_of_order, ret_state, &own);
-    free(l.entries);
+    free(entries);
     free(l.text);
     if (rc != 0 && err != NULL)
         *err = own;

@@ -11,12 +11,13 @@
 
 #define BATCH 128
 #define MAX_WORKERS 1024
+#define MAX_LANES 64
 
 typedef struct verification {
     mtnt_controller *controller;
     const mtnt_chain *chain;
     const mtnt_verification_options *options;
-    const mtnt_chain *lanes[64];
+    const mtnt_chain *lanes[MAX_LANES];
     size_t lane_count;
     bool asks_previous; /* the controller alone records something */
 
@@ -62,7 +63,8 @@ static size_t worker_count(const verification *v)
 
     if (workers == 0)
         workers = processors < 1 ? 2 : processors > 8 ? 16 : 2 * (size_t)processors;
-    return workers < v->count ? workers : v->count;
+    workers = workers < v->count ? workers : v->count;
+    return workers == 0 ? 1 : workers;
 }
 
 /* Threads that cannot be had are done without: the caller's is one of them. */
@@ -327,10 +329,8 @@ static int check_options(const mtnt_controller *controller, const mtnt_verificat
 
 static int find_lanes(verification *v, mtnt_error *err)
 {
-    size_t room = sizeof(v->lanes) / sizeof(*v->lanes);
-
-    if (v->chain->lane_count > room)
-        return mtnt_error_set(err, MTNT_E_INVALID, "%zu lanes: verify takes %zu", v->chain->lane_count, room);
+    if (v->chain->lane_count > MAX_LANES)
+        return mtnt_error_set(err, MTNT_E_INVALID, "%zu lanes: verify takes %d", v->chain->lane_count, MAX_LANES);
     v->lanes[0] = v->chain;
     v->lane_count = v->chain->lane_count == 0 ? 1 : v->chain->lane_count;
     for (size_t i = 0; i < v->chain->lane_count; i++)

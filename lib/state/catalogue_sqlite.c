@@ -69,7 +69,8 @@ static void add_token(phrase *p, const char *text, const mtnt__sql_token *token)
     else
         mtnt__buffer_add(&p->text, start, length);
     p->defaults = equals(text, token, "default");
-    p->last = length == 0 ? p->last : start[length - 1];
+    if (length > 0)
+        p->last = start[length - 1];
     /* A name has ended, and no operator: "a" ( … ) is written like a(…). */
     if (quoted)
         p->last = 'x';

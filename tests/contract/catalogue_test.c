@@ -203,7 +203,7 @@ static void the_rest_is_left_out(void **state)
                                            "ALTER TABLE t SET (fillfactor = 50)",
                                            "CREATE TEMP TABLE t2 (id INTEGER)",
                                            "CREATE TABLE goose_db_version (id SERIAL PRIMARY KEY)",
-                                           "CREATE TABLE flyway_schema_history (id INTEGER PRIMARY KEY, s BOOLEAN);"
+                                           "CREATE TABLE flyway_schema_history (id INTEGER PRIMARY KEY, s BOOLEAN)",
                                            "CREATE INDEX flyway_schema_history_s_idx ON flyway_schema_history (s)",
                                            NULL};
     contract *c = *state;
