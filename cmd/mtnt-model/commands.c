@@ -218,6 +218,25 @@ const mtnt__command mtnt__commands[] = {
                     "mtnt-model plan --to plan --tenant acme\n",
     },
     {
+        .name = "verify",
+        .takes = FLEET | MTNT__TAKES_VERIFY | MTNT__TAKES_REASON | MTNT__TAKES_FORWARD | MTNT__TAKES_YES |
+                 MTNT__TAKES_EXIT_CODE,
+        .run = mtnt__command_verify,
+        .summary = "look into every model: drift, swaps, restored backups",
+        .about = "Opens every selected model, changes nothing, and compares what it holds with what the "
+                 "controller says of it, with the chain, with the fingerprint of its schema that its last "
+                 "migration has left, and with the schemas of the other models at its version: what differs is "
+                 "shown, once for all that differ alike. Finds models that were restored from a "
+                 "backup, changed by hand, swapped, replaced or lost.\n\n"
+                 "With --repair --yes the controller's rows are brought in step with the models, under "
+                 "each tenant's lease and with an audit row; no model is touched. Without --yes it says "
+                 "what it would do. Exits with 1 when a model could not be looked at, and with "
+                 "--exit-code with 3 when something was found.\n",
+        .examples = "mtnt-model verify\n"
+                    "mtnt-model verify --exit-code --format json\n"
+                    "mtnt-model verify --tenant acme --repair --yes --reason \"restored on Monday\"\n",
+    },
+    {
         .name = "wait",
         .takes = FLEET | MTNT__TAKES_LANE | MTNT__TAKES_WAIT,
         .run = mtnt__command_wait,
@@ -277,6 +296,20 @@ const mtnt__command mtnt__commands[] = {
         .examples = "mtnt-model new loyalty_points\n",
     },
     {
+        .name = "checksums",
+        .takes = PROJECT | MTNT__TAKES_FORMAT | MTNT__TAKES_YES | MTNT__TAKES_LOCK,
+        .run = mtnt__command_checksums,
+        .summary = "the chain's checksums, and its lock file",
+        .about = "Prints order, checksum and name of every operation. --write puts them into CHAIN.lock beside "
+                 "the chain file: commit it when you release. Where it is there, every command compares the chain "
+                 "with it, and refuses (exit 78) when an operation that is locked has been changed, renamed, moved "
+                 "or taken away, or one was put before it. Operations added at the end are fine, and --check exits "
+                 "with 3 until they are written down, too. Repeatable operations may change. --write --yes writes "
+                 "down a changed history.\n",
+        .examples = "mtnt-model checksums --write\n"
+                    "mtnt-model checksums --check\n",
+    },
+    {
         .name = "validate",
         .takes = PROJECT | MTNT__TAKES_CONTROLLER | MTNT__TAKES_TENANTS | MTNT__TAKES_FORMAT,
         .run = mtnt__command_validate,
@@ -313,7 +346,7 @@ const mtnt__command mtnt__commands[] = {
 };
 
 /* Their names are taken: a script that uses them should hear why it fails. */
-static const char *const later[] = {"verify", "history", "report", "serve", NULL};
+static const char *const later[] = {"history", "report", "serve", NULL};
 
 const mtnt__command *mtnt__commands_find(const char *name)
 {

@@ -54,6 +54,8 @@ int mtnt__command_executed(mtnt__work *work);
 int mtnt__command_status(mtnt__work *work);
 int mtnt__command_plan(mtnt__work *work);
 int mtnt__command_wait(mtnt__work *work);
+int mtnt__command_verify(mtnt__work *work);
+int mtnt__command_checksums(mtnt__work *work);
 int mtnt__command_new(mtnt__work *work);
 int mtnt__command_export(mtnt__work *work);
 int mtnt__command_validate(mtnt__work *work);

@@ -15,6 +15,7 @@ static const char *const modes[] = {"auto", "saga", NULL};
 static const char *const atomicities[] = {"chain", "operation", NULL};
 static const char *const on_failures[] = {"rollback", "keep", NULL};
 static const char *const on_errors[] = {"continue", "stop", NULL};
+static const char *const fingerprints[] = {"auto", "always", "never", NULL};
 static const char *const words[] = {"committed", "aborted", "retry", NULL};
 static const char *const formats[] = {"text", "json", "jsonl", NULL};
 
@@ -45,7 +46,7 @@ const mtnt__option_row mtnt__option_rows[] = {
      .help = "not this tenant (repeatable)"},
 
     {.name = "workers", .letter = 'j', KIND(INT), .value = "N", SETTING(workers), PROJECT(workers),
-     TAKES(RUN),
+     .takes = MTNT__TAKES_RUN | MTNT__TAKES_VERIFY,
      .least = 1, .most = 1024,
      .help = "tenants at the same time (default: twice the processors, at most 16)"},
     {.name = "on-error", KIND(CHOICE), .value = "continue|stop", SETTING(on_error), PROJECT(on_error),
@@ -107,10 +108,19 @@ const mtnt__option_row mtnt__option_rows[] = {
              "file)"},
     {.name = "backup", KIND(TEXT), .value = "DIR", SETTING(backup), PROJECT(backup), TAKES(RUN),
      .help = "save each model into DIR/TENANT before its first change (PostgreSQL: with pg_dump)"},
+    {.name = "fingerprint", KIND(CHOICE), .value = "auto|always|never", SETTING(fingerprint), PROJECT(fingerprint), TAKES(RUN),
+     .choices = fingerprints,
+     .help = "record a fingerprint of each model's schema with the commit, for verify (default: auto, on SQLite)"},
     {.name = "yes", KIND(FLAG), SETTING(yes), TAKES(YES),
-     .help = "yes to what destroys: taking back everything, deleting models; resolve, adopt: yes to what they would do"},
+     .help = "yes to what destroys: taking back everything, deleting models; resolve, adopt, verify --repair: yes to what they would do"},
     {.name = "as", KIND(CHOICE), .value = "committed|aborted|retry", SETTING(as), TAKES(WORD), .choices = words,
      .help = "what both databases hold of the migration: all of it, none of it; or try its rollbacks again"},
+    {.name = "repair", KIND(FLAG), SETTING(repair), TAKES(VERIFY),
+     .help = "bring the controller's rows in step with the models, which are the truth and stay as they are (with --yes)"},
+    {.name = "write", KIND(FLAG), SETTING(write_lock), TAKES(LOCK),
+     .help = "write the lock file"},
+    {.name = "check", KIND(FLAG), SETTING(check_lock), TAKES(LOCK),
+     .help = "exit with 3 when the lock file lacks operations of the chain, or is not there"},
     {.name = "reason", KIND(TEXT), .value = "TEXT", SETTING(reason), TAKES(REASON),
      .help = "why, for the record"},
     {.name = "from", KIND(TEXT), .value = "DSN", SETTING(from), TAKES(ADOPT),
@@ -169,7 +179,7 @@ const mtnt__option_row mtnt__option_rows[] = {
      .choices = formats,
      .help = "json: one object with the result; jsonl: an object for each event or tenant"},
     {.name = "exit-code", KIND(FLAG), SETTING(exit_code), TAKES(EXIT_CODE),
-     .help = "exit with 3 when something is pending"},
+     .help = "exit with 3 when something is pending, or verify has found something"},
     {.name = "quiet", .letter = 'q', KIND(FLAG), SETTING(quiet), TAKES(ALL),
      .help = "no progress and no notes, only results"},
     {.name = "verbose", .letter = 'v', KIND(FLAG), SETTING(verbose), TAKES(ALL),
@@ -187,7 +197,6 @@ _Static_assert(sizeof mtnt__option_rows / sizeof mtnt__option_rows[0] <= MTNT__O
 
 const char *const mtnt__options_later[] = {
     "rehearse",
-    "repair",
     "isolate",
     NULL,
 };

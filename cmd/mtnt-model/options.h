@@ -31,9 +31,9 @@ typedef struct mtnt__settings {
     bool as_renamed;
     const char *from_dir, *from_format, *server, *glob, *database_like, *schema_like, *name;
     int64_t steps;
-    const char *atomicity, *on_failure, *on_error, *mode, *backup;
+    const char *atomicity, *on_failure, *on_error, *mode, *backup, *fingerprint;
     const char *output, *output_dir;
-    bool allow_out_of_order, accept_checksums, keep_in_step, yes, force;
+    bool allow_out_of_order, accept_checksums, keep_in_step, yes, force, repair, write_lock, check_lock;
     int64_t deadline_ms, operation_timeout_ms, unlock_deadline_ms, lock_timeout_ms, statement_timeout_ms;
     int64_t heartbeat_ms, heartbeat_retries;
     int64_t timeout_ms;
@@ -72,6 +72,8 @@ enum {
     MTNT__TAKES_REASON = 1u << 17, /* what leaves an audit row */
     MTNT__TAKES_ADOPT = 1u << 18,  /* adopt */
     MTNT__TAKES_IMPORT = 1u << 19, /* import-project */
+    MTNT__TAKES_VERIFY = 1u << 20,
+    MTNT__TAKES_LOCK = 1u << 21, /* checksums */
 };
 
 /* What a command line says by itself. 0, or an exit code after a message on `errors`. */

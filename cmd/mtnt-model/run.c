@@ -110,6 +110,9 @@ static void fill_options(const mtnt__work *work, const mtnt__run_spec *spec, mtn
                                               .group_count = work->project.group_count};
     options->migration.atomicity =
         is(settings->atomicity, "operation") ? MTNT_ATOMICITY_OPERATION : MTNT_ATOMICITY_CHAIN;
+    options->migration.fingerprint = is(settings->fingerprint, "always")  ? MTNT_FINGERPRINT_ALWAYS
+                                     : is(settings->fingerprint, "never") ? MTNT_FINGERPRINT_NEVER
+                                                                          : MTNT_FINGERPRINT_AUTO;
     options->migration.on_failure = is(settings->on_failure, "keep") ? MTNT_ON_FAILURE_KEEP : MTNT_ON_FAILURE_ROLLBACK;
     options->migration.mode = mtnt__run_mode(work);
     options->migration.to = settings->to;

@@ -1,8 +1,10 @@
 #include "work.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "commands.h"
 #include "excerpt.h"
@@ -112,6 +114,30 @@ static int select_environments(mtnt__work *work)
     return mtnt__work_fail(work, MTNT__EXIT_CONFIG, "%s: `environments`: %s", work->project.file, err.message);
 }
 
+int mtnt__work_check_lock(mtnt__work *work, const char *path, mtnt_lock_state *ret_state)
+{
+    bool late = work->settings.allow_out_of_order || work->project.allow_out_of_order;
+    mtnt_error err = MTNT_ERROR_INIT;
+
+    return mtnt_lock_check(work->chain, path, late, ret_state, &err) == 0 ? 0 : fail_chain(work, &err);
+}
+
+static int heed_lock(mtnt__work *work)
+{
+    mtnt_lock_state ignored;
+    char *path;
+    int exit_code;
+
+    if (work->without_lock || work->settings.chain == NULL)
+        return 0;
+    path = mtnt_lock_path(work->settings.chain);
+    if (path == NULL)
+        return mtnt__work_fail(work, MTNT__EXIT_FATAL, "out of memory");
+    exit_code = mtnt__work_check_lock(work, path, &ignored);
+    mtnt_free(path);
+    return exit_code;
+}
+
 int mtnt__work_load_chain(mtnt__work *work)
 {
     const mtnt__settings *settings = &work->settings;
@@ -131,6 +157,8 @@ int mtnt__work_load_chain(mtnt__work *work)
     if (settings->plugin != NULL && mtnt_chain_load_plugin(work->chain, settings->plugin, &err) != 0)
         return fail_chain(work, &err);
     exit_code = select_environments(work);
+    if (exit_code == 0)
+        exit_code = heed_lock(work);
     if (exit_code != 0)
         return exit_code;
     for (size_t i = 0; mtnt_chain_warning(work->chain, i) != NULL; i++)

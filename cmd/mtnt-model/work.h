@@ -11,6 +11,7 @@ typedef struct mtnt__work {
     bool project_loaded;
     mtnt_chain *chain; /* from the caller of mtnt_command_main, or made here */
     bool chain_loaded;
+    bool without_lock;           /* the chain is not to be compared with its lock file */
     const char *lane;            /* while work->chain is one of several lanes; NULL = it is all there is */
     bool bounded;                /* … and how far it goes back was said for the whole chain */
     mtnt_controller *controller; /* NULL until opened, or when it does not exist yet (read-only) */
@@ -24,6 +25,8 @@ void mtnt__work_release(mtnt__work *work);
 /* Each of these returns 0, or an exit code after it has said what is wrong. They may be called again. */
 int mtnt__work_load_project(mtnt__work *work);
 int mtnt__work_load_chain(mtnt__work *work);
+/* The chain against a lock file; 0 also when there is none. */
+int mtnt__work_check_lock(mtnt__work *work, const char *path, mtnt_lock_state *ret_state);
 /* read_only: that a SQLite controller is not there yet is no error: work->controller stays NULL. */
 int mtnt__work_open_controller(mtnt__work *work, bool read_only);
 /* The tenants that --tenants or the project names, selected by --tenant, --where and --exclude; close with
@@ -46,5 +49,6 @@ int mtnt__work_fail_error(mtnt__work *work, const mtnt_error *err);
 /* The exit code for an error that is not one tenant's: 78 for files and settings, else 2. */
 int mtnt__work_exit_code(const mtnt_error *err);
 void mtnt__work_note(mtnt__work *work, const char *format, ...) MTNT_PRINTF(2, 3);
+
 
 #endif

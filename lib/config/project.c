@@ -22,7 +22,7 @@ typedef struct project_file {
     mtnt__yaml_place at;
     mtnt__yaml_text controller, tenants, chain, plugin;
     mtnt__yaml_int workers, heartbeat_retries;
-    mtnt__yaml_text atomicity, on_failure, on_error, mode;
+    mtnt__yaml_text atomicity, on_failure, on_error, mode, fingerprint;
     mtnt__yaml_bool allow_out_of_order;
     mtnt__yaml_text backup;
     mtnt__yaml_text deadline, operation_timeout, unlock_deadline, heartbeat, lock_timeout, statement_timeout;
@@ -43,6 +43,7 @@ static const cyaml_schema_field_t project_table[] = {
     TEXT(atomicity),
     TEXT(mode),
     TEXT(on_failure),
+    TEXT(fingerprint),
     TEXT(on_error),
     MTNT__YAML_BOOL_FIELD("allow_out_of_order", MTNT__YAML_OPTIONAL, project_file, allow_out_of_order),
     TEXT(backup),
@@ -118,6 +119,7 @@ static int take_choices(mtnt_project *project, const project_file *said, const c
 {
     static const char *const atomicities[] = {"chain", "operation", NULL};
     static const char *const on_failures[] = {"rollback", "keep", NULL};
+    static const char *const fingerprints[] = {"auto", "always", "never", NULL};
     static const char *const modes[] = {"auto", "saga", NULL};
     static const char *const on_errors[] = {"continue", "stop", NULL};
     const struct {
@@ -128,6 +130,7 @@ static int take_choices(mtnt_project *project, const project_file *said, const c
     } texts[] = {
         {"atomicity", &said->atomicity, atomicities, &project->atomicity},
         {"on_failure", &said->on_failure, on_failures, &project->on_failure},
+        {"fingerprint", &said->fingerprint, fingerprints, &project->fingerprint},
         {"mode", &said->mode, modes, &project->mode},
         {"on_error", &said->on_error, on_errors, &project->on_error},
     };
@@ -314,6 +317,7 @@ void mtnt_project_release(mtnt_project *project)
     free(project->atomicity);
     free(project->mode);
     free(project->on_failure);
+    free(project->fingerprint);
     free(project->on_error);
     free(project->waves);
     free(project->max_failures);

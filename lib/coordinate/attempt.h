@@ -14,6 +14,7 @@
 #include "db/database.h"
 #include "mtnt/coordinator.h"
 #include "state/foreign/foreign.h"
+#include "state/fingerprint.h"
 #include "state/removal.h"
 
 /* COMMIT PREPARED of a tenant's migration that has been decided: sent, and answered while the next tenant starts. */
@@ -33,6 +34,7 @@ typedef struct mtnt__link {
     mtnt__sessions sessions;           /* that write, kept from tenant to tenant */
     mtnt__gate *gate;                  /* NULL = none */
     mtnt__slots *slots;                /* NULL = one attempt at a time */
+    mtnt__fingerprints_met met;        /* schemas of its tenants */
     mtnt__finish finish;
     /* Called when the next attempt has come as far as it can without waiting for the answer: to see to mtnt__task_collect. NULL = nobody does, and every
      * attempt waits for its own. */

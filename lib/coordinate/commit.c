@@ -29,6 +29,26 @@ static const char *key_of(const mtnt__attempt *attempt)
     return attempt->unit.is ? attempt->unit.key : attempt->claim->migration;
 }
 
+/* Whether what commits leaves another model than before. A tombstone's is only read. */
+static bool changes_model(const mtnt__attempt *attempt)
+{
+    return attempt->mode != MTNT__MODE_TOMBSTONE && (mtnt__mode_covers(attempt->mode) & MTNT_WRITES_MODEL) != 0 &&
+           (attempt->writes & MTNT_WRITES_MODEL) != 0;
+}
+
+static int record_fingerprint(mtnt__attempt *attempt, mtnt_error *err)
+{
+    mtnt_fingerprint wanted = attempt->options->fingerprint;
+    const mtnt__claim *claim = attempt->claim;
+    bool cheap = claim->model->backend == MTNT_SQLITE;
+
+    if (!changes_model(attempt))
+        return 0;
+    if (wanted == MTNT_FINGERPRINT_ALWAYS || (wanted == MTNT_FINGERPRINT_AUTO && cheap))
+        return mtnt__fingerprint_record(attempt->model, claim->model->schema, &attempt->link->met, err);
+    return attempt->identity.fingerprint.digest[0] == '\0' ? 0 : mtnt__fingerprint_forget(attempt->model, err);
+}
+
 static int record(mtnt__attempt *attempt, mtnt_error *err)
 {
     const mtnt__claim *claim = attempt->claim;
@@ -38,11 +58,11 @@ static int record(mtnt__attempt *attempt, mtnt_error *err)
                            .run = claim->run,
                            .steps = attempt->steps,
                            .step_count = attempt->count};
-    int rc = 0;
+    int rc = record_fingerprint(attempt, err);
 
-    if (attempt->unit.unrecorded)
+    if (rc == 0 && attempt->unit.unrecorded)
         return 0;
-    if (records_in_model(attempt))
+    if (rc == 0 && records_in_model(attempt))
         rc = mtnt__model_state_record(attempt->model, attempt->chain, claim->migration, claim->run, attempt->steps,
                                       attempt->count, err);
     if (rc == 0 && records_in_model(attempt))

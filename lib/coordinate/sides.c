@@ -21,6 +21,7 @@ void mtnt__link_release(mtnt__link *link)
     mtnt__db_close(link->keeper);
     mtnt__db_close(link->other);
     mtnt__sessions_release(&link->sessions);
+    mtnt__fingerprints_met_release(&link->met);
     mtnt__db_close(link->finish.db);
     free(link->finish.server);
     free(link->controller_server);

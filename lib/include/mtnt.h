@@ -13,6 +13,7 @@
 #include "mtnt/error.h"
 #include "mtnt/executor.h"
 #include "mtnt/export.h"
+#include "mtnt/lock.h"
 #include "mtnt/model.h"
 #include "mtnt/operation.h"
 #include "mtnt/operations.h"
@@ -22,5 +23,6 @@
 #include "mtnt/rollout.h"
 #include "mtnt/scope.h"
 #include "mtnt/tenants.h"
+#include "mtnt/verify.h"
 
 #endif

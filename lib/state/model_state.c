@@ -38,6 +38,8 @@ static int read_row(void *data, const mtnt_row *row, mtnt_error *err)
             mtnt__text_copy(reading->identity.controller, sizeof(reading->identity.controller), value);
         else if (strcmp(key, "tenant") == 0)
             mtnt__text_copy(reading->tenant, sizeof(reading->tenant), value);
+        else if (strcmp(key, MTNT__FINGERPRINT_KEY) == 0 && value != NULL)
+            (void)mtnt__fingerprint_parse(value, &reading->identity.fingerprint);
         return 0;
     }
     record.position = mtnt_row_int(row, 3);
@@ -101,6 +103,22 @@ int mtnt__model_state_read(mtnt_db *db, const mtnt_chain *chain, const mtnt__exp
         rc = check_identity(&reading, expected, err);
     if (rc == 0)
         *ret_identity = reading.identity;
+    return rc;
+}
+
+int mtnt__model_state_look(mtnt_db *db, const mtnt_chain *chain, mtnt__identity *ret_identity, char ret_tenant[256],
+                           mtnt__applied *applied, mtnt_error *err)
+{
+    struct reading reading = {.applied = applied};
+    size_t version = 0;
+    int rc = mtnt__tables_version(db, &mtnt__tables_model, &version, err);
+
+    if (rc == 0 && version > 0)
+        rc = read_tables(db, chain, &reading, err);
+    if (rc == 0) {
+        *ret_identity = reading.identity;
+        mtnt__text_copy(ret_tenant, sizeof(reading.tenant), reading.tenant);
+    }
     return rc;
 }
 

@@ -3,6 +3,7 @@
 #define MTNT_STATE_MODEL_STATE_H
 
 #include "state/applied.h"
+#include "state/fingerprint.h"
 
 /* Who the model is. */
 typedef struct mtnt__identity {
@@ -10,6 +11,7 @@ typedef struct mtnt__identity {
     bool fresh; /* … since this transaction */
     char uuid[MTNT__ID_SIZE];
     char controller[MTNT__ID_SIZE]; /* "" = none yet */
+    mtnt__fingerprint fingerprint;  /* of its schema, as the last migration has left it; digest "" = not recorded */
 } mtnt__identity;
 
 /* What is expected of it. */
@@ -28,6 +30,10 @@ int mtnt__model_state_take(mtnt_db *db, const mtnt_chain *chain, const mtnt__exp
 /* The same without writing anything: for a model that no operation writes. */
 int mtnt__model_state_read(mtnt_db *db, const mtnt_chain *chain, const mtnt__expected *expected,
                            mtnt__identity *ret_identity, mtnt__applied *applied, mtnt_error *err);
+
+/* The same without checking anything: *ret_identity and ret_tenant (whose it says it is, "" = nobody's) are what the model says. */
+int mtnt__model_state_look(mtnt_db *db, const mtnt_chain *chain, mtnt__identity *ret_identity, char ret_tenant[256],
+                           mtnt__applied *applied, mtnt_error *err);
 
 /* The identity alone, checked: for a recovery that is about to write its decision there. FOREIGN as above. */
 int mtnt__model_state_identify(mtnt_db *db, const mtnt__expected *expected, mtnt_error *err);

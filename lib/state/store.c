@@ -669,6 +669,22 @@ static int move_one(mtnt_controller *controller, const char *sql, const mtnt_val
     return rc;
 }
 
+static int write_word(mtnt_controller *controller, const char *chain, const mtnt__end *end, const mtnt__audit *audit,
+                      mtnt_error *err)
+{
+    const char *to = mtnt__migration_state_name(end->state);
+    const mtnt_value row[] = {
+        mtnt_value_int(end->finished_ms), mtnt_value_text(chain),         mtnt_value_text(end->tenant),
+        mtnt_value_text(end->migration),  mtnt_value_text(audit->from),   mtnt_value_text(to),
+        mtnt_value_text(audit->who),      mtnt_value_text(audit->reason), mtnt_value_end()};
+
+    return mtnt__db_run(
+        controller->db, NULL, NULL, err,
+        "INSERT INTO {schema}.mtnt_audit (at_ms, chain, tenant, migration, from_state, to_state, who, reason) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        row);
+}
+
 static int resolve_rows(mtnt_controller *controller, const char *chain, const mtnt__end *end, const mtnt__audit *audit,
                         mtnt_error *err)
 {
@@ -688,10 +704,6 @@ static int resolve_rows(mtnt_controller *controller, const char *chain, const mt
                                  mtnt_value_end()};
     const mtnt_value migration[] = {mtnt_value_text(end->migration), mtnt_value_text(audit->from), mtnt_value_text(to),
                                     int_or_null(end->finished_ms, ended), mtnt_value_end()};
-    const mtnt_value row[] = {
-        mtnt_value_int(end->finished_ms), mtnt_value_text(chain),         mtnt_value_text(end->tenant),
-        mtnt_value_text(end->migration),  mtnt_value_text(audit->from),   mtnt_value_text(to),
-        mtnt_value_text(audit->who),      mtnt_value_text(audit->reason), mtnt_value_end()};
     int rc = move_one(controller, MTNT__QUERY_FOR(controller->db, resolve_tenant), tenant, end, err);
 
     if (rc == 0)
@@ -699,13 +711,7 @@ static int resolve_rows(mtnt_controller *controller, const char *chain, const mt
             controller,
             "UPDATE {schema}.mtnt_migration SET state = $3, finished_ms = $4 WHERE migration = $1 AND state = $2",
             migration, end, err);
-    if (rc == 0)
-        rc = mtnt__db_run(
-            controller->db, NULL, NULL, err,
-            "INSERT INTO {schema}.mtnt_audit (at_ms, chain, tenant, migration, from_state, to_state, who, reason) "
-            "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-            row);
-    return rc;
+    return rc == 0 ? write_word(controller, chain, end, audit, err) : rc;
 }
 
 int mtnt__store_resolve(mtnt_controller *controller, const char *chain, const mtnt__end *end, const mtnt__audit *audit,
@@ -715,6 +721,31 @@ int mtnt__store_resolve(mtnt_controller *controller, const char *chain, const mt
 
     if (rc == 0)
         rc = resolve_rows(controller, chain, end, audit, err);
+    if (rc == 0)
+        rc = mtnt__db_commit(controller->db, err);
+    if (rc != 0)
+        mtnt__db_rollback(controller->db);
+    return rc;
+}
+
+/* The migration's own row comes last, and only under the claim: where it has not moved, nothing has. */
+static int reconcile_rows(mtnt_controller *controller, const char *chain, const mtnt__end *end,
+                          const mtnt__audit *audit, mtnt_error *err)
+{
+    int rc = finish_all(controller, chain, end, 1, err);
+
+    if (rc == 0 && mtnt__db_changes(controller->db) != 1)
+        rc = mtnt_error_set(err, MTNT_E_BUSY, "tenant %s: another process has taken it over", end->tenant);
+    return rc == 0 ? write_word(controller, chain, end, audit, err) : rc;
+}
+
+int mtnt__store_reconcile(mtnt_controller *controller, const char *chain, const mtnt__end *end,
+                          const mtnt__audit *audit, mtnt_error *err)
+{
+    int rc = mtnt__db_begin(controller->db, err);
+
+    if (rc == 0)
+        rc = reconcile_rows(controller, chain, end, audit, err);
     if (rc == 0)
         rc = mtnt__db_commit(controller->db, err);
     if (rc != 0)

@@ -179,6 +179,11 @@ int mtnt__store_renew(mtnt_db *db, const char *chain, const char *owner, mtnt__r
 int mtnt__store_resolve(mtnt_controller *controller, const char *chain, const mtnt__end *end, const mtnt__audit *audit,
                         mtnt_error *err);
 
+/* The controller's rows made true after a look at the model: the end, which moves, with its operations and an audit row in one transaction. BUSY
+ * when the claim does not hold any more. */
+int mtnt__store_reconcile(mtnt_controller *controller, const char *chain, const mtnt__end *end,
+                          const mtnt__audit *audit, mtnt_error *err);
+
 /* Deletes register rows of what has ended as committed (and of units of a saga that are done, once the saga has ended), in batches of their own
  * transactions. No gid of theirs is left: the state is written after it was finished. Abort rows stay for ever. */
 int mtnt__store_collect(mtnt_controller *controller, int64_t *ret_count, mtnt_error *err);

@@ -2,7 +2,7 @@
 # Options, environment, project file, help: what a caller meets before anything is done.
 . "${MTNT_TEST_SOURCE_DIR:?}/tests/support/cli.sh"
 
-commands="migrate rewind do undo reset recover resolve adopt pending executed status plan import-project new validate doctor help"
+commands="migrate rewind do undo reset recover resolve adopt pending executed status plan verify checksums import-project new validate doctor help"
 
 test_typos() {
     exits 64 migrate --tennants tenants.yaml
@@ -67,7 +67,7 @@ test_later_versions() {
         complains "this version does not have $option yet"
         exits 64 migrate "$option" 1
     done
-    for command in verify history report serve; do
+    for command in history report serve; do
         exits 64 "$command"
         complains "this version does not have the command $command yet"
     done
@@ -106,7 +106,7 @@ test_help() {
     ok help up
     says 'mtnt-model migrate'
     exits 64 help nothing
-    exits 64 help verify
+    exits 64 help serve
     ok --version
     says '^mtnt-model [0-9]+\.[0-9]+\.[0-9]+$'
 }

@@ -325,4 +325,61 @@ test_connections() {
     complains 'mtnt.yaml:5.*connections. must be 2 to'
 }
 
+# The catalogue of a server: databases that have records, and schemas that have none.
+test_verify() {
+    with_server
+    create_database ctl a b c
+    cat >chain.yaml <<'CHAIN'
+chain: crm
+operations:
+  - name: contacts
+    sql:
+      model:
+        up: |
+          CREATE TABLE contacts(id SERIAL PRIMARY KEY, name TEXT NOT NULL);
+          CREATE FUNCTION shout(x TEXT) RETURNS TEXT LANGUAGE plpgsql AS $$
+          BEGIN
+            RETURN upper(x);
+          END $$;
+          CREATE VIEW loud AS SELECT shout(name) AS name FROM contacts
+        down: DROP TABLE contacts CASCADE
+CHAIN
+    printf 'controller: "%s"\nchain: chain.yaml\ntenants: tenants.yaml\nfingerprint: always\n' "$(uri ctl)" >mtnt.yaml
+    printf 'tenants:\n' >tenants.yaml
+    for id in a b c; do
+        printf '  - {id: %s, model: "%s"}\n' "$id" "$(uri $id)" >>tenants.yaml
+    done
+    for id in d e f; do
+        query "${base}_ctl" -c "CREATE SCHEMA $id"
+        printf '  - {id: %s, model: "%s", schema: %s}\n' "$id" "$(uri ctl)" "$id" >>tenants.yaml
+    done
+    ok migrate -q
+    ok verify --exit-code --format json
+    json '[.tenants[] | .recorded] == [true, true, true, true, true, true]'
+    json '[.tenants[] | .schema] | unique | length == 2'
+    query "${base}_b" -c "CREATE OR REPLACE FUNCTION shout(x TEXT) RETURNS TEXT LANGUAGE plpgsql AS 'BEGIN
+  RETURN lower(x);
+END '"
+    query "${base}_ctl" -c "ALTER TABLE e.contacts ADD COLUMN phone TEXT"
+    exits 3 verify --exit-code
+    says 'b   changed: ' 'e   changed: ' '^    - *RETURN upper\(x\);$' '^    \+ *RETURN lower\(x\);$' '^    \+ column contacts.phone text$' \
+        '^schema: 1 tenant at version 1 \(PostgreSQL\) is unlike the 2 others$' '^6 tenants: 4 sound, 2 not as they should be, .* 2 unlike'
+    # Nobody's record is of use any more, and nobody needs it.
+    for id in a b c; do
+        query "${base}_$id" -c "DELETE FROM mtnt_meta WHERE key = 'fingerprint'"
+    done
+    exits 3 verify --exit-code --tenant a --tenant b --tenant c
+    says '^3 tenants: 3 sound, .* 1 unlike'
+    # Swapped, restored, repaired.
+    query "${base}_ctl" -c "UPDATE mtnt_tenant SET version = 9, digest = 'x' WHERE tenant = 'a'"
+    exits 3 verify --exit-code --tenant a
+    says 'a   behind: it is at version 1, and the controller says 9'
+    ok verify --exit-code --tenant a --repair --yes
+    same "$(query "${base}_ctl" -c "SELECT version FROM mtnt_tenant WHERE tenant = 'a'")" 1
+    same "$(query "${base}_ctl" -c "SELECT count(*) FROM mtnt_audit")" 1
+    sed -i "s/_b\([\"?]\)/_x\1/; s/_c\([\"?]\)/_b\1/; s/_x\([\"?]\)/_c\1/" tenants.yaml
+    exits 3 verify --exit-code --tenant b --tenant c
+    says 'b   swapped: it belongs to tenant c' 'c   swapped: it belongs to tenant b'
+}
+
 cli_main "$@"

@@ -29,6 +29,7 @@ static void every_key_is_read(void **state)
                                      "workers: 8\n"
                                      "atomicity: operation\n"
                                      "on_failure: keep\n"
+                                     "fingerprint: always\n"
                                      "on_error: stop\n"
                                      "allow_out_of_order: true\n"
                                      "deadline: 1h\n"
@@ -71,6 +72,7 @@ static void every_key_is_read(void **state)
     assert_int_equal(project.workers, 8);
     assert_string_equal(project.atomicity, "operation");
     assert_string_equal(project.on_failure, "keep");
+    assert_string_equal(project.fingerprint, "always");
     assert_string_equal(project.on_error, "stop");
     assert_true(project.allow_out_of_order);
     assert_int_equal(project.deadline_ms, 3600000);

@@ -14,6 +14,13 @@ typedef enum mtnt_atomicity { MTNT_ATOMICITY_CHAIN = 0, MTNT_ATOMICITY_OPERATION
 typedef enum mtnt_mode { MTNT_MODE_AUTO = 0, MTNT_MODE_SAGA } mtnt_mode;
 /* BASELINE: nothing is run; see mtnt_coordinator_baseline. */
 typedef enum mtnt_direction { MTNT_FORWARD = 0, MTNT_BACKWARD, MTNT_BASELINE } mtnt_direction;
+/* Whether the fingerprint of the model's schema is recorded with what commits, for mtnt_verify_models. AUTO: on SQLite, where it is cheap; ALWAYS: on PostgreSQL,
+ * too, where the server reads its catalogue for it (a few ms, no round trip). NEVER: one that is there is removed, since it would not hold any more. */
+typedef enum mtnt_fingerprint {
+    MTNT_FINGERPRINT_AUTO = 0,
+    MTNT_FINGERPRINT_ALWAYS,
+    MTNT_FINGERPRINT_NEVER
+} mtnt_fingerprint;
 typedef enum mtnt_on_failure { MTNT_ON_FAILURE_ROLLBACK = 0, MTNT_ON_FAILURE_KEEP } mtnt_on_failure;
 
 /* Runs before setup, or after execute, of each operation; not 0 fails the operation. Same thread. */
@@ -70,12 +77,13 @@ typedef struct mtnt_migration_options {
     /* For an executor: every tenant's model is taken over from another controller, and no operation runs; see mtnt_coordinator_adopt. Borrowed, NULL = no.
      * atomicity, to, steps, run and mode are without meaning then. INVALID: going backward, or with mtnt_ensure. */
     const mtnt_adoption *adoption;
+    mtnt_fingerprint fingerprint;
 } mtnt_migration_options;
 #define MTNT_MIGRATION_OPTIONS_VERSION 1
 #define MTNT_MIGRATION_OPTIONS_INIT                                                                                    \
     {                                                                                                                  \
         MTNT_MIGRATION_OPTIONS_VERSION, MTNT_ATOMICITY_CHAIN, MTNT_ON_FAILURE_ROLLBACK, NULL, 0, NULL, false, 0, 0, 0, \
-            0, 0, NULL, NULL, NULL, NULL, false, MTNT_MODE_AUTO, false, false, NULL                                    \
+            0, 0, NULL, NULL, NULL, NULL, false, MTNT_MODE_AUTO, false, false, NULL, MTNT_FINGERPRINT_AUTO             \
     }
 
 /* Borrows controller, model and chain until _free. INVALID, NOT_FOUND (options->to), NOMEM. Does not touch a database. */
