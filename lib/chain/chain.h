@@ -30,8 +30,10 @@ typedef struct mtnt__chain_entry {
     char *file;
     uint32_t line;
     char *model_up, *controller_up;
-    char *environment; /* NULL = none */
-    size_t lane;       /* of the whole chain's */
+    char *environment;   /* NULL = none */
+    size_t lane;         /* of the whole chain's */
+    mtnt_entry_sql *sql; /* owned, but for its texts */
+    size_t sql_count;
 } mtnt__chain_entry;
 
 struct mtnt_chain {
