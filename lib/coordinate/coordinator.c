@@ -235,6 +235,10 @@ static int forget(mtnt_coordinator *coordinator, mtnt__known *known, mtnt_error 
 
     if (!mtnt__job_forgets(&coordinator->job, known))
         return 0;
+    if (coordinator->options.rehearse) {
+        *known = (mtnt__known){.epoch = known->epoch};
+        return 0;
+    }
     rc = mtnt__removal_forget(coordinator->controller, mtnt_chain_name(coordinator->chain),
                               mtnt_model_id(coordinator->model), known->uuid, err);
     return rc == 0 ? look(coordinator, known, err) : rc;
@@ -296,7 +300,7 @@ static int go(mtnt_coordinator *coordinator, bool backward, mtnt_error *err)
         rc = heed_lanes(coordinator, backward, &known, err);
     /* Then there is no model to ask. */
     if (rc == 0 && known.gone && mtnt__job_current(&coordinator->job, coordinator->model, &known))
-        return backward ? 0 : remove_due(coordinator, err);
+        return backward || coordinator->options.rehearse ? 0 : remove_due(coordinator, err);
     if (rc == 0)
         rc = mtnt__task_init(&coordinator->task, &coordinator->job, coordinator->model, &known, err);
     if (rc != 0)
@@ -306,7 +310,7 @@ static int go(mtnt_coordinator *coordinator, bool backward, mtnt_error *err)
     set_active(coordinator, NULL);
     mtnt__heartbeat_free(coordinator->heartbeat);
     coordinator->heartbeat = NULL;
-    if (rc == 0 && !backward && coordinator->task.known.gone)
+    if (rc == 0 && !backward && coordinator->task.known.gone && !coordinator->options.rehearse)
         rc = remove_due(coordinator, err);
     return rc;
 }
