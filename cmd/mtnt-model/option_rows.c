@@ -100,6 +100,12 @@ const mtnt__option_row mtnt__option_rows[] = {
     {.name = "allow-out-of-order", KIND(FLAG), SETTING(allow_out_of_order), PROJECT(allow_out_of_order),
      TAKES(FORWARD),
      .help = "run operations that come before one that is applied"},
+    {.name = "rehearse", KIND(FLAG), SETTING(rehearse), TAKES(SAVE),
+     .help = "run everything in the real databases, PREPARE included, and roll it back"},
+    {.name = "save", KIND(TEXT), .value = "FILE", SETTING(save), TAKES(SAVE),
+     .help = "write the plan to a file, for migrate --plan"},
+    {.name = "plan", KIND(TEXT), .value = "FILE", SETTING(plan), TAKES(PLAN),
+     .help = "do what this plan says, and nothing when the fleet or the chain has moved on since"},
     {.name = "backup", KIND(TEXT), .value = "DIR", SETTING(backup), PROJECT(backup), TAKES(RUN),
      .help = "save each model into DIR/TENANT before its first change (PostgreSQL: with pg_dump)"},
     {.name = "yes", KIND(FLAG), SETTING(yes), TAKES(YES),
@@ -162,7 +168,6 @@ const mtnt__option_row mtnt__option_rows[] = {
 _Static_assert(sizeof mtnt__option_rows / sizeof mtnt__option_rows[0] <= MTNT__OPTION_ROWS_MAX, "a bit for each");
 
 const char *const mtnt__options_later[] = {
-    "rehearse",
     "repair",
     "isolate",
     NULL,

@@ -37,6 +37,8 @@ typedef struct mtnt__settings {
     const char *waves, *max_failures, *rate;
     const char *format_name;
     mtnt__format format;
+    bool rehearse;
+    const char *save, *plan;
     bool quiet, verbose, exit_code, help, version;
     const char *log_file;
     uint64_t given;               /* a bit for each row of the table: flag or environment said it */
@@ -64,6 +66,8 @@ enum {
     MTNT__TAKES_LANE = 1u << 13,   /* whatever goes by lanes */
     MTNT__TAKES_WAIT = 1u << 14,   /* wait */
     MTNT__TAKES_OUTPUT = 1u << 15, /* export */
+    MTNT__TAKES_SAVE = 1u << 16,   /* plan */
+    MTNT__TAKES_PLAN = 1u << 17,   /* migrate */
 };
 
 /* What a command line says by itself. 0, or an exit code after a message on `errors`. */

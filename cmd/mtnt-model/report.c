@@ -74,6 +74,8 @@ static void remember(mtnt__report *report, const mtnt_event *event)
     case MTNT_EVENT_TENANT_FINISHED:
         if (event->tenant != NULL)
             group_failure(report, event);
+        if (event->tenant != NULL && report->rehearsal != NULL)
+            mtnt__rehearsal_note(report->rehearsal, event);
         break;
     case MTNT_EVENT_RUN_STARTED:
         report->run = event->run;

@@ -20,7 +20,9 @@ static void put_header(mtnt__report *report, const mtnt_event *event)
     fprintf(screen->out, "%s%d worker%s%scontroller ", dot, event->workers, event->workers == 1 ? "" : "s", dot);
     mtnt__words_put(screen->out, report->controller);
     fputc('\n', screen->out);
-    if (event->guarantee != NULL) {
+    if (report->rehearsal != NULL) {
+        fputs("rehearsal: everything is run, and rolled back\n", screen->out);
+    } else if (event->guarantee != NULL) {
         fputs("guarantee: ", screen->out);
         mtnt__words_put(screen->out, event->guarantee);
         fputc('\n', screen->out);
@@ -186,7 +188,9 @@ static void put_sums(FILE *out, const mtnt__report *report)
 
     mtnt__words_duration(duration, counts->elapsed_ms);
     fprintf(out, "%" PRId64 " tenant%s: %" PRId64 " %s", total, total == 1 ? "" : "s", counts->migrated,
-            report->backward ? "taken back" : "migrated");
+            report->rehearsal != NULL ? "rehearsed"
+            : report->backward        ? "taken back"
+                                      : "migrated");
     if (counts->cloned > 0)
         fprintf(out, " (%" PRId64 " as copies)", counts->cloned);
     fprintf(out, ", %" PRId64 " %s, ", counts->current,
@@ -235,6 +239,8 @@ void mtnt__report_text_finish(mtnt__report *report, int exit_code)
     put_retries(out, counts);
     put_failures(report);
     put_stop(report);
+    if (report->rehearsal != NULL)
+        mtnt__rehearsal_put(report->work, report->rehearsal);
     if (single && exit_code == 0 && counts->migrated == 0)
         fputs("Nothing to be done\n", out);
     if (text != NULL) {

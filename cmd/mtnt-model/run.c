@@ -4,6 +4,7 @@
 
 #include "commands.h"
 #include "interrupt.h"
+#include "plan_saved.h"
 #include "report.h"
 
 static bool is(const char *value, const char *word)
@@ -117,6 +118,7 @@ static void fill_options(const mtnt__work *work, const mtnt__run_spec *spec, mtn
     options->migration.run = spec->join ? NULL : settings->run;
     options->migration.allow_out_of_order = settings->allow_out_of_order;
     options->migration.backup = settings->backup;
+    options->migration.rehearse = spec->rehearsal != NULL;
     options->migration.allow_delete = settings->yes;
     options->migration.deadline_ms = settings->deadline_ms;
     options->migration.operation_timeout_ms = settings->operation_timeout_ms;
@@ -127,7 +129,7 @@ static void fill_options(const mtnt__work *work, const mtnt__run_spec *spec, mtn
 
 int mtnt__run_connections(mtnt__work *work, int *ret_workers, int64_t *ret_connections)
 {
-    const mtnt__run_spec spec = {"migrate", MTNT_FORWARD, 0, false};
+    const mtnt__run_spec spec = {"migrate", MTNT_FORWARD, 0, false, NULL};
     mtnt_executor_options options = MTNT_EXECUTOR_OPTIONS_INIT;
     mtnt_executor *executor = NULL;
     mtnt_error err = MTNT_ERROR_INIT;
@@ -225,20 +227,32 @@ int mtnt__run(mtnt__work *work, const mtnt__run_spec *asked, json_t **ret_result
     mtnt_tenant_source source = {NULL, NULL, NULL, NULL};
     mtnt_executor *executor = NULL;
     mtnt__report report = {.work = NULL};
+    mtnt__saved_states states = {NULL, 0, 0, false};
     mtnt_error err = MTNT_ERROR_INIT;
     int exit_code = mtnt__run_prepare(work);
 
-    if (exit_code == 0 && !spec->join)
+    if (exit_code == 0 && work->settings.plan != NULL) {
+        exit_code = mtnt__saved_load(work, &states);
+        spec->steps = work->settings.steps;
+    }
+    if (exit_code == 0 && !spec->join && spec->rehearsal == NULL)
         exit_code = check_delete(work, spec);
     if (exit_code == 0)
         exit_code = mtnt__work_open_fleet(work, &source);
+    if (exit_code == 0 && work->settings.plan != NULL)
+        exit_code = mtnt__saved_compare(work, &states);
     if (exit_code == 0 && spec->join)
         exit_code = find_run(work, spec, &options.join_run);
     if (exit_code == 0)
         exit_code = mtnt__report_init(&report, work, spec->command, spec->direction == MTNT_BACKWARD);
     if (exit_code != 0)
         goto out;
+    report.rehearsal = spec->rehearsal;
     fill_options(work, spec, &options);
+    if (work->settings.plan != NULL) {
+        options.migration.expect = mtnt__saved_expect;
+        options.migration.expect_data = &states;
+    }
     /* What a joined run's percentages are of was counted when it was begun. */
     exit_code = spec->join ? 0 : count_pending(work, &options);
     if (exit_code != 0)
@@ -253,5 +267,6 @@ out:
     mtnt_executor_free(executor);
     mtnt_tenant_source_close(&source);
     mtnt__report_release(&report);
+    mtnt__saved_states_release(&states);
     return exit_code;
 }

@@ -4,13 +4,15 @@
 
 #include <jansson.h>
 
+#include "rehearsal.h"
 #include "work.h"
 
 typedef struct mtnt__run_spec {
     const char *command; /* for the run's record and the report */
     mtnt_direction direction;
-    int64_t steps; /* 0 = no limit */
-    bool join;     /* a run that is on: command and direction are that one's */
+    int64_t steps;              /* 0 = no limit */
+    bool join;                  /* a run that is on: command and direction are that one's */
+    mtnt__rehearsal *rehearsal; /* rolled back, and what was seen of it; NULL = it is meant */
 } mtnt__run_spec;
 
 /* What --mode asks for. */
