@@ -651,8 +651,8 @@ static void lock_table(reading *r)
     for (size_t at = in == NONE ? NONE : in + 1; mode != NONE && at < mode; at++) {
         const mtnt__sql_token blank = {MTNT__SQL_WORD, r->tokens[at].start, 0};
 
-        if (words[0] != '\0')
-            strcat(words, strlen(words) + 2 < sizeof(words) ? " " : "");
+        if (words[0] != '\0' && strlen(words) + 2 < sizeof(words))
+            memcpy(words + strlen(words), " ", 2);
         add_part(r, r->tokens[at].kind == MTNT__SQL_WORD ? r->tokens + at : &blank, words);
     }
     r->end = in == NONE ? end : in;

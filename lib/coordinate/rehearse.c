@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 #include "coordinate/attempt.h"
-#include "schemas.h"
+#include "state/locks.h"
 
 #define LOCKS_MAX 256 /* of one tenant; more would tell nobody more */
 
@@ -81,9 +81,7 @@ static int look(mtnt__attempt *attempt, mtnt_db *db, bool on_controller, mtnt_er
 {
     looking at = {attempt, on_controller, attempt->mode == MTNT__MODE_SINGLE_TRANSACTION};
 
-    if (db == NULL || mtnt_db_backend(db) != MTNT_POSTGRES || !mtnt__db_in_transaction(db))
-        return 0;
-    return mtnt__db_run(db, see, &at, err, mtnt__sql_queries_postgres_locks_held, NULL);
+    return db != NULL && mtnt__db_in_transaction(db) ? mtnt__locks_held(db, see, &at, err) : 0;
 }
 
 int mtnt__rehearse_look_at_locks(mtnt__attempt *attempt, mtnt_error *err)
