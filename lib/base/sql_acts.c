@@ -113,8 +113,10 @@ static void add_part(const reading *r, const mtnt__sql_token *token, char *name)
         length -= 2;
     }
     while (length > 0 && at + 1 < MTNT__ACT_NAME_SIZE) {
-        name[at++] = fold && token->kind != MTNT__SQL_IDENTIFIER_NAME ? folded(*from) : *from;
-        from++;
+        name[at] = *from++;
+        if (fold && token->kind != MTNT__SQL_IDENTIFIER_NAME)
+            name[at] = folded(name[at]);
+        at++;
         length--;
     }
     /* Not between the bytes of a character. */
