@@ -171,17 +171,18 @@ const mtnt__command mtnt__commands[] = {
         .lanes = MTNT__LANES_FORWARD,
         .run = mtnt__command_plan,
         .summary = "what migrate would do, with the SQL",
-        .about = "Says what migrate would do, tenants with the same work together: the operations, "
-                 "their SQL, the locks that it takes, warnings of known dangers, and the guarantee "
-                 "under which they would commit, which one tenant of each such group is opened for. "
-                 "Locks and warnings are read from the SQL's words; `-- mtnt:allow NAME` in a "
-                 "statement says that a warning's danger is meant. Changes nothing.\n\n"
-                 "--rehearse then really does it to each selected tenant (or to --canary N of them), and "
-                 "rolls it back: what would fail fails, and on PostgreSQL the locks are those that were "
-                 "held. What a rollback does not undo (operations outside a transaction, programs, "
-                 "steps of a saga, deleting the model) is passed over, and said. Tenants wait for it as "
-                 "for a migration. It exits with 1 when some would fail.\n\n"
-                 "--save FILE keeps the plan for migrate --plan FILE.\n",
+        .about =
+            "Says what migrate would do, tenants with the same work together: the operations, "
+            "their SQL, the locks that it takes, warnings of known dangers, and the guarantee "
+            "under which they would commit, which one tenant of each such group is opened for. "
+            "Locks and warnings are read from the SQL's words; `-- mtnt:allow NAME` in a "
+            "statement says that a warning's danger is meant. Changes nothing.\n\n"
+            "--rehearse then really does it to each selected tenant (with --canary N, to the first N "
+            "of each group), and rolls it back: what would fail fails, and on PostgreSQL the locks are those that were "
+            "held. What a rollback does not undo (operations outside a transaction, programs, "
+            "steps of a saga, deleting the model) is passed over, and said. Tenants wait for it as "
+            "for a migration. It exits with 1 when some would fail.\n\n"
+            "--save FILE keeps the plan for migrate --plan FILE.\n",
         .examples = "mtnt-model plan\n"
                     "mtnt-model plan --to plan --tenant acme\n"
                     "mtnt-model plan --rehearse -j 8\n"

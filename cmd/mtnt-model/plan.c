@@ -200,11 +200,20 @@ static int new_group(mtnt__plan *plan, const mtnt__plan_group *like, const mtnt_
     return exit_code;
 }
 
+/* --canary of a rehearsal: so many of each group; 0 = all. */
+static size_t sample(const mtnt__plan *plan)
+{
+    const mtnt__settings *settings = &plan->work->settings;
+
+    return settings->rehearse && mtnt__options_is_flagged(settings, "canary") ? (size_t)settings->canary : 0;
+}
+
 static int add_example(const mtnt__plan *plan, mtnt__plan_group *group, const char *tenant)
 {
     char *copy;
 
-    if (group->example_count >= MTNT__PLAN_EXAMPLES && !plan->work->settings.verbose)
+    if (group->example_count >= MTNT__PLAN_EXAMPLES && group->example_count >= sample(plan) &&
+        !plan->work->settings.verbose)
         return 0;
     if (group->example_count == group->example_size) {
         size_t size = group->example_size * 2 + MTNT__PLAN_EXAMPLES;
@@ -299,7 +308,32 @@ const char *mtnt__plan_guarantee(const mtnt__plan_group *group)
     return group->found.guarantee != NULL ? group->found.guarantee : group->guarantee;
 }
 
+size_t mtnt__plan_shown(const mtnt__plan *plan, const mtnt__plan_group *group)
+{
+    bool all = plan->work->settings.verbose || group->example_count < MTNT__PLAN_EXAMPLES;
+
+    return all ? group->example_count : MTNT__PLAN_EXAMPLES;
+}
+
 /* ---- the command ---- */
+
+/* The first of each group instead of all that were selected; the list is the caller's to free. */
+static int select_sample(mtnt__plan *plan, mtnt__list *ret_list)
+{
+    size_t most = sample(plan), count = 0;
+    const char **items;
+
+    for (size_t i = 0; i < plan->group_count; i++)
+        count += plan->groups[i].example_count;
+    items = calloc(count + 1, sizeof(const char *));
+    if (items == NULL)
+        return mtnt__work_fail(plan->work, MTNT__EXIT_FATAL, "out of memory");
+    *ret_list = (mtnt__list){items, 0};
+    for (size_t i = 0; i < plan->group_count; i++)
+        for (size_t j = 0; j < plan->groups[i].example_count && j < most; j++)
+            items[ret_list->count++] = plan->groups[i].examples[j];
+    return 0;
+}
 
 /* The controller was opened to be read, and it may not be there yet. */
 static int rehearse(mtnt__plan *plan)
@@ -310,9 +344,24 @@ static int rehearse(mtnt__plan *plan)
                                  .steps = work->settings.steps,
                                  .rehearsal = &plan->rehearsal};
 
+    const mtnt__list only = work->settings.only;
+    const int64_t canary = work->settings.canary;
+    mtnt__list chosen = {NULL, 0};
+    int exit_code = sample(plan) == 0 ? 0 : select_sample(plan, &chosen);
+
+    if (exit_code != 0)
+        return exit_code;
+    if (chosen.items != NULL) {
+        work->settings.only = chosen;
+        work->settings.canary = 0;
+    }
     mtnt_controller_close(work->controller);
     work->controller = NULL;
-    return mtnt__run(work, &spec, &plan->rehearsed);
+    exit_code = mtnt__run(work, &spec, &plan->rehearsed);
+    work->settings.only = only;
+    work->settings.canary = canary;
+    free(chosen.items);
+    return exit_code;
 }
 
 static int check(mtnt__work *work)

@@ -30,7 +30,7 @@ typedef struct mtnt__plan_group {
     char *problem; /* why the guarantee does not hold; NULL = it does */
     mtnt__findings findings;
     int64_t tenants;
-    char **examples; /* the first of them, with -v all */
+    char **examples; /* the first of them, with -v all; more than are shown where a sample is to be rehearsed */
     size_t example_count, example_size;
 } mtnt__plan_group;
 
@@ -50,6 +50,8 @@ typedef struct mtnt__plan {
 const char *mtnt__plan_sql(const mtnt_entry_info *info, bool on_controller, int backend);
 /* What was seen knows more than what was expected. */
 const char *mtnt__plan_guarantee(const mtnt__plan_group *group);
+/* So many of the group's examples are to be shown. */
+size_t mtnt__plan_shown(const mtnt__plan *plan, const mtnt__plan_group *group);
 
 void mtnt__plan_put_text(const mtnt__plan *plan);
 void mtnt__plan_put_json(const mtnt__plan *plan);

@@ -56,7 +56,7 @@ static json_t *describe_group(const mtnt__plan *plan, const mtnt__plan_group *at
     static const char *const backends[] = {NULL, "sqlite", "postgres"};
     json_t *examples = json_array();
 
-    for (size_t i = 0; i < at->example_count; i++)
+    for (size_t i = 0; i < mtnt__plan_shown(plan, at); i++)
         json_array_append_new(examples, mtnt__encode_text(at->examples[i]));
     return json_pack("{sI so sI so so so so so so so}", "tenants", (json_int_t)at->tenants, "examples", examples,
                      "version", (json_int_t)at->version, "digest", mtnt__encode_text(at->needs->digest), "backend",

@@ -80,16 +80,17 @@ static void put_examination(const mtnt__plan *plan, const mtnt__plan_group *at)
 
 static void put_title(const mtnt__plan *plan, const mtnt__plan_group *at)
 {
+    size_t shown = mtnt__plan_shown(plan, at);
     FILE *out = plan->work->screen.out;
 
     fprintf(out, "%" PRId64 " tenant%s at version %" PRId64 ": ", at->tenants, at->tenants == 1 ? "" : "s",
             at->version);
-    for (size_t i = 0; i < at->example_count; i++) {
+    for (size_t i = 0; i < shown; i++) {
         fputs(i > 0 ? ", " : "", out);
         mtnt__words_put(out, at->examples[i]);
     }
-    if (at->tenants > (int64_t)at->example_count)
-        fprintf(out, " and %" PRId64 " more", at->tenants - (int64_t)at->example_count);
+    if (at->tenants > (int64_t)shown)
+        fprintf(out, " and %" PRId64 " more", at->tenants - (int64_t)shown);
     fputc('\n', out);
 }
 

@@ -143,15 +143,18 @@ int mtnt__run_connections(mtnt__work *work, int *ret_workers, int64_t *ret_conne
     return 0;
 }
 
-static int exit_code_of(const mtnt_counts *counts, int rc, const mtnt_error *err, int first_signal)
+/* A lane that waits for one that is only rehearsed has nothing to say yet. */
+static int exit_code_of(const mtnt_counts *counts, int rc, const mtnt_error *err, int first_signal, bool rehearsal)
 {
+    int64_t untouched = counts->untouched - (rehearsal ? counts->held : 0);
+
     if (first_signal != 0)
         return MTNT__EXIT_SIGNAL + first_signal;
     if (rc != 0)
         return counts->migrated + counts->current + counts->failed > 0 ? MTNT__EXIT_FAILED : mtnt__work_exit_code(err);
     if (counts->stop == MTNT_STOP_BUDGET)
         return MTNT__EXIT_BUDGET;
-    return counts->failed + counts->elsewhere > 0 || counts->untouched > 0 ? MTNT__EXIT_FAILED : MTNT__EXIT_OK;
+    return counts->failed + counts->elsewhere > 0 || untouched > 0 ? MTNT__EXIT_FAILED : MTNT__EXIT_OK;
 }
 
 /* The run that is to be joined, and what is to be said of it. */
@@ -184,7 +187,7 @@ static int perform(mtnt__work *work, mtnt_executor *executor, mtnt_tenant_source
         return mtnt__work_fail(work, MTNT__EXIT_FATAL, "cannot start a thread: %s", strerrordesc_np(error));
     report->stopping = &interrupt.count;
     rc = mtnt_executor_migrate(executor, source, &report->counts, &err);
-    exit_code = exit_code_of(&report->counts, rc, &err, mtnt__interrupt_stop(&interrupt));
+    exit_code = exit_code_of(&report->counts, rc, &err, mtnt__interrupt_stop(&interrupt), report->rehearsal != NULL);
     report->stopping = NULL;
     if (rc != 0) {
         (void)mtnt__work_fail_error(work, &err);

@@ -91,7 +91,8 @@ test_rehearse() {
     ok plan --rehearse --format json
     json '.rehearsal | .migrated == 3 and .exit == 0 and .passed_over == [{order: 3, name: "by_name", why: "runs outside a transaction"}]'
     json '.rehearsal.groups | map(.tenants) | add == 3'
-    ok plan --rehearse --canary 1 --tenant globex
+    ok plan --rehearse --canary 1
+    says '^2 tenants at version 0: globex, initech$' '^2 tenants: 2 rehearsed'
     # One of them would fail.
     sql models/globex.db "CREATE TABLE customers(id INTEGER)"
     before=$(dump controller.db models/*.db)
