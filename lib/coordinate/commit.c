@@ -428,16 +428,15 @@ static int rehearse_prepare(mtnt__attempt *attempt, mtnt_error *err)
 
 static int rehearse_two_phase(mtnt__attempt *attempt, mtnt_error *err)
 {
-    char *server = mtnt__dsn_server(prepared_dsn(attempt));
-    int rc = server == NULL ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory") : 0;
+    int rc = find_server(attempt, err);
 
     if (rc == 0)
-        rc = mtnt__slots_enter(attempt->link->slots, server, mtnt__slots_capacity(attempt->prepared_maximum), err);
-    if (rc == 0) {
-        rc = rehearse_prepare(attempt, err);
-        mtnt__slots_leave(attempt->link->slots, server);
-    }
-    free(server);
+        rc = mtnt__slots_enter(attempt->link->slots, attempt->prepared_server,
+                               mtnt__slots_capacity(attempt->prepared_maximum), err);
+    if (rc != 0)
+        return rc;
+    rc = rehearse_prepare(attempt, err);
+    mtnt__slots_leave(attempt->link->slots, attempt->prepared_server);
     return rc;
 }
 
