@@ -16,6 +16,8 @@ mtnt_entry mtnt__operations_entry(const mtnt_entry *said)
     entry.writes_set = true;
     entry.model_up = NULL;
     entry.controller_up = NULL;
+    entry.sql = NULL;
+    entry.sql_count = 0;
     return entry;
 }
 
@@ -301,6 +303,21 @@ void mtnt__operations_choice_append_checksum(const mtnt__operations_choice *choi
     for (i = 0; i < MTNT__CHOICES; i++) {
         mtnt__operations_append(checksum, "%s%s%s", choice->name, infix(i), choice->suffix);
         mtnt__operations_append_sql(checksum, "", choice->texts[i].sql);
+    }
+}
+
+void mtnt__operations_choice_list(const mtnt__operations_choice *choice, bool on_controller, mtnt_entry_sql *sql,
+                                  size_t *count)
+{
+    static const int backends[MTNT__CHOICES] = {
+        [MTNT__CHOICE_SQLITE] = MTNT_SQLITE, [MTNT__CHOICE_POSTGRES] = MTNT_POSTGRES};
+
+    for (int i = 0; i < MTNT__CHOICES; i++) {
+        const mtnt_sql_text *text = &choice->texts[i];
+
+        if (text->sql != NULL)
+            sql[(*count)++] =
+                (mtnt_entry_sql){on_controller, backends[i], text->sql, text->file, text->line, text->column};
     }
 }
 

@@ -66,6 +66,9 @@ bool mtnt__operations_choice_names(const mtnt__operations_choice *choice);
 /* Whether there is a text for the handle's backend. */
 bool mtnt__operations_choice_has(const mtnt__operations_choice *choice, const mtnt_db *db);
 void mtnt__operations_choice_append_checksum(const mtnt__operations_choice *choice, mtnt__operations_text *checksum);
+/* Adds the texts that there are to `sql`, which has room for MTNT__CHOICES more. */
+void mtnt__operations_choice_list(const mtnt__operations_choice *choice, bool on_controller, mtnt_entry_sql *sql,
+                                  size_t *count);
 /* For people: the text as it is when it is the only one, else each after a comment with its key. */
 void mtnt__operations_choice_append_shown(const mtnt__operations_choice *choice, mtnt__operations_text *shown);
 

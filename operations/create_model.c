@@ -63,6 +63,7 @@ int mtnt_operation_add_create_model(mtnt_chain *chain, const mtnt_create_model_o
     mtnt__operations_text checksum = {NULL, false}, model_up = {NULL, false};
     mtnt_entry made = mtnt__operations_entry(entry);
     mtnt__operations_choice *template = NULL;
+    mtnt_entry_sql sql[MTNT__CHOICES];
     int rc;
 
     rc = config_new(&template, options, err);
@@ -86,6 +87,8 @@ int mtnt_operation_add_create_model(mtnt_chain *chain, const mtnt_create_model_o
     if (options != NULL && options->snapshot)
         made.flags |= MTNT_OPERATION_CLONES;
     made.model_up = model_up.text;
+    mtnt__operations_choice_list(template, false, sql, &made.sql_count);
+    made.sql = sql;
     rc = mtnt_chain_add_entry(chain, &create_model, &made, err);
     template = NULL; /* the chain's, also when it refused the entry */
 out:

@@ -176,6 +176,7 @@ int mtnt_operation_add_sql(mtnt_chain *chain, const mtnt_sql_options *options, c
 {
     mtnt__operations_text checksum = {NULL, false}, model_up = {NULL, false}, controller_up = {NULL, false};
     mtnt_entry made = mtnt__operations_entry(entry);
+    mtnt_entry_sql sql[2 * MTNT__CHOICES];
     config *texts = NULL;
     int rc;
 
@@ -200,6 +201,9 @@ int mtnt_operation_add_sql(mtnt_chain *chain, const mtnt_sql_options *options, c
         made.flags |= MTNT_OPERATION_SAME_FOR_ALL;
     made.model_up = model_up.text;
     made.controller_up = controller_up.text;
+    mtnt__operations_choice_list(&texts->model_up, false, sql, &made.sql_count);
+    mtnt__operations_choice_list(&texts->controller_up, true, sql, &made.sql_count);
+    made.sql = sql;
     rc = mtnt_chain_add_entry(chain, way_back(texts) ? &both_ways : &one_way, &made, err);
     texts = NULL; /* the chain's, also when it refused the entry */
 out:

@@ -112,7 +112,7 @@ int mtnt__command_adopt(mtnt__work *work)
     const mtnt__settings *settings = &work->settings;
     char who[MTNT__WHO_SIZE];
     mtnt_adoption adoption = MTNT_ADOPTION_INIT;
-    const mtnt__run_spec spec = {"adopt", MTNT_FORWARD, 0, false, &adoption};
+    const mtnt__run_spec spec = {.command = "adopt", .direction = MTNT_FORWARD, .adoption = &adoption};
 
     mtnt__who(who);
     adoption.who = who;

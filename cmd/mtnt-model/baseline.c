@@ -12,7 +12,7 @@ static const char *last_name(const mtnt__work *work)
 
 int mtnt__command_baseline(mtnt__work *work)
 {
-    const mtnt__run_spec spec = {"baseline", MTNT_BASELINE, 0, false, NULL};
+    const mtnt__run_spec spec = {.command = "baseline", .direction = MTNT_BASELINE};
     const char *to = work->settings.to;
     int exit_code;
 

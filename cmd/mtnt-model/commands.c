@@ -13,7 +13,8 @@ const mtnt__command mtnt__commands[] = {
     {
         .name = "migrate",
         .alias = "up",
-        .takes = RUN | MTNT__TAKES_TO | MTNT__TAKES_STEPS | MTNT__TAKES_FORWARD | MTNT__TAKES_YES | MTNT__TAKES_LANE,
+        .takes = RUN | MTNT__TAKES_TO | MTNT__TAKES_STEPS | MTNT__TAKES_FORWARD | MTNT__TAKES_YES | MTNT__TAKES_LANE |
+                 MTNT__TAKES_PLAN,
         .lanes = MTNT__LANES_FORWARD,
         .run = mtnt__command_migrate,
         .summary = "bring tenants to the end of the chain",
@@ -24,6 +25,9 @@ const mtnt__command mtnt__commands[] = {
                  "A chain that ends with delete_model needs --yes: the models are put away then, and "
                  "removed for good by a later migrate or recover when their time of grace is over; "
                  "until then rewind --steps 1 puts them back.\n\n"
+                 "With --plan FILE it does what `plan --save FILE` has shown: each tenant is migrated "
+                 "from where the plan has it, or not at all. When a tenant or the chain has moved on, "
+                 "nothing is done, and it exits with 2.\n\n"
                  "The first Ctrl-C lets running tenants finish and starts no new one; the second "
                  "interrupts them and rolls them back. The next run takes up where this one stopped.\n",
         .examples = "mtnt-model migrate --tenants tenants.yaml\n"
@@ -206,16 +210,27 @@ const mtnt__command mtnt__commands[] = {
     },
     {
         .name = "plan",
-        .takes =
-            FLEET | MTNT__TAKES_TO | MTNT__TAKES_STEPS | MTNT__TAKES_FORWARD | MTNT__TAKES_EXIT_CODE | MTNT__TAKES_LANE,
+        .takes = RUN | MTNT__TAKES_TO | MTNT__TAKES_STEPS | MTNT__TAKES_FORWARD | MTNT__TAKES_EXIT_CODE |
+                 MTNT__TAKES_LANE | MTNT__TAKES_SAVE,
         .lanes = MTNT__LANES_FORWARD,
         .run = mtnt__command_plan,
         .summary = "what migrate would do, with the SQL",
-        .about = "Says what migrate would do, tenants with the same work together: the operations, "
-                 "their SQL, and the guarantee under which they would commit, which one tenant of each "
-                 "such group is opened for. Changes nothing.\n",
+        .about =
+            "Says what migrate would do, tenants with the same work together: the operations, "
+            "their SQL, the locks that it takes, warnings of known dangers, and the guarantee "
+            "under which they would commit, which one tenant of each such group is opened for. "
+            "Locks and warnings are read from the SQL's words; `-- mtnt:allow NAME` in a "
+            "statement says that a warning's danger is meant. Changes nothing.\n\n"
+            "--rehearse then really does it to each selected tenant (with --canary N, to the first N "
+            "of each group), and rolls it back: what would fail fails, and on PostgreSQL the locks are those that were "
+            "held. What a rollback does not undo (operations outside a transaction, programs, "
+            "steps of a saga, deleting the model) is passed over, and said. Tenants wait for it as "
+            "for a migration. It exits with 1 when some would fail.\n\n"
+            "--save FILE keeps the plan for migrate --plan FILE.\n",
         .examples = "mtnt-model plan\n"
-                    "mtnt-model plan --to plan --tenant acme\n",
+                    "mtnt-model plan --to plan --tenant acme\n"
+                    "mtnt-model plan --rehearse -j 8\n"
+                    "mtnt-model plan --save release-12.plan\n",
     },
     {
         .name = "verify",
@@ -315,7 +330,8 @@ const mtnt__command mtnt__commands[] = {
         .run = mtnt__command_validate,
         .summary = "check the files, opening no database",
         .about = "Reads the project file, the chain, the plugin and the tenants, and reports each file "
-                 "that is wrong, with the line. Checks the SQL's quotes and names for every tenant. "
+                 "that is wrong, with the line. Checks the SQL's quotes and names for every tenant, and warns "
+                 "of statements that are dangerous in a database in use, which does not change the exit code. "
                  "Opens no database, so tenants that come from a query are not looked at.\n",
         .examples = "mtnt-model validate\n"
                     "mtnt-model validate --chain chain.yaml\n",

@@ -3,7 +3,7 @@
 
 int mtnt__command_do(mtnt__work *work)
 {
-    const mtnt__run_spec spec = {"do", MTNT_FORWARD, 1, false, NULL};
+    const mtnt__run_spec spec = {.command = "do", .direction = MTNT_FORWARD, .steps = 1};
 
     return mtnt__run(work, &spec, NULL);
 }

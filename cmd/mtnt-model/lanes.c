@@ -153,7 +153,8 @@ static void put_heading(mtnt__work *work, size_t index)
     }
     if (index > 0)
         fputc('\n', out);
-    if ((work->settings.command->takes & MTNT__TAKES_RUN) == 0) {
+    if ((work->settings.command->takes & MTNT__TAKES_RUN) == 0 ||
+        (work->settings.command->takes & MTNT__TAKES_SAVE) != 0) {
         fputs("lane ", out);
         mtnt__screen_put(&work->screen, out, MTNT__STYLE_STRONG, work->lane);
         fputc('\n', out);

@@ -12,6 +12,7 @@ static const char *result_word(mtnt_result result)
         [MTNT_RESULT_IN_DOUBT] = "in doubt",
         [MTNT_RESULT_UNTOUCHED] = "untouched",
         [MTNT_RESULT_ELSEWHERE] = "failed in another process",
+        [MTNT_RESULT_REHEARSED] = "rehearsed",
     };
 
     return words[result];

@@ -106,6 +106,12 @@ const mtnt__option_row mtnt__option_rows[] = {
     {.name = "keep-in-step", KIND(FLAG), SETTING(keep_in_step), TAKES(RUN),
      .help = "note what is applied or taken back in the other tool's own table, too (always: keep_in_step in the chain "
              "file)"},
+    {.name = "rehearse", KIND(FLAG), SETTING(rehearse), TAKES(SAVE),
+     .help = "run everything in the real databases, PREPARE included, and roll it back"},
+    {.name = "save", KIND(TEXT), .value = "FILE", SETTING(save), TAKES(SAVE),
+     .help = "write the plan to a file, for migrate --plan"},
+    {.name = "plan", KIND(TEXT), .value = "FILE", SETTING(plan), TAKES(PLAN),
+     .help = "do what this plan says, and nothing when the fleet or the chain has moved on since"},
     {.name = "backup", KIND(TEXT), .value = "DIR", SETTING(backup), PROJECT(backup), TAKES(RUN),
      .help = "save each model into DIR/TENANT before its first change (PostgreSQL: with pg_dump)"},
     {.name = "fingerprint", KIND(CHOICE), .value = "auto|always|never", SETTING(fingerprint), PROJECT(fingerprint), TAKES(RUN),
@@ -196,7 +202,6 @@ const mtnt__option_row mtnt__option_rows[] = {
 _Static_assert(sizeof mtnt__option_rows / sizeof mtnt__option_rows[0] <= MTNT__OPTION_ROWS_MAX, "a place for each");
 
 const char *const mtnt__options_later[] = {
-    "rehearse",
     "isolate",
     NULL,
 };

@@ -41,6 +41,8 @@ typedef struct mtnt__settings {
     const char *waves, *max_failures, *rate;
     const char *format_name;
     mtnt__format format;
+    bool rehearse;
+    const char *save, *plan;
     bool quiet, verbose, exit_code, help, version;
     const char *log_file;
     bool given[MTNT__OPTION_ROWS_MAX];   /* for each row of the table: flag or environment said it */
@@ -74,6 +76,8 @@ enum {
     MTNT__TAKES_IMPORT = 1u << 19, /* import-project */
     MTNT__TAKES_VERIFY = 1u << 20,
     MTNT__TAKES_LOCK = 1u << 21, /* checksums */
+    MTNT__TAKES_SAVE = 1u << 22, /* plan */
+    MTNT__TAKES_PLAN = 1u << 23, /* migrate */
 };
 
 /* What a command line says by itself. 0, or an exit code after a message on `errors`. */

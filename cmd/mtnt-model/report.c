@@ -77,6 +77,8 @@ static void remember(mtnt__report *report, const mtnt_event *event)
             group_failure(report, event);
         if (event->tenant != NULL && event->error == NULL && event->outcome != NULL && event->outcome->note != NULL)
             (void)mtnt__tally_group_add_plain(&report->notes, mtnt_model_id(event->tenant), event->outcome->note);
+        if (event->tenant != NULL && report->rehearsal != NULL)
+            mtnt__rehearsal_note(report->rehearsal, event);
         break;
     case MTNT_EVENT_RUN_STARTED:
         report->run = event->run;

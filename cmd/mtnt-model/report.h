@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "encode.h"
+#include "rehearsal.h"
 #include "tally.h"
 #include "work.h"
 
@@ -28,9 +29,10 @@ typedef struct mtnt__report {
     bool held_said;         /* that one waits for another lane */
     json_t *failures;       /* format json: the first of them */
     int64_t failures_unlisted;
-    mtnt__tally_groups groups; /* of failures */
-    mtnt__tally_groups notes;  /* what is said of tenants that did not fail */
-    int64_t nth;               /* the failure at hand is so many-th of its group; 0 = of none */
+    mtnt__tally_groups groups;  /* of failures */
+    mtnt__tally_groups notes;   /* what is said of tenants that did not fail */
+    mtnt__rehearsal *rehearsal; /* NULL = it is none */
+    int64_t nth;                /* the failure at hand is so many-th of its group; 0 = of none */
 } mtnt__report;
 
 /* 0 or an exit code (the log file cannot be opened). */

@@ -5,9 +5,9 @@
 enum { LISTED_MAX = 1000 };
 
 static const char *const results[] = {
-    [MTNT_RESULT_NONE] = "none",           [MTNT_RESULT_MIGRATED] = "migrated", [MTNT_RESULT_CURRENT] = "current",
-    [MTNT_RESULT_FAILED] = "failed",       [MTNT_RESULT_IN_DOUBT] = "in_doubt", [MTNT_RESULT_UNTOUCHED] = "untouched",
-    [MTNT_RESULT_ELSEWHERE] = "elsewhere",
+    [MTNT_RESULT_NONE] = "none",           [MTNT_RESULT_MIGRATED] = "migrated",   [MTNT_RESULT_CURRENT] = "current",
+    [MTNT_RESULT_FAILED] = "failed",       [MTNT_RESULT_IN_DOUBT] = "in_doubt",   [MTNT_RESULT_UNTOUCHED] = "untouched",
+    [MTNT_RESULT_ELSEWHERE] = "elsewhere", [MTNT_RESULT_REHEARSED] = "rehearsed",
 };
 
 /* What every event of jsonl begins with. */
@@ -163,6 +163,8 @@ void mtnt__report_json_finish(mtnt__report *report, int exit_code, json_t **ret_
                   (json_int_t)report->failures_unlisted, "failure_groups", mtnt__failures_describe(&report->groups),
                   "notes", mtnt__failures_describe_notes(&report->notes), "exit", exit_code);
 
+    if (report->rehearsal != NULL)
+        result = join(result, mtnt__rehearsal_describe(report->work, report->rehearsal));
     result =
         join(result, join(describe_run(report), join(mtnt__encode_counts(&report->counts), describe_whole(report))));
     if (lines) {

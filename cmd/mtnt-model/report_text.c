@@ -20,7 +20,9 @@ static void put_header(mtnt__report *report, const mtnt_event *event)
     fprintf(screen->out, "%s%d worker%s%scontroller ", dot, event->workers, event->workers == 1 ? "" : "s", dot);
     mtnt__words_put(screen->out, report->controller);
     fputc('\n', screen->out);
-    if (event->guarantee != NULL) {
+    if (report->rehearsal != NULL) {
+        fputs("rehearsal: everything is run, and rolled back\n", screen->out);
+    } else if (event->guarantee != NULL) {
         fputs("guarantee: ", screen->out);
         mtnt__words_put(screen->out, event->guarantee);
         fputc('\n', screen->out);
@@ -211,7 +213,7 @@ static void put_sums(FILE *out, const mtnt__report *report)
 
     mtnt__words_duration(duration, counts->elapsed_ms);
     fprintf(out, "%" PRId64 " tenant%s: %" PRId64 " %s", total, total == 1 ? "" : "s", counts->migrated,
-            done_word(report));
+            report->rehearsal != NULL ? "rehearsed" : done_word(report));
     if (counts->cloned > 0)
         fprintf(out, " (%" PRId64 " as copies)", counts->cloned);
     fprintf(out, ", %" PRId64 " %s, ", counts->current, nothing_word(report));
@@ -260,6 +262,8 @@ void mtnt__report_text_finish(mtnt__report *report, int exit_code)
     put_failures(report);
     put_notes(report);
     put_stop(report);
+    if (report->rehearsal != NULL)
+        mtnt__rehearsal_put(report->work, report->rehearsal);
     if (single && exit_code == 0 && counts->migrated == 0)
         fputs("Nothing to be done\n", out);
     if (text != NULL) {

@@ -5,8 +5,8 @@
 /* Tenants whose rewind failed are whole and current: migrating them is nothing. Whatever is worse ends it. */
 static int perform(mtnt__work *work, json_t **ret_back, json_t **ret_forward)
 {
-    const mtnt__run_spec back = {"rewind", MTNT_BACKWARD, 0, false, NULL},
-                         forward = {"migrate", MTNT_FORWARD, 0, false, NULL};
+    const mtnt__run_spec back = {.command = "rewind", .direction = MTNT_BACKWARD},
+                         forward = {.command = "migrate", .direction = MTNT_FORWARD};
     int first = mtnt__run(work, &back, ret_back), second;
 
     if (first != MTNT__EXIT_OK && first != MTNT__EXIT_FAILED)
@@ -21,14 +21,14 @@ static int perform(mtnt__work *work, json_t **ret_back, json_t **ret_forward)
 
 static int back(mtnt__work *work)
 {
-    const mtnt__run_spec spec = {"rewind", MTNT_BACKWARD, 0, false, NULL};
+    const mtnt__run_spec spec = {.command = "rewind", .direction = MTNT_BACKWARD};
 
     return mtnt__run(work, &spec, NULL);
 }
 
 static int forward(mtnt__work *work)
 {
-    const mtnt__run_spec spec = {"migrate", MTNT_FORWARD, 0, false, NULL};
+    const mtnt__run_spec spec = {.command = "migrate", .direction = MTNT_FORWARD};
 
     return mtnt__run(work, &spec, NULL);
 }

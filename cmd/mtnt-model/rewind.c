@@ -4,7 +4,7 @@
 int mtnt__command_rewind(mtnt__work *work)
 {
     const mtnt__settings *settings = &work->settings;
-    const mtnt__run_spec spec = {"rewind", MTNT_BACKWARD, settings->steps, false, NULL};
+    const mtnt__run_spec spec = {.command = "rewind", .direction = MTNT_BACKWARD, .steps = settings->steps};
 
     if (settings->to == NULL && settings->steps == 0 && settings->run == NULL && !settings->yes && !work->bounded)
         return mtnt__work_fail(work, MTNT__EXIT_USAGE,

@@ -4,6 +4,7 @@
 
 #include "commands.h"
 #include "interrupt.h"
+#include "plan_saved.h"
 #include "report.h"
 
 static bool is(const char *value, const char *word)
@@ -122,6 +123,7 @@ static void fill_options(const mtnt__work *work, const mtnt__run_spec *spec, mtn
     options->migration.accept_checksums = settings->accept_checksums;
     options->migration.keep_in_step = settings->keep_in_step;
     options->migration.backup = settings->backup;
+    options->migration.rehearse = spec->rehearsal != NULL;
     options->migration.allow_delete = settings->yes;
     options->migration.adoption = spec->adoption;
     options->migration.deadline_ms = settings->deadline_ms;
@@ -147,15 +149,18 @@ int mtnt__run_connections(mtnt__work *work, int *ret_workers, int64_t *ret_conne
     return 0;
 }
 
-static int exit_code_of(const mtnt_counts *counts, int rc, const mtnt_error *err, int first_signal)
+/* A lane that waits for one that is only rehearsed has nothing to say yet. */
+static int exit_code_of(const mtnt_counts *counts, int rc, const mtnt_error *err, int first_signal, bool rehearsal)
 {
+    int64_t untouched = counts->untouched - (rehearsal ? counts->held : 0);
+
     if (first_signal != 0)
         return MTNT__EXIT_SIGNAL + first_signal;
     if (rc != 0)
         return counts->migrated + counts->current + counts->failed > 0 ? MTNT__EXIT_FAILED : mtnt__work_exit_code(err);
     if (counts->stop == MTNT_STOP_BUDGET)
         return MTNT__EXIT_BUDGET;
-    return counts->failed + counts->elsewhere > 0 || counts->untouched > 0 ? MTNT__EXIT_FAILED : MTNT__EXIT_OK;
+    return counts->failed + counts->elsewhere > 0 || untouched > 0 ? MTNT__EXIT_FAILED : MTNT__EXIT_OK;
 }
 
 /* The run that is to be joined, and what is to be said of it. */
@@ -188,7 +193,7 @@ static int perform(mtnt__work *work, mtnt_executor *executor, mtnt_tenant_source
         return mtnt__work_fail(work, MTNT__EXIT_FATAL, "cannot start a thread: %s", strerrordesc_np(error));
     report->stopping = &interrupt.count;
     rc = mtnt_executor_migrate(executor, source, &report->counts, &err);
-    exit_code = exit_code_of(&report->counts, rc, &err, mtnt__interrupt_stop(&interrupt));
+    exit_code = exit_code_of(&report->counts, rc, &err, mtnt__interrupt_stop(&interrupt), report->rehearsal != NULL);
     report->stopping = NULL;
     if (rc != 0) {
         (void)mtnt__work_fail_error(work, &err);
@@ -231,20 +236,32 @@ int mtnt__run(mtnt__work *work, const mtnt__run_spec *asked, json_t **ret_result
     mtnt_tenant_source source = {NULL, NULL, NULL, NULL};
     mtnt_executor *executor = NULL;
     mtnt__report report = {.work = NULL};
+    mtnt__saved_states states = {NULL, 0, 0, false};
     mtnt_error err = MTNT_ERROR_INIT;
     int exit_code = mtnt__run_prepare(work);
 
-    if (exit_code == 0 && !spec->join && spec->adoption == NULL)
+    if (exit_code == 0 && work->settings.plan != NULL) {
+        exit_code = mtnt__saved_load(work, &states);
+        spec->steps = work->settings.steps;
+    }
+    if (exit_code == 0 && !spec->join && spec->rehearsal == NULL && spec->adoption == NULL)
         exit_code = check_delete(work, spec);
     if (exit_code == 0)
         exit_code = mtnt__work_open_fleet(work, &source);
+    if (exit_code == 0 && work->settings.plan != NULL)
+        exit_code = mtnt__saved_compare(work, &states);
     if (exit_code == 0 && spec->join)
         exit_code = find_run(work, spec, &options.join_run);
     if (exit_code == 0)
         exit_code = mtnt__report_init(&report, work, spec->command, spec->direction);
     if (exit_code != 0)
         goto out;
+    report.rehearsal = spec->rehearsal;
     fill_options(work, spec, &options);
+    if (work->settings.plan != NULL) {
+        options.migration.expect = mtnt__saved_expect;
+        options.migration.expect_data = &states;
+    }
     /* What a joined run's percentages are of was counted when it was begun. */
     exit_code = spec->join ? 0 : count_pending(work, &options);
     if (exit_code != 0)
@@ -259,5 +276,6 @@ out:
     mtnt_executor_free(executor);
     mtnt_tenant_source_close(&source);
     mtnt__report_release(&report);
+    mtnt__saved_states_release(&states);
     return exit_code;
 }

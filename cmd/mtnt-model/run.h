@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "rehearsal.h"
 #include "work.h"
 
 typedef struct mtnt__run_spec {
@@ -12,6 +13,7 @@ typedef struct mtnt__run_spec {
     int64_t steps;                 /* 0 = no limit */
     bool join;                     /* a run that is on: command and direction are that one's */
     const mtnt_adoption *adoption; /* models are taken over, and no operation runs; NULL = no */
+    mtnt__rehearsal *rehearsal;    /* rolled back, and what was seen of it; NULL = it is meant */
 } mtnt__run_spec;
 
 /* What --mode asks for. */

@@ -37,9 +37,11 @@ static int keep(void *data, const mtnt_tenant_info *info, mtnt_error *err)
     copy = &all->infos[all->count++];
     *copy = *info;
     copy->tenant = copy->state = copy->error = copy->error_operation = copy->error_state = copy->migration = NULL;
+    copy->digest = NULL;
     if (copy_text(&info->tenant, &copy->tenant) || copy_text(&state, &copy->state) ||
         copy_text(&info->error, &copy->error) || copy_text(&info->error_operation, &copy->error_operation) ||
-        copy_text(&info->error_state, &copy->error_state) || copy_text(&info->migration, &copy->migration))
+        copy_text(&info->error_state, &copy->error_state) || copy_text(&info->migration, &copy->migration) ||
+        copy_text(&info->digest, &copy->digest))
         return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
     return 0;
 }
@@ -60,6 +62,7 @@ static void forget(seen *all)
         free_text(info->error_operation);
         free_text(info->error_state);
         free_text(info->migration);
+        free_text(info->digest);
     }
     all->count = 0;
 }
@@ -76,7 +79,8 @@ static size_t enabled_operations(const mtnt_chain *chain)
 
 static int keep_stranger(mtnt__work *work, seen *all, const char *id, mtnt_error *err)
 {
-    const mtnt_tenant_info info = {.tenant = id, .state = "idle", .pending = enabled_operations(work->chain)};
+    const mtnt_tenant_info info = {
+        .tenant = id, .state = "idle", .digest = "", .pending = enabled_operations(work->chain)};
 
     return keep(all, &info, err);
 }

@@ -3,7 +3,7 @@
 
 int mtnt__command_undo(mtnt__work *work)
 {
-    const mtnt__run_spec spec = {"undo", MTNT_BACKWARD, 1, false, NULL};
+    const mtnt__run_spec spec = {.command = "undo", .direction = MTNT_BACKWARD, .steps = 1};
 
     return mtnt__run(work, &spec, NULL);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "encode.h"
+#include "lint.h"
 
 /* What is looked at, and what came of it. Each is tried even when another was wrong. */
 typedef struct check {
@@ -11,6 +12,8 @@ typedef struct check {
     int64_t tenants; /* -1: not looked at */
     int problems;
     int exit_code;
+    bool seen[3]; /* backends that tenants have */
+    mtnt__findings findings;
 } check;
 
 static void problem(check *all, int exit_code)
@@ -86,12 +89,27 @@ static void check_tenants(check *all)
     all->tenants = 0;
     while ((rc = source.next(source.data, &model, &err)) == 0 && model != NULL && all->problems < ENOUGH) {
         all->tenants++;
+        all->seen[mtnt_model_backend(model)] = true;
         problem(all, check_tenant(all, model));
         mtnt_model_free(model);
     }
     if (rc != 0)
         problem(all, mtnt__work_fail_error(all->work, &err));
     mtnt_tenant_source_close(&source);
+}
+
+/* Operation by operation: a table that an earlier one has made may have rows by then. Without tenants the controller says for which backend. */
+static void lint(check *all)
+{
+    int controller = mtnt__findings_controller_backend(all->work);
+    mtnt_entry_info info;
+
+    if (!all->seen[MTNT_SQLITE] && !all->seen[MTNT_POSTGRES])
+        all->seen[controller] = true;
+    for (size_t i = 0; mtnt_chain_get(all->work->chain, i, &info); i++)
+        for (int backend = MTNT_SQLITE; backend <= MTNT_POSTGRES && !info.disabled; backend++)
+            if (all->seen[backend])
+                problem(all, mtnt__findings_add(all->work, &all->findings, &i, 1, backend, controller));
 }
 
 static void put_result(const check *all)
@@ -101,12 +119,14 @@ static void put_result(const check *all)
 
     if (all->work->settings.format != MTNT__FORMAT_TEXT) {
         mtnt__encode_put(out,
-                         json_pack("{sb si sI so}", "valid", all->problems == 0, "problems", all->problems,
+                         json_pack("{sb si sI so so}", "valid", all->problems == 0, "problems", all->problems,
                                    "operations", (json_int_t)operations, "tenants",
-                                   all->tenants < 0 ? json_null() : json_integer(all->tenants)),
+                                   all->tenants < 0 ? json_null() : json_integer(all->tenants), "warnings",
+                                   mtnt__findings_describe_warnings(&all->findings, -1)),
                          all->work->settings.format == MTNT__FORMAT_JSONL);
         return;
     }
+    mtnt__findings_put_warnings(all->work, &all->findings);
     if (all->problems > 0) {
         fprintf(out, "%d problem%s\n", all->problems, all->problems == 1 ? "" : "s");
         return;
@@ -118,6 +138,9 @@ static void put_result(const check *all)
     else
         fputs("tenants: not looked at\n", out);
     fputs("All files are fine.\n", out);
+    if (all->findings.warnings > 0)
+        fprintf(out, "%zu warning%s; `-- mtnt:allow NAME` in the SQL says that one is meant\n", all->findings.warnings,
+                all->findings.warnings == 1 ? "" : "s");
 }
 
 int mtnt__command_validate(mtnt__work *work)
@@ -130,6 +153,9 @@ int mtnt__command_validate(mtnt__work *work)
     problem(&all, mtnt__work_load_chain(work));
     if (mtnt__work_has_tenants(work))
         check_tenants(&all);
+    if (work->chain_loaded)
+        lint(&all);
     put_result(&all);
+    mtnt__findings_release(&all.findings);
     return all.exit_code;
 }

@@ -62,6 +62,7 @@ static void entry_release(mtnt__chain_entry *entry)
     free(entry->controller_up);
     free(entry->environment);
     mtnt__origin_free(entry->origin);
+    free(entry->sql);
 }
 
 void mtnt_chain_free(mtnt_chain *chain)
@@ -336,6 +337,18 @@ static int copy_text(char **ret_copy, const char *text, mtnt_error *err)
     return *ret_copy ? 0 : out_of_memory(err);
 }
 
+static int copy_sql(mtnt__chain_entry *filled, const mtnt_entry *entry, mtnt_error *err)
+{
+    if (entry->sql_count == 0)
+        return 0;
+    filled->sql = calloc(entry->sql_count, sizeof(*filled->sql));
+    if (!filled->sql)
+        return out_of_memory(err);
+    memcpy(filled->sql, entry->sql, entry->sql_count * sizeof(*filled->sql));
+    filled->sql_count = entry->sql_count;
+    return 0;
+}
+
 /* Everything but the config, which the chain owns only once the entry is in. */
 static int entry_fill(mtnt__chain_entry *filled, const mtnt_operation_class *class, const mtnt_entry *entry,
                       mtnt_error *err)
@@ -354,7 +367,7 @@ static int entry_fill(mtnt__chain_entry *filled, const mtnt_operation_class *cla
         (rc = copy_text(&filled->file, entry->file, err)) ||
         (rc = copy_text(&filled->model_up, entry->model_up, err)) ||
         (rc = copy_text(&filled->controller_up, entry->controller_up, err)) ||
-        (rc = copy_text(&filled->environment, entry->environment, err)))
+        (rc = copy_text(&filled->environment, entry->environment, err)) || (rc = copy_sql(filled, entry, err)))
         return rc;
     return mtnt__checksum(filled->checksum, parts, err);
 }
@@ -486,6 +499,8 @@ bool mtnt_chain_get(const mtnt_chain *chain, size_t index, mtnt_entry_info *ret_
         .controller_up = entry->controller_up,
         .lane = entry->lane < whole->lane_count ? whole->lanes[entry->lane]->lane.name : mtnt__chain_lane_name(chain),
         .environment = entry->environment,
+        .sql = entry->sql,
+        .sql_count = entry->sql_count,
     };
     return true;
 }

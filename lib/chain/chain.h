@@ -38,6 +38,8 @@ typedef struct mtnt__chain_entry {
     char *environment;           /* NULL = none */
     size_t lane;                 /* of the whole chain's */
     struct mtnt__origin *origin; /* NULL = it comes from no other tool's history */
+    mtnt_entry_sql *sql;         /* owned, but for its texts */
+    size_t sql_count;
 } mtnt__chain_entry;
 
 struct mtnt_chain {

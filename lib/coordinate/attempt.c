@@ -178,6 +178,9 @@ static int plan(mtnt__attempt *attempt, mtnt_error *err)
                                  backward || attempt->baseline || attempt->options->allow_out_of_order, err);
     if (rc == 0)
         rc = mtnt__position_of(&attempt->applied, attempt->chain, &attempt->position, err);
+    if (rc == 0 && attempt->expects && attempt->options->expect != NULL)
+        rc = attempt->options->expect(attempt->options->expect_data, attempt->claim->model, attempt->position.version,
+                                      attempt->applied.count == 0 ? "" : attempt->position.digest, err);
     if (rc == 0 && !backward && !attempt->baseline)
         rc = mtnt__baseline_check_unheeded(attempt, err);
     if (rc == 0 && attempt->baseline)
@@ -187,6 +190,8 @@ static int plan(mtnt__attempt *attempt, mtnt_error *err)
                                             attempt->only_run, &attempt->plan, &attempt->count, err)
                       : mtnt__plan_forward(&attempt->applied, attempt->chain, attempt->last, attempt->steps_limit,
                                            &attempt->plan, &attempt->count, err);
+    if (rc == 0 && attempt->options->rehearse)
+        mtnt__rehearse_leave_out(attempt);
     attempt->before = attempt->position;
     attempt->from_version = attempt->position.version;
     attempt->positioned = rc == 0;
@@ -453,7 +458,7 @@ static int perform(mtnt__attempt *attempt, mtnt_error *err)
     if (rc == 0)
         rc = mtnt__snapshots_note(attempt, err);
     if (rc == 0)
-        return mtnt__commit(attempt, err);
+        return attempt->options->rehearse ? mtnt__commit_rehearse(attempt, err) : mtnt__commit(attempt, err);
     attempt->verdict = MTNT__VERDICT_FAILED;
     return rc;
 }
@@ -521,7 +526,7 @@ static int run(mtnt__attempt *attempt, mtnt_error *err)
     if (attempt->told == NULL)
         return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
     if (attempt->count == 0) {
-        attempt->verdict = MTNT__VERDICT_NOTHING;
+        attempt->verdict = attempt->skipped > 0 ? MTNT__VERDICT_REHEARSED : MTNT__VERDICT_NOTHING;
         return 0;
     }
     /* From here on it may take long. */
@@ -537,10 +542,9 @@ static int run(mtnt__attempt *attempt, mtnt_error *err)
     return attempt->unit.outside ? perform_outside(attempt, err) : perform(attempt, err);
 }
 
-static void give_up(mtnt__attempt *attempt, mtnt_error *err)
+static void take_back(mtnt__attempt *attempt, mtnt_error *err)
 {
     mtnt_error other = MTNT_ERROR_INIT;
-    ptrdiff_t index;
 
     mtnt__sides_uncancel(attempt);
     mtnt__sides_rollback(attempt);
@@ -552,6 +556,27 @@ static void give_up(mtnt__attempt *attempt, mtnt_error *err)
     /* Whatever its operation did about it: nothing provisional stays. */
     if (attempt->created && mtnt__provision_delete(attempt, &other) != 0)
         mtnt_error_keep(err, &other);
+}
+
+/* It went through; what survives a rollback is taken back as after a failure. The position stays what it would be. */
+static int end_rehearsal(mtnt__attempt *attempt, mtnt_error *err)
+{
+    /* What looked for something that was not there may have said so. */
+    mtnt_error_clear(err);
+    take_back(attempt, err);
+    attempt->positioned = attempt->positioned && attempt->identity.known && !attempt->identity.fresh;
+    if (err->code == MTNT_OK)
+        return 0;
+    mtnt_error_wrap(err, "the rehearsal went through, and could not be taken back");
+    attempt->verdict = MTNT__VERDICT_FAILED;
+    return err->code;
+}
+
+static void give_up(mtnt__attempt *attempt, mtnt_error *err)
+{
+    ptrdiff_t index;
+
+    take_back(attempt, err);
     attempt->position = attempt->before;
     attempt->positioned = attempt->positioned && attempt->identity.known && !attempt->identity.fresh;
     index = attempt->failed;
@@ -587,6 +612,8 @@ int mtnt__attempt_run(mtnt__attempt *attempt, mtnt_error *err)
         attempt->count = 0;
     if (rc != 0 && attempt->verdict == MTNT__VERDICT_FAILED)
         give_up(attempt, &own);
+    else if (attempt->verdict == MTNT__VERDICT_REHEARSED)
+        rc = end_rehearsal(attempt, &own);
     else
         mtnt__sides_rollback(attempt);
     /* A model without our tables says nothing, unless the controller has records of its own. */
@@ -614,6 +641,8 @@ void mtnt__attempt_release(mtnt__attempt *attempt)
     free(attempt->told);
     free(attempt->provisional);
     free(attempt->prepared_server);
+    free(attempt->locks);
+    attempt->locks = NULL;
     mtnt__snapshots_release(attempt);
     attempt->plan = NULL;
     attempt->steps = attempt->recorded = attempt->told = NULL;

@@ -47,6 +47,7 @@ typedef enum mtnt__verdict {
     MTNT__VERDICT_FAILED = 0, /* aborted: nothing of it is left; err says why */
     MTNT__VERDICT_COMMITTED,
     MTNT__VERDICT_NOTHING,         /* nothing to do, and nothing was written */
+    MTNT__VERDICT_REHEARSED,       /* all of it was done, and rolled back as it was meant to be */
     MTNT__VERDICT_IN_DOUBT,        /* decided or not: recovery will tell */
     MTNT__VERDICT_BLOCKED,         /* committed, but a foreign object stands at the model's name */
     MTNT__VERDICT_ROLLBACK_FAILED, /* a saga that could not be taken back: a person has to */
@@ -63,6 +64,7 @@ typedef struct mtnt__attempt {
     mtnt__mode mode;
     bool backup;      /* options->backup is to be seen to: nothing was changed yet */
     bool baseline;    /* nothing is run: what other tools have applied is recorded */
+    bool expects;     /* options->expect is to be asked: nothing was done yet */
     bool compensates; /* takes back what earlier attempts of the task have committed: on time of its own */
     mtnt__known known;
     ptrdiff_t last;             /* chain index of options->to, -1 = none */
@@ -139,6 +141,9 @@ typedef struct mtnt__attempt {
     const char *failed_phase;
     char failed_text[1024]; /* the failed operation's own error */
     char note[400];         /* what a person should know although nothing failed; "" = nothing */
+    size_t skipped;         /* a rehearsal's: operations that cannot be */
+    mtnt_held_lock *locks;  /* malloc'ed: what a rehearsal has held */
+    size_t lock_count;
 } mtnt__attempt;
 
 /* Everything under "what to do" is set, the rest zero. Returns 0 for COMMITTED, NOTHING and OTHER_MODE; the verdict says which. */
@@ -284,6 +289,14 @@ bool mtnt__saga_asked(const mtnt_migration_options *options, const mtnt__chain_e
 bool mtnt__saga_restorable(const mtnt__chain_entry *entry);
 /* Whether one of the chain's enabled operations does. */
 bool mtnt__saga_expected(const mtnt_migration_options *options, const mtnt_chain *chain);
+
+/* A rehearsal's end, in commit.c: everything before the decision, and then all of it is rolled back. Sets the verdict. */
+int mtnt__commit_rehearse(mtnt__attempt *attempt, mtnt_error *err);
+
+/* rehearse.c: what a rehearsal leaves out of the plan, and what it looks at. */
+const char *mtnt__rehearse_obstacle(uint32_t writes, uint32_t flags, mtnt_mode mode);
+void mtnt__rehearse_leave_out(mtnt__attempt *attempt);
+int mtnt__rehearse_look_at_locks(mtnt__attempt *attempt, mtnt_error *err);
 
 /* settle.c: what the decider says, made true on both sides. Recovery's steps 2 and 3. */
 typedef struct mtnt__settlement {

@@ -403,6 +403,100 @@ static int commit_tombstone(mtnt__attempt *attempt, mtnt_error *err)
     return rc == MTNT_E_IN_DOUBT ? settle(attempt, err) : rc;
 }
 
+/* ---- a rehearsal ----
+ *
+ * Everything up to the decision, which is then not made: the row that says commit dies with its transaction, and no COMMIT is ever sent to the decider. So nobody
+ * can find this migration committed, whenever they look, and the worker may undo what it has prepared without writing abort first: what others do
+ * meanwhile, or after a crash, is to write abort and undo it too. Any doubtful answer goes through the register all the same. */
+
+static int rehearse_decision(mtnt__attempt *attempt, mtnt_db *decider, mtnt_error *err)
+{
+    int rc = write_row(attempt, decider, err);
+
+    return rc == 0 ? mtnt__register_explain(mtnt__db_check(decider, err), err) : rc;
+}
+
+static int rehearse_prepare(mtnt__attempt *attempt, mtnt_error *err)
+{
+    mtnt_db *prepared = model_decides(attempt) ? attempt->controller : attempt->model;
+    mtnt_db *decider = model_decides(attempt) ? attempt->model : attempt->controller;
+    char gid[MTNT__GID_SIZE];
+    int rc;
+
+    mtnt__gid(attempt->link->controller, attempt->claim->model, key_of(attempt), gid);
+    rc = write_row(attempt, prepared, err);
+    if (rc == 0)
+        rc = mtnt__register_explain(mtnt__db_prepare(prepared, gid, err), err);
+    if (rc == MTNT_E_IN_DOUBT)
+        return settle(attempt, err);
+    if (rc != 0)
+        return rc;
+    rc = rehearse_decision(attempt, decider, err);
+    /* The decider's transaction is over before the gid is touched. */
+    mtnt__db_rollback(decider);
+    mtnt__sides_leave_gate(attempt);
+    if (rc != 0) {
+        mtnt_error other = MTNT_ERROR_INIT;
+
+        return mtnt__db_finish_prepared(prepared, gid, false, &other) == 0 ? rc : settle(attempt, err);
+    }
+    rc = mtnt__db_finish_prepared(prepared, gid, false, err);
+    /* Somebody who held us for dead has done it. */
+    if (rc == MTNT_E_NOT_FOUND && err != NULL && strcmp(err->state, "42704") == 0) {
+        mtnt_error_clear(err);
+        return 0;
+    }
+    return rc == 0 ? 0 : settle(attempt, err);
+}
+
+static int rehearse_two_phase(mtnt__attempt *attempt, mtnt_error *err)
+{
+    int rc = find_server(attempt, err);
+
+    if (rc == 0)
+        rc = mtnt__slots_enter(attempt->link->slots, attempt->prepared_server,
+                               mtnt__slots_capacity(attempt->prepared_maximum), err);
+    if (rc != 0)
+        return rc;
+    rc = rehearse_prepare(attempt, err);
+    mtnt__slots_leave(attempt->link->slots, attempt->prepared_server);
+    return rc;
+}
+
+/* Nobody sees the provisional model, so it may really be committed. */
+static int rehearse_provisional(mtnt__attempt *attempt, mtnt_error *err)
+{
+    int rc = mtnt__db_commit(attempt->model, err);
+
+    if (rc == MTNT_E_IN_DOUBT)
+        rc = mtnt_error_set(err, MTNT_E_DATABASE, "the new model could not be committed");
+    mtnt__db_disconnect(attempt->model);
+    if (rc == 0)
+        rc = target_is_free(attempt, err);
+    return rc == 0 && !attempt->controller_is_reader ? rehearse_decision(attempt, attempt->controller, err) : rc;
+}
+
+int mtnt__commit_rehearse(mtnt__attempt *attempt, mtnt_error *err)
+{
+    int rc = mtnt__rehearse_look_at_locks(attempt, err);
+
+    if (rc == 0)
+        rc = record(attempt, err);
+    if (rc == 0 && attempt->mode == MTNT__MODE_PROVISIONAL)
+        rc = rehearse_provisional(attempt, err);
+    else if (rc == 0 && attempt->mode == MTNT__MODE_TWO_PHASE)
+        rc = rehearse_two_phase(attempt, err);
+    else if (rc == 0)
+        rc = rehearse_decision(attempt, model_decides(attempt) ? attempt->model : attempt->controller, err);
+    if (rc == 0) {
+        attempt->verdict = MTNT__VERDICT_REHEARSED;
+        return 0;
+    }
+    if (attempt->failed_phase == NULL)
+        attempt->failed_phase = "commit";
+    return mtnt_error_wrap(err, "commit");
+}
+
 int mtnt__commit(mtnt__attempt *attempt, mtnt_error *err)
 {
     int rc;

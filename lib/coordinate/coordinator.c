@@ -235,6 +235,10 @@ static int forget(mtnt_coordinator *coordinator, mtnt__known *known, mtnt_error 
 
     if (!mtnt__job_forgets(&coordinator->job, known))
         return 0;
+    if (coordinator->options.rehearse) {
+        *known = (mtnt__known){.epoch = known->epoch};
+        return 0;
+    }
     rc = mtnt__removal_forget(coordinator->controller, mtnt_chain_name(coordinator->chain),
                               mtnt_model_id(coordinator->model), known->uuid, err);
     return rc == 0 ? look(coordinator, known, err) : rc;
@@ -301,7 +305,7 @@ static int go(mtnt_coordinator *coordinator, mtnt_direction direction, mtnt_erro
         rc = heed_lanes(coordinator, direction, &known, err);
     /* Then there is no model to ask. */
     if (rc == 0 && known.gone && mtnt__job_current(&coordinator->job, coordinator->model, &known))
-        return direction == MTNT_FORWARD ? remove_due(coordinator, err) : 0;
+        return direction == MTNT_FORWARD && !coordinator->options.rehearse ? remove_due(coordinator, err) : 0;
     if (rc == 0)
         rc = mtnt__task_init(&coordinator->task, &coordinator->job, coordinator->model, &known, err);
     if (rc != 0)
@@ -311,7 +315,7 @@ static int go(mtnt_coordinator *coordinator, mtnt_direction direction, mtnt_erro
     set_active(coordinator, NULL);
     mtnt__heartbeat_free(coordinator->heartbeat);
     coordinator->heartbeat = NULL;
-    if (rc == 0 && direction == MTNT_FORWARD && coordinator->task.known.gone)
+    if (rc == 0 && direction == MTNT_FORWARD && coordinator->task.known.gone && !coordinator->options.rehearse)
         rc = remove_due(coordinator, err);
     return rc;
 }

@@ -73,6 +73,12 @@ int mtnt__job_init(mtnt__job *job, const mtnt_controller *controller, const mtnt
                             "a takeover has no way back: the other controller takes the model over");
     if (job->options.adoption != NULL)
         job->options.atomicity = MTNT_ATOMICITY_CHAIN;
+    if (rc == 0 && job->options.rehearse && direction != MTNT_FORWARD)
+        rc = mtnt_error_set(err, MTNT_E_INVALID, "only the way forward can be rehearsed");
+    if (job->options.rehearse) {
+        job->options.atomicity = MTNT_ATOMICITY_CHAIN;
+        job->options.backup = NULL;
+    }
     mtnt__lane_deadlines(&job->options, chain);
     if (rc == 0 && job->options.to != NULL && (job->last = mtnt_chain_find(chain, job->options.to)) < 0)
         rc = mtnt_error_set(err, MTNT_E_NOT_FOUND, "the chain %s has no operation `%s`", chain->name, job->options.to);
@@ -158,6 +164,7 @@ void mtnt__task_release(mtnt__task *task)
     mtnt__attempt_release(&task->attempt);
     mtnt__previous_release(&task->claim.previous);
     free(task->history);
+    free(task->locks);
     free(task->server);
     mtnt_model_free(task->model);
     pthread_mutex_destroy(&task->mutex);
@@ -264,6 +271,23 @@ static bool may_create(const mtnt__task *task)
            creator(task->job->chain) != NULL;
 }
 
+/* Of those that can be rehearsed. Their records are in the controller when nothing else is written. */
+static uint32_t rehearsed_writes(const mtnt__task *task, ptrdiff_t rung)
+{
+    const mtnt_chain *chain = task->job->chain;
+    ptrdiff_t at = rung < 0 ? -1 : task->job->ladder.entries[rung];
+    uint32_t writes = 0;
+
+    for (size_t i = 0; i < chain->count; i++) {
+        const mtnt__chain_entry *entry = chain->entries + i;
+
+        if (!entry->disabled && (ptrdiff_t)i > at && (task->job->last < 0 || (ptrdiff_t)i <= task->job->last) &&
+            mtnt__rehearse_obstacle(entry->writes, entry->flags, task->job->options.mode) == NULL)
+            writes |= entry->writes;
+    }
+    return writes;
+}
+
 /* What the operations that are probably pending write. The model has the last word: see MTNT__VERDICT_OTHER_MODE. */
 static uint32_t expected_writes(const mtnt__task *task)
 {
@@ -272,6 +296,8 @@ static uint32_t expected_writes(const mtnt__task *task)
 
     if (task->looked)
         return task->needs;
+    if (task->job->options.rehearse && !(task->model->schema != NULL && may_create(task)))
+        return rehearsed_writes(task, rung);
     /* A schema that is not there has no register either: the controller has to decide. */
     if (task->model->schema != NULL && may_create(task))
         return MTNT_WRITES_MODEL | MTNT_WRITES_CONTROLLER;
@@ -309,7 +335,8 @@ static bool expects_removal(const mtnt__task *task)
         return job->backward;
     if (task->looked)
         return task->tombstone;
-    if (deleter == NULL || job->backward || task->phase == MTNT__TASK_BACK || rung < 0 || pending == 0)
+    if (deleter == NULL || job->options.rehearse || job->backward || task->phase == MTNT__TASK_BACK || rung < 0 ||
+        pending == 0)
         return false;
     return (limit == 0 || pending <= limit) && (job->last < 0 || job->chain->entries + job->last == deleter);
 }
@@ -337,7 +364,7 @@ static bool expects_saga(const mtnt__task *task)
     bool backward = task->job->backward || task->phase == MTNT__TASK_BACK;
     ptrdiff_t at = rung < 0 ? -1 : task->job->ladder.entries[rung];
 
-    if (task->looked)
+    if (task->looked || task->job->options.rehearse)
         return task->saga;
     for (size_t i = 0; i < chain->count; i++)
         if (!chain->entries[i].disabled && (backward || task->job->last < 0 || (ptrdiff_t)i <= task->job->last) &&
@@ -393,7 +420,8 @@ static void fill_attempt(mtnt__task *task, mtnt__link *link)
 
     attempt->chain = job->chain;
     attempt->options = &job->options;
-    attempt->templates = job->templates;
+    attempt->templates = job->options.rehearse ? NULL : job->templates;
+    attempt->expects = task->done_here == 0 && task->phase == MTNT__TASK_RUN;
     attempt->link = link;
     attempt->claim = &task->claim;
     attempt->known = task->known;
@@ -443,6 +471,7 @@ static mtnt__migration_event event_of(mtnt__verdict verdict)
     case MTNT__VERDICT_ROLLBACK_FAILED: return MTNT__EVENT_FAIL_TO_UNDO;
     case MTNT__VERDICT_FAILED:
     case MTNT__VERDICT_NOTHING:
+    case MTNT__VERDICT_REHEARSED:
     case MTNT__VERDICT_OTHER_MODE: return MTNT__EVENT_ABORT;
     }
     return MTNT__EVENT_LOSE_ANSWER;
@@ -453,7 +482,7 @@ static void gather_steps(mtnt__task *task)
 {
     mtnt__attempt *attempt = &task->attempt;
     bool tells = attempt->verdict == MTNT__VERDICT_COMMITTED ||
-                 (attempt->verdict == MTNT__VERDICT_FAILED && !task->claim.backward);
+                 (attempt->verdict == MTNT__VERDICT_FAILED && !task->claim.backward && !task->job->options.rehearse);
     size_t own = tells ? attempt->count : 0, count = 0;
 
     if (attempt->told == NULL)
@@ -489,7 +518,8 @@ static void make_end(mtnt__task *task, const mtnt_error *error)
                     .moved = attempt->positioned && attempt->verdict != MTNT__VERDICT_IN_DOUBT &&
                              attempt->verdict != MTNT__VERDICT_BLOCKED && attempt->verdict != MTNT__VERDICT_DIVERGED &&
                              attempt->verdict != MTNT__VERDICT_ROLLBACK_FAILED,
-                    .position = attempt->position,
+                    .position = attempt->verdict == MTNT__VERDICT_REHEARSED ? attempt->before : attempt->position,
+                    .rehearsed = task->job->options.rehearse,
                     .placed = mtnt__model_key(task->model),
                     .uuid = attempt->identity.uuid[0] == '\0' ? NULL : attempt->identity.uuid,
                     .error = failed ? &task->error : NULL,
@@ -572,6 +602,27 @@ static void note_success(mtnt__task *task)
     task->looks = 0;
     task->known.gone = attempt->removes;
     task->known.gone_here = attempt->removes;
+}
+
+/* What was seen is the outcome's from now on. */
+static void note_rehearsal(mtnt__task *task)
+{
+    mtnt__attempt *attempt = &task->attempt;
+    mtnt_outcome *outcome = &task->outcome;
+
+    if (!task->job->options.rehearse)
+        return;
+    free(task->locks);
+    task->locks = attempt->locks;
+    attempt->locks = NULL;
+    outcome->locks = task->locks;
+    outcome->lock_count = attempt->lock_count;
+    outcome->skipped = attempt->skipped;
+    outcome->rehearsed = attempt->verdict == MTNT__VERDICT_REHEARSED;
+    if (!outcome->rehearsed)
+        return;
+    outcome->executed = attempt->count;
+    outcome->to_version = attempt->position.version;
 }
 
 static size_t undone(const mtnt__attempt *attempt)
@@ -699,9 +750,11 @@ static void take_in(mtnt__task *task, mtnt_error *error)
         note_success(task);
     if (attempt->mode == MTNT__MODE_ADOPTION && attempt->verdict == MTNT__VERDICT_COMMITTED)
         note_adoption(task);
+    note_rehearsal(task);
     if (error->code != MTNT_OK)
         note_failure(task, error);
-    else if (attempt->verdict != MTNT__VERDICT_COMMITTED && attempt->positioned)
+    else if (attempt->verdict != MTNT__VERDICT_COMMITTED && attempt->verdict != MTNT__VERDICT_REHEARSED &&
+             attempt->positioned)
         task->outcome.to_version = attempt->position.version;
     if (attempt->verdict == MTNT__VERDICT_FAILED)
         task->outcome.rolled_back += undone(attempt);

@@ -95,6 +95,7 @@ typedef struct mtnt__task {
     size_t done_here;    /* operations this task has applied and may have to take back */
     mtnt__step *history; /* every step that ended, in order, for reporters */
     size_t history_count;
+    mtnt_held_lock *locks; /* the outcome's */
 } mtnt__task;
 
 /* Takes a reference of the model. */

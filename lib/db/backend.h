@@ -82,7 +82,9 @@ typedef struct mtnt__backend {
     int (*begin)(void *state, mtnt__call *call, mtnt_error *err);
     bool (*in_transaction)(const void *state); /* as the engine sees it */
     int (*commit)(void *state, mtnt__call *call, mtnt_error *err);
-    int (*rollback)(void *state, mtnt__call *call);                                  /* not 0: database.c disconnects */
+    int (*check)(void *state, mtnt__call *call,
+                 mtnt_error *err);                  /* what commit would refuse; NULL = nothing is put off */
+    int (*rollback)(void *state, mtnt__call *call); /* not 0: database.c disconnects */
     int (*prepare)(void *state, mtnt__call *call, const char *gid, mtnt_error *err); /* may be NULL */
     int (*finish_prepared)(void *state, mtnt__call *call, const char *gid, bool commit,
                            mtnt_error *err); /* may be NULL */

@@ -88,6 +88,9 @@ int mtnt__db_checkpoint(mtnt_db *db, mtnt_error *err);
  * parent). 0: durable. IN_DOUBT: the answer was lost, or an I/O error came back after commit was sent: ask the register on a new
  * connection. Any other code: it did not commit, and the transaction has been rolled back. */
 int mtnt__db_commit(mtnt_db *db, mtnt_error *err);
+/* What a commit would refuse, in the transaction that is open, which stays open: deferred constraints (PostgreSQL; they are immediate from here on), foreign
+ * keys (SQLite). Statements that were put off run. 0: it would have gone through, as far as that can be told. Errors: as for a query. */
+int mtnt__db_check(mtnt_db *db, mtnt_error *err);
 /* Never fails for the caller: a connection that cannot roll back is closed (which rolls back). */
 void mtnt__db_rollback(mtnt_db *db);
 

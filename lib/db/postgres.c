@@ -385,6 +385,7 @@ const mtnt__backend mtnt__postgres_backend = {
     .begin = mtnt__postgres_begin,
     .in_transaction = mtnt__postgres_in_transaction,
     .commit = mtnt__postgres_commit,
+    .check = mtnt__postgres_check,
     .rollback = mtnt__postgres_rollback,
     .prepare = mtnt__postgres_prepare,
     .finish_prepared = mtnt__postgres_finish_prepared,

@@ -114,6 +114,7 @@ int mtnt__postgres_lost(mtnt__exchange *x);
 int mtnt__postgres_begin(void *state, mtnt__call *call, mtnt_error *err);
 bool mtnt__postgres_in_transaction(const void *state);
 int mtnt__postgres_commit(void *state, mtnt__call *call, mtnt_error *err);
+int mtnt__postgres_check(void *state, mtnt__call *call, mtnt_error *err);
 int mtnt__postgres_rollback(void *state, mtnt__call *call);
 int mtnt__postgres_prepare(void *state, mtnt__call *call, const char *gid, mtnt_error *err);
 int mtnt__postgres_finish_prepared(void *state, mtnt__call *call, const char *gid, bool commit, mtnt_error *err);

@@ -160,6 +160,14 @@ int mtnt__postgres_commit(void *state, mtnt__call *call, mtnt_error *err)
     return send_ending(&x, "COMMIT", "COMMIT");
 }
 
+/* Deferred constraints are looked at now, and whatever was put off runs before it. */
+int mtnt__postgres_check(void *state, mtnt__call *call, mtnt_error *err)
+{
+    int64_t changes;
+
+    return mtnt__postgres_query(state, call, "SET CONSTRAINTS ALL IMMEDIATE", NULL, NULL, NULL, &changes, err);
+}
+
 int mtnt__postgres_rollback(void *state, mtnt__call *call)
 {
     mtnt__postgres *s = state;

@@ -205,6 +205,7 @@ const mtnt__backend mtnt__sqlite_backend = {
     .begin = mtnt__sqlite_begin,
     .in_transaction = mtnt__sqlite_in_transaction,
     .commit = mtnt__sqlite_commit,
+    .check = mtnt__sqlite_check,
     .rollback = mtnt__sqlite_rollback,
     .renew = sqlite_renew,
     .boundary = sqlite_boundary,

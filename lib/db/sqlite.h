@@ -100,6 +100,7 @@ int mtnt__sqlite_backup_fail(int code, const char *path, mtnt_error *err);
 int mtnt__sqlite_begin(void *state, mtnt__call *call, mtnt_error *err);
 bool mtnt__sqlite_in_transaction(const void *state);
 int mtnt__sqlite_commit(void *state, mtnt__call *call, mtnt_error *err);
+int mtnt__sqlite_check(void *state, mtnt__call *call, mtnt_error *err);
 int mtnt__sqlite_rollback(void *state, mtnt__call *call);
 
 #endif

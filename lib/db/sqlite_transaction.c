@@ -127,6 +127,17 @@ static int check_foreign_keys(mtnt__sqlite *s, mtnt_error *err)
     return rc;
 }
 
+int mtnt__sqlite_check(void *state, mtnt__call *call, mtnt_error *err)
+{
+    mtnt__sqlite *s = state;
+    int rc;
+
+    mtnt__sqlite_enter(s, call);
+    rc = check_foreign_keys(s, err);
+    mtnt__sqlite_leave(s);
+    return rc;
+}
+
 /* ---- the end ---- */
 
 /* A commit that meets these has certainly not happened. Anything else may come after the file was changed: the journal deleted

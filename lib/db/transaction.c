@@ -96,6 +96,20 @@ int mtnt__db_commit(mtnt_db *db, mtnt_error *err)
     return after_end(db, c->backend->commit(c->state, &call, err), err);
 }
 
+int mtnt__db_check(mtnt_db *db, mtnt_error *err)
+{
+    mtnt_error unseen = MTNT_ERROR_INIT;
+    mtnt__connection *c = db->connection;
+    mtnt__call call = mtnt__call_of(db, false);
+    int rc;
+
+    err = err ? err : &unseen;
+    if (!c->transaction)
+        return mtnt_error_set(err, MTNT_E_INVALID, "no transaction is open");
+    rc = mtnt__call_check(&call, err);
+    return rc == 0 && c->backend->check ? c->backend->check(c->state, &call, err) : rc;
+}
+
 void mtnt__db_rollback(mtnt_db *db)
 {
     mtnt__connection *c = db->connection;

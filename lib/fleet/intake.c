@@ -172,6 +172,10 @@ static int forget_gone(mtnt__dispatch *d, const mtnt_model *model, mtnt__known *
 
     if (!mtnt__job_forgets(&d->job, known))
         return 0;
+    if (d->job.options.rehearse) {
+        *known = (mtnt__known){.epoch = known->epoch};
+        return 0;
+    }
     mtnt__gate_enter(&d->gate);
     rc = mtnt__removal_forget(executor->controller, mtnt_chain_name(executor->chain), mtnt_model_id(model), known->uuid,
                               err);

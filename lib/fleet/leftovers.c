@@ -11,7 +11,7 @@ void mtnt__leftovers_note_grave(mtnt__dispatch *d, mtnt_model *model)
 {
     mtnt_model **graves;
 
-    if (d->job.backward || d->job.baseline)
+    if (d->job.backward || d->job.baseline || d->job.options.rehearse)
         return;
     graves = realloc(d->graves, (d->grave_count + 1) * sizeof(mtnt_model *));
     if (graves == NULL)

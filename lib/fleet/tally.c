@@ -129,6 +129,10 @@ static mtnt_result count_result(mtnt__tally *tally, const mtnt__task *task)
         counts->operations += (int64_t)task->outcome.executed;
         counts->cloned += task->outcome.cloned_model;
         return MTNT_RESULT_MIGRATED;
+    case MTNT__VERDICT_REHEARSED:
+        counts->migrated++;
+        counts->operations += (int64_t)task->outcome.executed;
+        return MTNT_RESULT_REHEARSED;
     case MTNT__VERDICT_NOTHING: counts->current++; return MTNT_RESULT_CURRENT;
     case MTNT__VERDICT_IN_DOUBT:
     case MTNT__VERDICT_BLOCKED:

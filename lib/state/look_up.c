@@ -40,12 +40,14 @@ static int show_tenant(void *data, const mtnt_row *row, mtnt_error *err)
     looking->at++;
     info.tenant = model == NULL ? mtnt_row_text(row, 0) : mtnt_model_id(model);
     info.pending = looking->ladder->count - 1;
+    info.digest = "";
     if (!info.known)
         return looking->each(looking->data, &info, err);
     info.state = mtnt_row_text(row, 1);
     info.version = mtnt_row_int(row, 2);
     rung = mtnt__ladder_find(looking->ladder, mtnt_row_text(row, 3) == NULL ? "" : mtnt_row_text(row, 3));
     info.pending = rung >= 0 ? looking->ladder->count - 1 - (size_t)rung : enabled_above(looking, info.version);
+    info.digest = rung == 0 || mtnt_row_is_null(row, 3) ? "" : mtnt_row_text(row, 3);
     info.current = info.pending == 0 && rung >= 0 && strcmp(info.state, "idle") == 0;
     info.migration = mtnt_row_text(row, 6);
     info.error = mtnt_row_text(row, 10);
@@ -65,8 +67,8 @@ static int look_up_strangers(struct looking *looking, size_t count, mtnt_error *
     int rc = 0;
 
     for (size_t i = 0; i < count && rc == 0; i++) {
-        const mtnt_tenant_info info = {.tenant = mtnt_model_id(looking->models[i]),
-                                       .pending = looking->ladder->count - 1};
+        const mtnt_tenant_info info = {
+            .tenant = mtnt_model_id(looking->models[i]), .pending = looking->ladder->count - 1, .digest = ""};
 
         rc = looking->each(looking->data, &info, err);
     }

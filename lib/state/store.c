@@ -413,7 +413,7 @@ static int finish_tenants(mtnt_db *db, const char *chain, const mtnt__end *ends,
 {
     static const char *const columns[] = {"tenant",          "migration",   "tenant_state", "version",
                                           "digest",          "placed",      "model_uuid",   "error",
-                                          "error_operation", "error_state", "epoch"};
+                                          "error_operation", "error_state", "epoch",        "rehearsed"};
     const mtnt_value more[] = {mtnt_value_text(chain), mtnt_value_end()};
     mtnt__rows rows = MTNT__ROWS(columns);
     int rc = 0;
@@ -438,6 +438,7 @@ static int finish_tenants(mtnt_db *db, const char *chain, const mtnt__end *ends,
         cells[8] = mtnt_value_text(end->error_operation);
         cells[9] = text_if(end->error != NULL, end->error == NULL ? NULL : end->error->state);
         cells[10] = int_or_null(end->epoch, end->epoch != 0);
+        cells[11] = mtnt_value_int(end->rehearsed);
     }
     if (rc == 0)
         rc = mtnt__rows_run(db, NULL, NULL, err, MTNT__QUERY_FOR(db, finish_tenants), &rows, more);

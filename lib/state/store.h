@@ -123,6 +123,7 @@ typedef struct mtnt__end {
     const char *placed, *uuid;
     const mtnt_error *error; /* NULL = none */
     const char *error_operation;
+    bool rehearsed; /* what is known of the tenant's last failure stays */
     int64_t run, finished_ms;
     bool rests;   /* its process will try again after a pause */
     bool settles; /* the tenant is over for this run; for waves */

@@ -15,7 +15,7 @@
 
 typedef struct kind {
     uint32_t writes;
-    bool creates, fails, backward;
+    bool creates, fails, backward, rehearses;
     uint32_t flags; /* of the second operation; with BY_SIDE of both */
 } kind;
 
@@ -57,10 +57,12 @@ static void add_chain(fleet *f, const kind *k)
 
 static void perform_and_die(fleet *f)
 {
+    mtnt_migration_options options = MTNT_MIGRATION_OPTIONS_INIT;
     int rc;
 
+    options.rehearse = current->rehearses;
     points_arm(story->kill_at);
-    rc = current->backward ? fleet_rewind(f, 0, NULL) : fleet_perform(f, 0, NULL);
+    rc = current->backward ? fleet_rewind(f, 0, NULL) : fleet_perform(f, 0, &options);
     story->rc = rc;
     story->all = points_passed();
     points_arm(0);
@@ -139,7 +141,11 @@ static bool kill_once(pair which, const kind *k, int at)
     died = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
     if (!died && !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
         fail_msg("killed at %d: ended with status %d", at, status);
-    acknowledged = story->all > 0;
+    acknowledged = story->all > 0 && !k->rehearses;
+    if (k->rehearses && !holds_nothing(f, k))
+        complain(f, "a rehearsal has done something");
+    if (k->rehearses && story->all > 0 && story->rc != 0)
+        complain(f, "a rehearsal fails");
     if (at % 2 == 0)
         recover(f, k, acknowledged);
     if (run_on(f, k) != 0)
@@ -220,6 +226,16 @@ static void created_model_only(pair which)
 static void created_failing(pair which)
 {
     kill_everywhere(which, (kind){.writes = WRITES_BOTH, .creates = true, .fails = true});
+}
+
+static void rehearsed(pair which)
+{
+    kill_everywhere(which, (kind){.writes = WRITES_BOTH, .rehearses = true});
+}
+
+static void rehearsed_creation(pair which)
+{
+    kill_everywhere(which, (kind){.writes = WRITES_BOTH, .rehearses = true, .creates = true});
 }
 
 /* A saga: its second operation runs outside a transaction, so that it may be found not begun, half done (when it fails, its first statement has
@@ -412,6 +428,8 @@ int main(void)
         {"created", created, all | same | ON(PAIR_SCHEMA) | ON(PAIR_POSTGRES_SQLITE)},
         {"created_model_only", created_model_only, all | ON(PAIR_SQLITE) | ON(PAIR_SCHEMA)},
         {"created_failing", created_failing, all | ON(PAIR_SQLITE)},
+        {"rehearsed", rehearsed, all | ON(PAIR_SQLITE) | ON(PAIR_POSTGRES_SQLITE) | ON(PAIR_SQLITE_POSTGRES)},
+        {"rehearsed_creation", rehearsed_creation, all | ON(PAIR_POSTGRES_SQLITE)},
         {"saga", saga, all | same | ON(PAIR_POSTGRES_SQLITE)},
         {"saga_failing", saga_failing, all | ON(PAIR_SQLITE) | ON(PAIR_SQLITE_POSTGRES)},
         {"saga_by_side", saga_by_side, all | ON(PAIR_POSTGRES)},

@@ -14,6 +14,8 @@
  *         -DLIVE       liveness (ltl settles, weak fairness)
  *         -DHANG       a worker may stop for ever with its sessions open
  *         -DTERMINATE  recovery ends the decider session that blocks its insert
+ *         -DREHEARSE   attempt 0 is a rehearsal: no COMMIT is ever sent to D, its transaction is over
+ *                      before P's gid is rolled back, and no abort row is written by the worker
  *         -DWITNESS    fails where attempt 0 aborted and 1 committed: not vacuous
  *
  * mutations: what is done instead of what the protocol says (each must fail)
@@ -36,6 +38,7 @@
  *   ACK_VISIBLE            `committed' reported from a visible, unhardened row
  *   DECIDE_BEFORE_PREPARED COMMIT on D without having read PREPARE's reply
  *   PREPARED_FINISH_FIRST  COMMIT PREPARED before D's COMMIT has been confirmed
+ *   REHEARSE_COMMITS       a rehearsal that has sent COMMIT to D and takes it back all the same
  *   LIVE SQLITE_D P_LOCKS NO_LOCK_TIMEOUT   cross-database deadlock: worker holds D and
  *                          waits for P, a late gid holds P, the janitor waits for D
  *   LIVE HANG              hung worker holds the register key for ever
@@ -188,7 +191,22 @@ birth:
   STEP(d_step { g[m].dtx == open && g[m].row == none && !g[m].floor -> g[m].dtx = inserted });
 #endif
   HANGS;
+#ifdef REHEARSE
+  if
+  :: m == 0 ->
+     STEP(d_step { g[m].dtx == inserted -> g[m].dtx = failed });                        /* ROLLBACK */
+     ASK(d_step { if :: g[m].ptx == prepared -> g[m].ptx = none :: else fi });          /* ROLLBACK PREPARED */
+     STEP(d_step { set_state(m, aborted) });
+     goto dead
+  :: else
+  fi;
+#endif
   STEP(d_step { g[m].dtx == inserted -> g[m].dtx = committing });
+#ifdef REHEARSE_COMMITS
+  ASK(d_step { if :: g[m].ptx == prepared -> g[m].ptx = none :: else fi });
+  STEP(d_step { set_state(m, aborted) });
+  goto dead;
+#endif
 #ifdef PREPARED_FINISH_FIRST
   STEP(d_step { if :: g[m].ptx == prepared -> g[m].ptx = committed :: else fi });
 #endif

@@ -21,6 +21,15 @@ MTNT_API int mtnt_chain_set_name(mtnt_chain *chain, const char *name, mtnt_error
 MTNT_API int mtnt_chain_add(mtnt_chain *chain, const mtnt_operation_class *operation_class, int64_t order,
                             const void *config, mtnt_error *err);
 
+/* SQL that an operation runs on its way forward, and where it stands. Borrowed: it lives as long as the entry's config. */
+typedef struct mtnt_entry_sql {
+    bool on_controller;
+    int backend; /* mtnt_backend: for this one alone; 0 = for either, unless another says it for one */
+    const char *sql;
+    const char *file;      /* NULL = unknown */
+    uint32_t line, column; /* of its first character; 0 = unknown */
+} mtnt_entry_sql;
+
 /* The same with everything that an entry may say. Zero it first. Texts are copied. */
 typedef struct mtnt_entry {
     uint32_t version; /* MTNT_ENTRY_VERSION */
@@ -39,11 +48,14 @@ typedef struct mtnt_entry {
     const char *controller_up;
     const char *lane;        /* NULL = the chain's first */
     const char *environment; /* NULL = none: it is in every selection of environments */
+    /* The SQL of model_up and controller_up, piece by piece, for what looks into it (mtnt/lint.h). The array is copied, its texts are not. */
+    const mtnt_entry_sql *sql;
+    size_t sql_count;
 } mtnt_entry;
 #define MTNT_ENTRY_VERSION 1
-#define MTNT_ENTRY_INIT                                                                                    \
-    {                                                                                                      \
-        MTNT_ENTRY_VERSION, NULL, 0, NULL, NULL, NULL, false, 0, false, 0, NULL, 0, NULL, NULL, NULL, NULL \
+#define MTNT_ENTRY_INIT                                                                                             \
+    {                                                                                                               \
+        MTNT_ENTRY_VERSION, NULL, 0, NULL, NULL, NULL, false, 0, false, 0, NULL, 0, NULL, NULL, NULL, NULL, NULL, 0 \
     }
 MTNT_API int mtnt_chain_add_entry(mtnt_chain *chain, const mtnt_operation_class *operation_class,
                                   const mtnt_entry *entry, mtnt_error *err);
@@ -64,6 +76,8 @@ typedef struct mtnt_entry_info {
     const char *model_up, *controller_up;
     const char *lane;        /* "fast" where no lanes were declared */
     const char *environment; /* NULL = none */
+    const mtnt_entry_sql *sql;
+    size_t sql_count;
 } mtnt_entry_info;
 MTNT_API bool mtnt_chain_get(const mtnt_chain *chain, size_t index, mtnt_entry_info *ret_info);
 /* Index of the entry by name, or -1. */

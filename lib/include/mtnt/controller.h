@@ -59,6 +59,7 @@ typedef struct mtnt_tenant_info {
     bool removal_due;        /* it may be removed for good now */
     int64_t remove_after_ms; /* … when it may be */
     int64_t removed_ms;      /* … when it was; 0 = it is there yet, and can be put back */
+    const char *digest;      /* of the set of operations that are applied; "" = none is. Never NULL */
 } mtnt_tenant_info;
 typedef int (*mtnt_tenant_info_fn)(void *data, const mtnt_tenant_info *info, mtnt_error *err);
 

@@ -78,12 +78,23 @@ typedef struct mtnt_migration_options {
      * atomicity, to, steps, run and mode are without meaning then. INVALID: going backward, or with mtnt_ensure. */
     const mtnt_adoption *adoption;
     mtnt_fingerprint fingerprint;
+    /* A rehearsal: everything is really done that a migration does before its decision (setup, execute and verify of each operation, our own records, what
+     * a COMMIT would check; PREPARE TRANSACTION where there are two databases to be kept in step; a model to be created is, under its provisional
+     * name), and then rolled back. It is a migration with a claim, which ends as aborted, and recovery settles one that is killed. Operations that a rollback
+     * would not undo are passed over (mtnt_rehearsal_obstacle), and those after them run as if these did nothing. Everything runs in one transaction, as
+     * with MTNT_ATOMICITY_CHAIN; no backups are made, and nothing is copied from a template. What the controller says of the tenant stays as it was. Forward only. */
+    bool rehearse;
+    /* Asked first, under the lock of the tenant's model: `version` and `digest` are where the model stands (as in mtnt_tenant_info), read from itself. Not 0: the migration
+     * fails by that code, unchanged. On the thread that migrates: on several at once. NULL = none. */
+    int (*expect)(void *data, const mtnt_model *model, int64_t version, const char *digest, mtnt_error *err);
+    void *expect_data;
 } mtnt_migration_options;
 #define MTNT_MIGRATION_OPTIONS_VERSION 1
 #define MTNT_MIGRATION_OPTIONS_INIT                                                                                    \
     {                                                                                                                  \
         MTNT_MIGRATION_OPTIONS_VERSION, MTNT_ATOMICITY_CHAIN, MTNT_ON_FAILURE_ROLLBACK, NULL, 0, NULL, false, 0, 0, 0, \
-            0, 0, NULL, NULL, NULL, NULL, false, MTNT_MODE_AUTO, false, false, NULL, MTNT_FINGERPRINT_AUTO             \
+            0, 0, NULL, NULL, NULL, NULL, false, MTNT_MODE_AUTO, false, false, NULL, MTNT_FINGERPRINT_AUTO, false,     \
+            NULL, NULL                                                                                                 \
     }
 
 /* Borrows controller, model and chain until _free. INVALID, NOT_FOUND (options->to), NOMEM. Does not touch a database. */
@@ -208,6 +219,18 @@ MTNT_API int mtnt_sweep_leftovers(mtnt_controller *controller, const mtnt_model 
 /* Stops the running body as soon as possible; the migration is rolled back. Any thread. */
 MTNT_API void mtnt_coordinator_cancel(mtnt_coordinator *coordinator);
 
+/* ---- rehearsals ---- */
+
+/* Why an operation cannot be rehearsed: static text for people ("runs outside a transaction" …), or NULL when it can be. */
+MTNT_API const char *mtnt_rehearsal_obstacle(const mtnt_entry_info *entry, mtnt_mode mode);
+
+/* A table lock that a rehearsal has held on a PostgreSQL side, on what was there before it: as the server says, the strongest of each table. */
+typedef struct mtnt_held_lock {
+    bool on_controller;
+    char table[136]; /* with its schema, unless that is `public` or the model's own */
+    char mode[32];   /* "ACCESS EXCLUSIVE" … */
+} mtnt_held_lock;
+
 /* How the last perform or rewind went. Borrowed until the next call. */
 typedef struct mtnt_outcome {
     const char *tenant, *migration; /* migration: NULL when none was begun */
@@ -226,6 +249,11 @@ typedef struct mtnt_outcome {
     const char *note;         /* what should be known of a tenant that did not fail; NULL = nothing */
     const char *failed_phase; /* "setup", "before hook", "execute", "after hook", "verify", "commit", "backup" */
     const char *adopted_from; /* the id of the controller that the model was taken over from; NULL = it was not */
+    /* A rehearsal: executed and to_version are what would have been. */
+    bool rehearsed;              /* it went through */
+    size_t skipped;              /* operations that were passed over */
+    const mtnt_held_lock *locks; /* as far as it came */
+    size_t lock_count;
 } mtnt_outcome;
 MTNT_API void mtnt_coordinator_outcome(const mtnt_coordinator *coordinator, mtnt_outcome *ret_outcome);
 

@@ -27,7 +27,8 @@ typedef enum mtnt_result {
     MTNT_RESULT_FAILED,    /* failed; rolled back unless outcome->executed says what was kept */
     MTNT_RESULT_IN_DOUBT,  /* the answer to a commit was lost; counts as failed */
     MTNT_RESULT_UNTOUCHED, /* not begun: drained, or the budget was spent */
-    MTNT_RESULT_ELSEWHERE  /* another process of the same run has tried it, and it failed there */
+    MTNT_RESULT_ELSEWHERE, /* another process of the same run has tried it, and it failed there */
+    MTNT_RESULT_REHEARSED  /* a rehearsal went through, and nothing is left of it; counts as migrated */
 } mtnt_result;
 
 /* Why tenants were left untouched although nobody cancelled the run. */

@@ -1,0 +1,113 @@
+#include "chain/lint.h"
+
+#define CONCURRENTLY MTNT__ACT_CONCURRENTLY
+
+/* clang-format off */
+const mtnt__lint_rule mtnt__lint_rules[] = {
+    /* ---- columns ---- */
+    {"add-column-not-null", MTNT__LINT_BOTH, MTNT__ACT_ADD_COLUMN, MTNT__ACT_NOT_NULL, MTNT__ACT_DEFAULT,
+     MTNT__LINT_OLD,
+     "a NOT NULL column without a default fails wherever the table has rows",
+     "give it a DEFAULT, or add it without NOT NULL, fill it, and set NOT NULL in a later operation"},
+    {"add-column-rewrite", MTNT__LINT_POSTGRES, MTNT__ACT_ADD_COLUMN, MTNT__ACT_COMPUTED, 0, MTNT__LINT_OLD,
+     "each row gets a value of its own, so the whole table is rewritten while nobody can read it",
+     "add the column without that, and fill it in batches"},
+    {"add-unique", MTNT__LINT_POSTGRES, MTNT__ACT_ADD_COLUMN, MTNT__ACT_UNIQUE, 0, MTNT__LINT_OLD,
+     "the index is built while nobody can read the table",
+     "add the column, then CREATE UNIQUE INDEX CONCURRENTLY (transaction: none), then ADD CONSTRAINT … USING INDEX"},
+    {"alter-column-type", MTNT__LINT_POSTGRES, MTNT__ACT_ALTER_TYPE, 0, MTNT__ACT_TO_TEXT, MTNT__LINT_OLD,
+     "another type rewrites the table and its indexes while nobody can read it",
+     "add a new column, fill it in batches, and change over"},
+    {"alter-column-type-text", MTNT__LINT_POSTGRES, MTNT__ACT_ALTER_TYPE, MTNT__ACT_TO_TEXT, 0, MTNT__LINT_OLD,
+     "unless the column is a text or a shorter varchar already, the table is rewritten while nobody can read it",
+     "look at the type that it has: from varchar to a longer varchar or text nothing is rewritten"},
+    {"set-not-null", MTNT__LINT_POSTGRES, MTNT__ACT_SET_NOT_NULL, 0, 0, MTNT__LINT_UNPROVEN,
+     "the whole table is read while nobody can read or write it, and a NULL makes it fail",
+     "ADD CONSTRAINT … CHECK (c IS NOT NULL) NOT VALID, then VALIDATE CONSTRAINT, then SET NOT NULL, which is quick then"},
+    {"drop-column", MTNT__LINT_POSTGRES, MTNT__ACT_DROP_COLUMN, 0, 0, MTNT__LINT_OLD,
+     "its data is gone, and an application that still uses it fails",
+     "release an application that does not use it first; a `down` cannot bring the data back"},
+    {"drop-column", MTNT__LINT_SQLITE, MTNT__ACT_DROP_COLUMN, 0, 0, MTNT__LINT_OLD,
+     "its data is gone, an application that still uses it fails, and the table is written anew",
+     "release an application that does not use it first; a `down` cannot bring the data back"},
+    {"rename-column", MTNT__LINT_BOTH, MTNT__ACT_RENAME_COLUMN, 0, 0, MTNT__LINT_OLD,
+     "an application that knows the old name fails from the commit on",
+     "add the new one, write both, and drop the old one once nobody uses it"},
+
+    /* ---- constraints and indexes ---- */
+    {"add-foreign-key", MTNT__LINT_POSTGRES, MTNT__ACT_ADD_FOREIGN_KEY, 0, MTNT__ACT_NOT_VALID, MTNT__LINT_OLD,
+     "every row is checked while nobody can write either table",
+     "add it NOT VALID, and VALIDATE CONSTRAINT in a later operation"},
+    {"add-check", MTNT__LINT_POSTGRES, MTNT__ACT_ADD_CHECK, 0, MTNT__ACT_NOT_VALID, MTNT__LINT_OLD,
+     "every row is checked while nobody can read the table",
+     "add it NOT VALID, and VALIDATE CONSTRAINT in a later operation"},
+    {"add-unique", MTNT__LINT_POSTGRES, MTNT__ACT_ADD_UNIQUE, 0, MTNT__ACT_USING_INDEX, MTNT__LINT_OLD,
+     "the index is built while nobody can read the table",
+     "CREATE UNIQUE INDEX CONCURRENTLY (transaction: none), then ADD CONSTRAINT … USING INDEX"},
+    {"create-index", MTNT__LINT_POSTGRES, MTNT__ACT_CREATE_INDEX, 0, CONCURRENTLY, MTNT__LINT_OLD,
+     "nobody can write the table while the index is built",
+     "CREATE INDEX CONCURRENTLY, in an operation with `transaction: none`"},
+    {"drop-index", MTNT__LINT_POSTGRES, MTNT__ACT_DROP_INDEX, 0, CONCURRENTLY, MTNT__LINT_OLD,
+     "it waits for everybody who uses the table, and everybody else waits behind it",
+     "DROP INDEX CONCURRENTLY, in an operation with `transaction: none`"},
+
+    /* ---- whole tables ---- */
+    {"drop-table", MTNT__LINT_BOTH, MTNT__ACT_DROP_TABLE, 0, 0, MTNT__LINT_OLD,
+     "its data is gone, and an application that still uses it fails",
+     "release an application that does not use it first, and keep a backup (--backup DIR)"},
+    {"drop-schema", MTNT__LINT_POSTGRES, MTNT__ACT_DROP_SCHEMA, 0, 0, MTNT__LINT_ALWAYS,
+     "everything in it is gone", "keep a backup (--backup DIR)"},
+    {"rename-table", MTNT__LINT_BOTH, MTNT__ACT_RENAME_TABLE, 0, 0, MTNT__LINT_OLD,
+     "an application that knows the old name fails from the commit on",
+     "leave a view under the old name until nobody uses it"},
+    {"truncate", MTNT__LINT_POSTGRES, MTNT__ACT_TRUNCATE, 0, 0, MTNT__LINT_OLD,
+     "all rows are gone, and nobody can read the table until the commit", "DELETE with a WHERE, if some rows are meant"},
+    {"rewrite-table", MTNT__LINT_POSTGRES, MTNT__ACT_REWRITE_TABLE, 0, 0, MTNT__LINT_OLD,
+     "the whole table is written anew while nobody can read it", "do it when nobody needs the table"},
+    {"rewrite-table", MTNT__LINT_POSTGRES, MTNT__ACT_VACUUM, MTNT__ACT_FULL, 0, MTNT__LINT_OLD,
+     "VACUUM FULL writes the whole table anew while nobody can read it", "a plain VACUUM, which blocks nobody"},
+    {"rewrite-table", MTNT__LINT_POSTGRES, MTNT__ACT_CLUSTER, 0, 0, MTNT__LINT_OLD,
+     "CLUSTER writes the whole table anew while nobody can read it", "do it when nobody needs the table"},
+    {"reindex", MTNT__LINT_POSTGRES, MTNT__ACT_REINDEX, 0, CONCURRENTLY, MTNT__LINT_ALWAYS,
+     "nobody can write the table meanwhile, and queries that need the index wait",
+     "REINDEX … CONCURRENTLY, in an operation with `transaction: none`"},
+    {"refresh-view", MTNT__LINT_POSTGRES, MTNT__ACT_REFRESH_VIEW, 0, CONCURRENTLY, MTNT__LINT_OLD,
+     "nobody can read the view meanwhile", "REFRESH MATERIALIZED VIEW CONCURRENTLY, which needs a unique index"},
+    {"lock-table", MTNT__LINT_POSTGRES, MTNT__ACT_LOCK_TABLE, 0, 0, MTNT__LINT_OLD,
+     "the lock is held until the whole migration has committed", "leave it to the statements that need one"},
+
+    /* ---- rows ---- */
+    {"update-without-where", MTNT__LINT_BOTH, MTNT__ACT_UPDATE, 0, MTNT__ACT_WHERE, MTNT__LINT_OLD,
+     "every row is written, and stays locked until the commit", "say WHERE, if only to be sure; many rows in batches"},
+    {"delete-without-where", MTNT__LINT_BOTH, MTNT__ACT_DELETE, 0, MTNT__ACT_WHERE, MTNT__LINT_OLD,
+     "every row is deleted", "say WHERE, if some rows are meant"},
+
+    /* ---- transactions ---- */
+    {"not-in-transaction", MTNT__LINT_POSTGRES, MTNT__ACT_CREATE_INDEX, CONCURRENTLY, 0, MTNT__LINT_INSIDE,
+     "CONCURRENTLY fails in a transaction", "say `transaction: none` for the operation"},
+    {"not-in-transaction", MTNT__LINT_POSTGRES, MTNT__ACT_DROP_INDEX, CONCURRENTLY, 0, MTNT__LINT_INSIDE,
+     "CONCURRENTLY fails in a transaction", "say `transaction: none` for the operation"},
+    {"not-in-transaction", MTNT__LINT_POSTGRES, MTNT__ACT_REINDEX, CONCURRENTLY, 0, MTNT__LINT_INSIDE,
+     "CONCURRENTLY fails in a transaction", "say `transaction: none` for the operation"},
+    {"not-in-transaction", MTNT__LINT_POSTGRES, MTNT__ACT_DETACH_PARTITION, CONCURRENTLY, 0, MTNT__LINT_INSIDE,
+     "CONCURRENTLY fails in a transaction", "say `transaction: none` for the operation"},
+    {"not-in-transaction", MTNT__LINT_BOTH, MTNT__ACT_VACUUM, 0, 0, MTNT__LINT_INSIDE,
+     "VACUUM fails in a transaction", "say `transaction: none` for the operation"},
+    {"not-in-transaction", MTNT__LINT_POSTGRES, MTNT__ACT_ALONE, 0, 0, MTNT__LINT_INSIDE,
+     "it fails in a transaction", "say `transaction: none` for the operation"},
+
+    /* ---- SQLite ---- */
+    {"pragma-foreign-keys", MTNT__LINT_SQLITE, MTNT__ACT_PRAGMA, MTNT__ACT_ASSIGNS, 0, MTNT__LINT_FOREIGN_KEYS,
+     "PRAGMA foreign_keys does nothing in a transaction",
+     "leave it out: foreign keys are off within an operation's transaction, and checked before it commits"},
+    {"table-rebuild", MTNT__LINT_SQLITE, MTNT__ACT_DROP_TABLE, 0, 0, MTNT__LINT_REBUILD,
+     "indexes and triggers of the old table go with it, and outside a transaction its foreign keys delete rows of "
+     "other tables",
+     "make them again in the same operation, and leave it in a transaction"},
+    {"table-rebuild-renames", MTNT__LINT_SQLITE, MTNT__ACT_RENAME_TABLE, 0, 0, MTNT__LINT_AWAY,
+     "foreign keys, triggers and views of other tables follow the old table to its new name, and point at nothing "
+     "once it is dropped",
+     "make the new table under another name, copy, drop the old one, and rename the new one last"},
+    {.name = NULL},
+};
+/* clang-format on */
