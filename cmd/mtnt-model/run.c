@@ -4,6 +4,7 @@
 
 #include "commands.h"
 #include "interrupt.h"
+#include "isolate.h"
 #include "report.h"
 
 static bool is(const char *value, const char *word)
@@ -97,6 +98,7 @@ static void fill_options(const mtnt__work *work, const mtnt__run_spec *spec, mtn
     options->direction = spec->direction;
     options->stop_on_error = is(settings->on_error, "stop");
     options->command = spec->command;
+    options->isolation = mtnt__isolate_of(work);
     options->rollout = (mtnt_rollout_options){.waves = settings->waves,
                                               .canary = settings->canary,
                                               .soak_ms = settings->soak_ms,

@@ -5,6 +5,8 @@
 #include "options.h"
 #include "screen.h"
 
+typedef struct mtnt__isolate mtnt__isolate;
+
 typedef struct mtnt__work {
     mtnt__settings settings;
     mtnt_project project;
@@ -16,6 +18,7 @@ typedef struct mtnt__work {
     mtnt_controller *controller; /* NULL until opened, or when it does not exist yet (read-only) */
     char *tenants_text;          /* standard input, once read */
     mtnt_tenant_source listed;   /* loaded already, for the next who asks; next NULL = none */
+    mtnt__isolate *isolate;      /* with --isolate, once a chain was loaded */
     mtnt__screen screen;
 } mtnt__work;
 

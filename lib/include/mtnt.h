@@ -12,6 +12,7 @@
 #include "mtnt/error.h"
 #include "mtnt/executor.h"
 #include "mtnt/export.h"
+#include "mtnt/isolate.h"
 #include "mtnt/model.h"
 #include "mtnt/operation.h"
 #include "mtnt/operations.h"
