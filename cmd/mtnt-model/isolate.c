@@ -34,8 +34,6 @@ struct mtnt__isolate {
     child *spare;          /* started, and nobody's yet */
 };
 
-extern char **environ;
-
 /* ---- starting ---- */
 
 /* As this program was called, and not as its main may have changed it. */

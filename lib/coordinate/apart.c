@@ -7,6 +7,8 @@
 
 #define SLICE_MS 100
 #define SETTLE_PROCESSES 3
+#define READY_MS 60000   /* a process that has loaded the chain needs a moment; a machine may be busy */
+#define LIBRARY_MS 30000 /* … and what the library does is not timed to the second */
 
 struct mtnt__apart {
     const mtnt_isolation *isolation;
@@ -93,7 +95,7 @@ static int receive_ready(order *o, mtnt_error *err)
     void *bytes = NULL;
     size_t size = 0;
     mtnt__wire from;
-    int rc = apart->channel.receive(apart->channel.data, mtnt__unlock_ms(o->options), &bytes, &size, err);
+    int rc = apart->channel.receive(apart->channel.data, READY_MS, &bytes, &size, err);
 
     if (rc != 0)
         return rc;
@@ -192,7 +194,7 @@ static void limit_library(order *o)
 
     if (o->attempt != NULL && o->attempt->deadline > until)
         until = o->attempt->deadline;
-    o->limit = until + 4 * mtnt__unlock_ms(o->options) + grace_ms(o);
+    o->limit = until + 5 * mtnt__unlock_ms(o->options) + LIBRARY_MS;
 }
 
 static void note_body(order *o, mtnt__wire *from)

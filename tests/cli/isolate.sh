@@ -211,6 +211,31 @@ test_saga() {
     all_or_nothing segv
 }
 
+# A rollback that ends every process that tries it: in doubt, said so, and settled once the reason has gone.
+test_saga_rollback() {
+    controller=sqlite models=sqlite
+    seats sqlite:controller.db 'sqlite:models/{id}.db' back
+    sqlite_models back
+    sql controller.db "CREATE TABLE seats(tenant TEXT)"
+    export SEATS_WRITES=both
+    cat >>chain.yaml <<'END'
+  - name: late
+    order: 60
+    sql: {model: {up: "INSERT INTO nowhere VALUES(1)", down: "SELECT 1"}, controller: {up: "SELECT 1", down: "SELECT 1"}}
+END
+    exits 1 migrate --isolate --mode saga
+    says 'was ended by signal 6' '0 migrated, 0 already current, 1 failed'
+    ok status
+    says '1 interrupted'
+    exits 1 migrate --isolate --mode saga
+    says 'was ended by signal 6' '1 failed'
+    sed -i 's/does=[a-z]*/does=none/' tenants.yaml
+    exits 1 migrate --isolate --mode saga
+    says '1 tenant was interrupted earlier' 'nowhere'
+    same "$(model_rows back)$(controller_says 'SELECT count(*) FROM seats')" 00
+    same "$(controller_says "SELECT count(*) FROM mtnt_migration WHERE state NOT IN ('committed', 'aborted')")" 0
+}
+
 test_never_returns() {
     controller=sqlite models=sqlite
     seats sqlite:controller.db 'sqlite:models/{id}.db' a spin b c sleep d
@@ -269,6 +294,47 @@ test_killed() {
     sed -i 's/does=[a-z]*/does=none/' tenants.yaml
     ok migrate --isolate
     says '1 tenant was interrupted earlier' '1 migrated, 4 already current, 0 failed'
+}
+
+# Children killed at any point, of the commit too: whoever fails has nothing of it, and the next run does the rest.
+test_killed_at_random() {
+    controller=sqlite models=sqlite ids=
+    for number in $(seq 60); do
+        ids="$ids t$number"
+    done
+    # shellcheck disable=SC2086
+    seats sqlite:controller.db 'sqlite:models/{id}.db' $ids
+    mkdir models
+    sql models/t1.db "CREATE TABLE made(at TEXT)"
+    for id in $ids; do
+        [ -e "models/$id.db" ] || cp models/t1.db "models/$id.db"
+    done
+    sql controller.db "CREATE TABLE seats(tenant TEXT)"
+    export SEATS_WRITES=both
+    "$MTNT_BIN" migrate --isolate -j 3 >"$scratch/out" 2>"$scratch/err" &
+    supervisor=$!
+    while kill -0 "$supervisor" 2>/dev/null; do
+        pkill -9 -o -P "$supervisor" || true
+        sleep 0.07
+    done
+    code=0
+    wait "$supervisor" || code=$?
+    out=$(cat "$scratch/out") err=$(cat "$scratch/err")
+    [ "$code" -eq 1 ] || [ "$code" -eq 0 ] || [ "$code" -eq 78 ] || fail "exit 0, 1 or 78 was expected"
+    whole() {
+        same "$(controller_says "SELECT count(*) FROM mtnt_migration WHERE state NOT IN ('committed', 'aborted', 'in_doubt')")" 0
+        for id in $ids; do
+            case $(controller_says "SELECT count(*) FROM mtnt_tenant WHERE tenant = '$id' AND state <> 'idle'") in
+            0) same "$(sql "models/$id.db" "SELECT count(*) FROM sqlite_master WHERE name = 't_one'")" "$(controller_says "SELECT count(*) FROM seats WHERE tenant = '$id'")" "$id is half done" ;;
+            esac
+        done
+    }
+    [ "$code" -eq 78 ] || whole
+    ok migrate --isolate
+    whole
+    same "$(controller_says "SELECT count(*), count(DISTINCT tenant) FROM seats")" "60|60"
+    # Who was said to have it, and nobody else, has it.
+    same "$(controller_says "SELECT count(*), count(DISTINCT tenant) FROM mtnt_migration WHERE state = 'committed'")" "60|60"
 }
 
 # The second Ctrl-C reaches what never returns, too.
