@@ -16,10 +16,10 @@ typedef struct mtnt_project {
     int workers;
     int64_t deadline_ms, operation_timeout_ms, unlock_deadline_ms, lock_timeout_ms, statement_timeout_ms;
     int64_t heartbeat_ms;
-    int heartbeat_retries;                          /* -1 = none, as in mtnt_migration_options */
+    int heartbeat_retries;                                        /* -1 = none, as in mtnt_migration_options */
     char *atomicity, *on_failure, *on_error, *mode, *fingerprint; /* as in the flags; checked */
-    char *backup;                                   /* a folder */
-    bool allow_out_of_order;
+    char *backup;                                                 /* a folder */
+    bool allow_out_of_order, isolate;
     int canary, retries, per_server, connections;
     char *waves, *max_failures, *rate; /* checked */
     int64_t soak_ms, retry_pause_ms;
