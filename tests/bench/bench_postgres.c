@@ -128,11 +128,18 @@ static void make_template(const bench_options *options)
 
     run(connection, bench_text("DROP DATABASE IF EXISTS %s_template", own_name(options)));
     run(connection, bench_text("CREATE DATABASE %s_template", own_name(options)));
-    run(connection, bench_text("DROP DATABASE IF EXISTS %s_controller", own_name(options)));
-    run(connection, bench_text("CREATE DATABASE %s_controller", own_name(options)));
     PQfinish(connection);
     connection = open_database(options, bench_text("%s_template", own_name(options)));
     run(connection, "CREATE TABLE account(name TEXT); INSERT INTO account VALUES ('there before')");
+    PQfinish(connection);
+}
+
+static void new_controller(const bench_options *options)
+{
+    PGconn *connection = open_database(options, "postgres");
+
+    run(connection, bench_text("DROP DATABASE IF EXISTS %s_controller", own_name(options)));
+    run(connection, bench_text("CREATE DATABASE %s_controller", own_name(options)));
     PQfinish(connection);
 }
 
@@ -328,9 +335,9 @@ static bench_cost run_contender(const bench_options *options, bench_contender co
     const char *folder = bench_text("%s/mtnt", options->folder);
     bench_cost cost = {0};
 
-    make_template(options);
     make_fleet(&fleet);
     if (contender == BENCH_MTNT) {
+        new_controller(options);
         write_files(&fleet, folder);
         cost = bench_migrate(options, folder);
         bench_remove_folder(folder);
@@ -377,6 +384,7 @@ int main(int argc, char **argv)
         race.trial = 500;
     }
     bench_make_folder(options.folder);
+    make_template(&options);
     bench_race_run(&options, &race);
     drop_template(&options);
     bench_remove_folder(options.folder);
