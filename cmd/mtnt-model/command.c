@@ -31,7 +31,8 @@ static int perform(mtnt__work *work, int argc, char **argv)
     if (exit_code != 0)
         return exit_code;
     mtnt__screen_init(&work->screen, stdout, stderr, settings->quiet);
-    return mtnt__lanes_each(work, settings->command->lanes, settings->command->run);
+    return mtnt__lanes_each(work, settings->command->lanes, settings->command->run == mtnt__command_migrate,
+                            settings->command->run);
 }
 
 static bool reader_has_left(void)

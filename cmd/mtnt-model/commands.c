@@ -32,6 +32,10 @@ const mtnt__command mtnt__commands[] = {
             "With --isolate operations run in child processes, one for each worker: one that crashes, calls exit() "
             "or never returns costs its tenant, which fails and is settled at once, and not the run. It costs the start of "
             "this program for each worker.\n\n"
+            "A chain's lanes run one after another, and those that are `beside: true` at the same time "
+            "as the ones before them, with workers, a rate and a failure budget each; the summaries come "
+            "at the end, and jsonl says with each event whose it is. After a spent budget no further lane "
+            "is begun; --on-error stop stops all of them. With --plan or --isolate all run one after another.\n\n"
             "The first Ctrl-C lets running tenants finish and starts no new one; the second "
             "interrupts them and rolls them back. The next run takes up where this one stopped.\n",
         .examples = "mtnt-model migrate --tenants tenants.yaml\n"

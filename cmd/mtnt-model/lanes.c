@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "beside.h"
 #include "commands.h"
 #include "encode.h"
 
@@ -138,12 +139,18 @@ static int pick_lanes(mtnt__work *work, mtnt__lanes_order order, pick *ret_pick)
 
 /* ---- running ---- */
 
+void mtnt__lanes_put_event(const mtnt__work *work)
+{
+    mtnt__encode_put(work->screen.out, json_pack("{ss so}", "event", "lane", "lane", mtnt__encode_text(work->lane)),
+                     true);
+}
+
 static void put_heading(mtnt__work *work, size_t index)
 {
     FILE *out = work->screen.out;
 
     if (work->settings.format == MTNT__FORMAT_JSONL) {
-        mtnt__encode_put(out, json_pack("{ss so}", "event", "lane", "lane", mtnt__encode_text(work->lane)), true);
+        mtnt__lanes_put_event(work);
         return;
     }
     if (work->settings.format == MTNT__FORMAT_JSON) {
@@ -205,6 +212,38 @@ static bool goes_on(const mtnt__work *work, int exit_code)
     return exit_code == MTNT__EXIT_OK || exit_code == MTNT__EXIT_PENDING;
 }
 
+int mtnt__lanes_worse(const mtnt__work *work, int one, int other)
+{
+    if (!goes_on(work, one) && one != MTNT__EXIT_FAILED)
+        return one;
+    return !goes_on(work, other) ? other : worse(one, other);
+}
+
+/* What a saved plan expects of a tenant is of one lane, and so is what children are told. */
+static bool any_beside(const mtnt__work *work, const pick *all)
+{
+    if (work->settings.plan != NULL || work->settings.isolate)
+        return false;
+    for (size_t i = 1; i < all->count; i++)
+        if (all->items[i].lane.beside)
+            return true;
+    return false;
+}
+
+static int run_beside(mtnt__work *work, const pick *all)
+{
+    mtnt__beside_lane *lanes = calloc(all->count, sizeof *lanes);
+    int exit_code;
+
+    if (lanes == NULL)
+        return mtnt__work_fail(work, MTNT__EXIT_FATAL, "out of memory");
+    for (size_t i = 0; i < all->count; i++)
+        lanes[i] = (mtnt__beside_lane){all->items[i].lane.name, all->items[i].chain};
+    exit_code = mtnt__beside_migrate(work, lanes, all->count);
+    free(lanes);
+    return exit_code;
+}
+
 static int run_all(mtnt__work *work, const pick *all, int (*run)(mtnt__work *work))
 {
     mtnt_chain *whole = work->chain;
@@ -241,7 +280,7 @@ int mtnt__lanes_check(mtnt__work *work)
     return exit_code != 0 ? exit_code : check_names(work);
 }
 
-int mtnt__lanes_each(mtnt__work *work, mtnt__lanes_order order, int (*run)(mtnt__work *work))
+int mtnt__lanes_each(mtnt__work *work, mtnt__lanes_order order, bool migrates, int (*run)(mtnt__work *work))
 {
     pick all = {NULL, 0};
     int exit_code;
@@ -255,7 +294,7 @@ int mtnt__lanes_each(mtnt__work *work, mtnt__lanes_order order, int (*run)(mtnt_
         return run(work);
     exit_code = pick_lanes(work, order, &all);
     if (exit_code == 0)
-        exit_code = run_all(work, &all, run);
+        exit_code = migrates && any_beside(work, &all) ? run_beside(work, &all) : run_all(work, &all, run);
     free(all.items);
     return exit_code;
 }

@@ -93,9 +93,35 @@ static void put_line(mtnt__screen *screen, const char *text, int bar, const mtnt
     free(line);
 }
 
+static const mtnt_counts *whole_of(const mtnt__report *report)
+{
+    return report->processes > 1 ? &report->whole : &report->counts;
+}
+
+/* Of all lanes that have begun; `words` and the bar use no more of it. */
+static void sum_up(const mtnt__report *report, mtnt_counts *ret_sum)
+{
+    *ret_sum = (mtnt_counts){.total = 0};
+    for (size_t i = 0; i < report->beside_count; i++) {
+        const mtnt__report *one = report->beside[i];
+        const mtnt_counts *counts = whole_of(one);
+
+        if (one->run == 0 && one->started_ms == 0)
+            continue;
+        ret_sum->total = ret_sum->total < 0 || counts->total < 0 ? -1 : ret_sum->total + counts->total;
+        ret_sum->migrated += counts->migrated;
+        ret_sum->current += counts->current;
+        ret_sum->failed += counts->failed;
+        ret_sum->running += one->finished_ms == 0 ? counts->running : 0;
+        if (counts->elapsed_ms > ret_sum->elapsed_ms)
+            ret_sum->elapsed_ms = counts->elapsed_ms;
+    }
+}
+
 void mtnt__report_progress(mtnt__report *report, const mtnt_counts *counts, bool now)
 {
     const mtnt_counts *shown = report->processes > 1 ? &report->whole : counts;
+    mtnt_counts sum;
     mtnt__screen *screen = &report->work->screen;
     int64_t ms = now_ms();
     int width, bar, detail = 3;
@@ -104,6 +130,10 @@ void mtnt__report_progress(mtnt__report *report, const mtnt_counts *counts, bool
     if (!screen->live || (!now && screen->line_shown && ms - report->drawn_ms < REDRAW_MS))
         return;
     report->drawn_ms = ms;
+    if (report->beside_count > 0) {
+        sum_up(report, &sum);
+        shown = &sum;
+    }
     /* The last column stays free: a terminal wraps when it is written to. */
     width = mtnt__screen_width(screen) - 1;
     words(report, shown, detail, text);

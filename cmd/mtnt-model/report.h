@@ -32,7 +32,10 @@ typedef struct mtnt__report {
     mtnt__tally_groups groups;  /* of failures */
     mtnt__tally_groups notes;   /* what is said of tenants that did not fail */
     mtnt__rehearsal *rehearsal; /* NULL = it is none */
-    int64_t nth;                /* the failure at hand is so many-th of its group; 0 = of none */
+    struct mtnt__report *const
+        *beside;         /* of all lanes that run at the same time, this one too; their events come one at a time */
+    size_t beside_count; /* 0 = there is but this */
+    int64_t nth;         /* the failure at hand is so many-th of its group; 0 = of none */
 } mtnt__report;
 
 /* 0 or an exit code (the log file cannot be opened). */

@@ -45,12 +45,22 @@ static const char *side_of(const mtnt__report *report, const mtnt_event *event)
     return of_model ? " (model)" : " (controller)";
 }
 
+/* Where several run, nothing else tells. */
+static void put_lane(FILE *out, const mtnt__report *report)
+{
+    if (report->beside_count == 0)
+        return;
+    fputs(", lane ", out);
+    mtnt__words_put(out, report->work->lane);
+}
+
 static void put_where(FILE *out, const mtnt__report *report, const mtnt_event *event)
 {
     const mtnt_outcome *outcome = event->outcome;
 
     if (outcome == NULL || outcome->failed_operation == NULL) {
         fputs("failed", out);
+        put_lane(out, report);
         return;
     }
     fprintf(out, "failed at %" PRId64 " ", outcome->failed_order);
@@ -60,6 +70,7 @@ static void put_where(FILE *out, const mtnt__report *report, const mtnt_event *e
         fputs(", taking it back", out);
     else if (outcome->failed_phase != NULL && strcmp(outcome->failed_phase, "execute") != 0)
         fprintf(out, ", %s", outcome->failed_phase);
+    put_lane(out, report);
 }
 
 static void put_title(mtnt__report *report, const mtnt_event *event)

@@ -133,6 +133,14 @@ static json_t *describe_event(mtnt__report *report, const mtnt_event *event)
     return NULL;
 }
 
+/* Where several lanes run, each event says whose it is. */
+static json_t *in_lane(const mtnt__report *report, json_t *event)
+{
+    if (event == NULL || report->beside_count == 0 || json_object_get(event, "lane") != NULL)
+        return event;
+    return join(event, json_pack("{so}", "lane", mtnt__encode_text(report->work->lane)));
+}
+
 void mtnt__report_json_event(mtnt__report *report, const mtnt_event *event)
 {
     bool failed = event->type == MTNT_EVENT_TENANT_FINISHED &&
@@ -142,7 +150,7 @@ void mtnt__report_json_event(mtnt__report *report, const mtnt_event *event)
         if (event->type == MTNT_EVENT_RUN_FINISHED ||
             (event->type == MTNT_EVENT_PROGRESS && report->work->settings.quiet))
             return;
-        mtnt__encode_put(report->work->screen.out, describe_event(report, event), true);
+        mtnt__encode_put(report->work->screen.out, in_lane(report, describe_event(report, event)), true);
         fflush(report->work->screen.out);
         return;
     }

@@ -48,6 +48,11 @@ static void put_wave(const mtnt__report *report, const mtnt_wave *wave)
     FILE *out = report->work->screen.out;
     char soak[MTNT__WORDS_DURATION_SIZE];
 
+    if (report->beside_count > 0) {
+        fputs("lane ", out);
+        mtnt__words_put(out, report->work->lane);
+        fputs(", ", out);
+    }
     fprintf(out, "wave %d of %d: %" PRId64 " tenant%s, %" PRId64 " failed", wave->number, wave->of, wave->tenants,
             wave->tenants == 1 ? "" : "s", wave->failed);
     mtnt__words_duration(soak, wave->soak_ms);
@@ -68,6 +73,7 @@ void mtnt__report_text_event(mtnt__report *report, const mtnt_event *event)
 
     switch (event->type) {
     case MTNT_EVENT_RUN_STARTED:
+        mtnt__screen_line(screen, NULL); /* another lane's */
         if (!report->work->settings.quiet)
             put_header(report, event);
         break;

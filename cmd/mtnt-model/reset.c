@@ -40,11 +40,11 @@ static int reset_lanes(mtnt__work *work)
     int first, second;
 
     fputs(json ? "{\"command\": \"reset\", \"rewind\": " : "", out);
-    first = mtnt__lanes_each(work, MTNT__LANES_BACKWARD, back);
+    first = mtnt__lanes_each(work, MTNT__LANES_BACKWARD, false, back);
     second = first;
     if (first == MTNT__EXIT_OK || first == MTNT__EXIT_FAILED) {
         fputs(json ? ", \"migrate\": " : work->settings.format == MTNT__FORMAT_TEXT ? "\n" : "", out);
-        second = mtnt__lanes_each(work, MTNT__LANES_FORWARD, forward);
+        second = mtnt__lanes_each(work, MTNT__LANES_FORWARD, true, forward);
     }
     second = second != MTNT__EXIT_OK ? second : first;
     if (json)

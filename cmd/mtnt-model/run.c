@@ -91,7 +91,7 @@ mtnt_mode mtnt__run_mode(const mtnt__work *work)
     return is(work->settings.mode, "saga") ? MTNT_MODE_SAGA : MTNT_MODE_AUTO;
 }
 
-static void fill_options(const mtnt__work *work, const mtnt__run_spec *spec, mtnt_executor_options *options)
+void mtnt__run_options(const mtnt__work *work, const mtnt__run_spec *spec, mtnt_executor_options *options)
 {
     const mtnt__settings *settings = &work->settings;
 
@@ -144,7 +144,7 @@ int mtnt__run_connections(mtnt__work *work, int *ret_workers, int64_t *ret_conne
     mtnt_executor *executor = NULL;
     mtnt_error err = MTNT_ERROR_INIT;
 
-    fill_options(work, &spec, &options);
+    mtnt__run_options(work, &spec, &options);
     if (mtnt_executor_new(&executor, work->controller, work->chain, &options, &err) != 0)
         return mtnt__work_fail_error(work, &err);
     *ret_workers = mtnt_executor_workers(executor);
@@ -154,7 +154,7 @@ int mtnt__run_connections(mtnt__work *work, int *ret_workers, int64_t *ret_conne
 }
 
 /* A lane that waits for one that is only rehearsed has nothing to say yet. */
-static int exit_code_of(const mtnt_counts *counts, int rc, const mtnt_error *err, int first_signal, bool rehearsal)
+int mtnt__run_exit_code(const mtnt_counts *counts, int rc, const mtnt_error *err, int first_signal, bool rehearsal)
 {
     int64_t untouched = counts->untouched - (rehearsal ? counts->held : 0);
 
@@ -197,7 +197,8 @@ static int perform(mtnt__work *work, mtnt_executor *executor, mtnt_tenant_source
         return mtnt__work_fail(work, MTNT__EXIT_FATAL, "cannot start a thread: %s", strerrordesc_np(error));
     report->stopping = &interrupt.count;
     rc = mtnt_executor_migrate(executor, source, &report->counts, &err);
-    exit_code = exit_code_of(&report->counts, rc, &err, mtnt__interrupt_stop(&interrupt), report->rehearsal != NULL);
+    exit_code =
+        mtnt__run_exit_code(&report->counts, rc, &err, mtnt__interrupt_stop(&interrupt), report->rehearsal != NULL);
     report->stopping = NULL;
     if (rc != 0) {
         (void)mtnt__work_fail_error(work, &err);
@@ -267,7 +268,7 @@ int mtnt__run(mtnt__work *work, const mtnt__run_spec *asked, json_t **ret_result
     if (exit_code != 0)
         goto out;
     report.rehearsal = spec->rehearsal;
-    fill_options(work, spec, &options);
+    mtnt__run_options(work, spec, &options);
     if (work->settings.plan != NULL) {
         options.migration.expect = mtnt__saved_expect;
         options.migration.expect_data = &states;

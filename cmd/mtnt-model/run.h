@@ -23,6 +23,12 @@ mtnt_mode mtnt__run_mode(const mtnt__work *work);
  * open. 0 or an exit code. */
 int mtnt__run_connections(mtnt__work *work, int *ret_workers, int64_t *ret_connections);
 
+/* What the settings and `spec` ask of an executor; all but the reporter. Texts and lists are borrowed. */
+void mtnt__run_options(const mtnt__work *work, const mtnt__run_spec *spec, mtnt_executor_options *options);
+
+/* Of a run that has ended with `rc` and `err`; first_signal: that came before its end, 0 = none. */
+int mtnt__run_exit_code(const mtnt_counts *counts, int rc, const mtnt_error *err, int first_signal, bool rehearsal);
+
 /* Loads the chain and checks what was asked for against it. 0 or an exit code. */
 int mtnt__run_prepare(mtnt__work *work);
 

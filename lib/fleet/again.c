@@ -77,10 +77,10 @@ void mtnt__again_wake(mtnt__dispatch *d)
         return;
     for (size_t i = 0; i < count; i++)
         models[i] = due[i]->model;
-    mtnt__gate_enter(&d->gate);
+    mtnt__gate_enter(d->gate);
     rc = mtnt__store_select(d->executor->controller, mtnt_chain_name(d->executor->chain), models, count, d->known,
                             &error);
-    mtnt__gate_leave(&d->gate);
+    mtnt__gate_leave(d->gate);
     if (rc != 0)
         mtnt__dispatch_lose_controller(d, &error);
     for (size_t i = 0; i < count; i++) {
@@ -103,11 +103,11 @@ static void note_dropped(mtnt__dispatch *d)
 
         while (count < MTNT__BATCH && i < d->resting.count)
             migrations[count++] = d->resting.items[i++]->claim.migration;
-        mtnt__gate_enter(&d->gate);
+        mtnt__gate_enter(d->gate);
         rc = mtnt__store_run_rested(d->executor->controller, migrations, count, &error);
         if (rc != 0)
             mtnt__db_disconnect(d->executor->controller->db);
-        mtnt__gate_leave(&d->gate);
+        mtnt__gate_leave(d->gate);
         if (rc != 0)
             return; /* this process is gone soon, and then they are anybody's */
     }

@@ -34,6 +34,8 @@ struct mtnt__background {
     int64_t at_once;  /* lanes, at most */
     pthread_t thread; /* of those that come one after another */
     bool joinable;
+    mtnt__gate gate; /* one, since all of their handles write the same controller */
+    mtnt__turns turns;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
 };
@@ -63,6 +65,22 @@ static void hear(void *data, const mtnt_event *event)
         remember(run, event);
     if (reporter->event != NULL)
         reporter->event(reporter->data, event);
+    /* No new tenant starts, in whatever lane. */
+    if (run->background->outer->options.stop_on_error && event->counts != NULL && event->counts->failed > 0)
+        mtnt_executor_cancel(run->background->outer, MTNT_CANCEL_DRAIN);
+}
+
+static bool any_before_is_at_work(void *data)
+{
+    lane_run *run = data;
+    mtnt__background *background = run->background;
+    bool at_work = false;
+
+    pthread_mutex_lock(&background->mutex);
+    for (const lane_run *before = background->runs; before < run; before++)
+        at_work = at_work || !before->ended;
+    pthread_mutex_unlock(&background->mutex);
+    return at_work;
 }
 
 /* So that it can be cancelled: a word that came before is passed on. */
@@ -79,9 +97,40 @@ static void show(lane_run *run, mtnt_executor *executor)
         mtnt_executor_cancel(executor, (mtnt_cancel)cancel);
 }
 
-static int migrate(lane_run *run, mtnt_controller *controller, mtnt_counts *counts, mtnt_error *err)
+/* What percentages of this lane are of; the source is read through for it. */
+static int count_pending(lane_run *run, mtnt_controller *controller, mtnt_executor_options *options, mtnt_error *err)
 {
     const mtnt__background *background = run->background;
+    mtnt_tenant_source source = {NULL, NULL, NULL, NULL};
+    mtnt_executor *executor = NULL;
+    mtnt_counts counts = {0};
+    int rc;
+
+    if (!mtnt_rollout_needs_count(&options->rollout))
+        return 0;
+    rc = mtnt_executor_new(&executor, controller, run->chain, options, err);
+    if (rc == 0)
+        rc = background->open(background->data, run->name, controller, &source, err);
+    if (rc == 0)
+        rc = mtnt_executor_count(executor, &source, &counts, err);
+    if (rc == 0)
+        options->rollout.pending = counts.untouched > 0 ? counts.untouched : 1;
+    mtnt_tenant_source_close(&source);
+    mtnt_executor_free(executor);
+    return rc;
+}
+
+/* `to` is of one lane; what comes before that is done as a whole. */
+static const char *goal_in(const lane_run *run, const char *to)
+{
+    const mtnt_chain *lane = to == NULL ? NULL : mtnt__chain_lane_of(run->chain, to);
+
+    return lane == NULL || lane == run->chain ? to : NULL;
+}
+
+static int migrate(lane_run *run, mtnt_controller *controller, mtnt_counts *counts, mtnt_error *err)
+{
+    mtnt__background *background = run->background;
     mtnt_executor_options options = background->outer->options;
     mtnt_tenant_source source = {NULL, NULL, NULL, NULL};
     mtnt_executor *executor = NULL;
@@ -90,13 +139,19 @@ static int migrate(lane_run *run, mtnt_controller *controller, mtnt_counts *coun
     options.reporter = (mtnt_reporter){hear, run};
     options.join_run = 0; /* a run is one of a lane: each begins its own */
     options.rollout.connections /= background->at_once;
-    options.rollout.pending = 0; /* of the first lane, if of any: the source says it of each */
+    options.rollout.pending = 0; /* that was of the first lane, if of any */
+    options.migration.to = goal_in(run, options.migration.to);
     options.migration.deadline_ms = background->outer->said_deadline_ms;
     options.migration.operation_timeout_ms = background->outer->said_operation_timeout_ms;
-    rc = mtnt_executor_new(&executor, controller, run->chain, &options, err);
+    rc = count_pending(run, controller, &options, err);
+    if (rc == 0)
+        rc = mtnt_executor_new(&executor, controller, run->chain, &options, err);
     if (rc == 0)
         rc = background->open(background->data, run->name, controller, &source, err);
     if (rc == 0) {
+        if (background->at_once > 1)
+            executor->company = (mtnt__company){&background->gate, &background->turns,
+                                                run->chain->lane.beside ? any_before_is_at_work : NULL, run};
         show(run, executor);
         rc = mtnt_executor_migrate(executor, &source, counts, err);
         show(run, NULL);
@@ -134,22 +189,20 @@ static void wait_for_those_before(lane_run *run)
     pthread_mutex_unlock(&background->mutex);
 }
 
-/* A lane that is beside may have been too early for tenants whose model the first lane makes: they get a second chance. */
 static void run_lane(lane_run *run)
 {
-    const mtnt__background *background = run->background;
-    const mtnt_controller *outer = background->outer->controller;
+    const mtnt_controller *outer = run->background->outer->controller;
+    mtnt__gate *gate = &run->background->gate; /* opening writes, and another lane may have the lock for long */
     mtnt_controller *controller = NULL;
     mtnt_error error = MTNT_ERROR_INIT;
     mtnt_counts counts = {.total = -1};
+    int rc;
 
-    if (mtnt_controller_open(&controller, outer->dsn, &outer->options, &error) == 0 &&
-        migrate(run, controller, &counts, &error) == 0 && counts.held > 0 && run->chain->lane.beside) {
-        wait_for_those_before(run);
-        run->first = (mtnt_error)MTNT_ERROR_INIT;
-        if (!is_cancelled(run))
-            (void)migrate(run, controller, &counts, &error);
-    }
+    mtnt__gate_enter(gate);
+    rc = mtnt_controller_open(&controller, outer->dsn, &outer->options, &error);
+    mtnt__gate_leave(gate);
+    if (rc == 0)
+        (void)migrate(run, controller, &counts, &error);
     mtnt_controller_close(controller);
     end(run, &counts, &error);
 }
@@ -174,23 +227,35 @@ static void *work_beside(void *data)
     return NULL;
 }
 
+/* Why lanes after this one do not begin; NULL = they do. */
+static const char *stops(const lane_run *run)
+{
+    if (run->counts.stop == MTNT_STOP_BUDGET)
+        return "more tenants failed in the lane before it than may";
+    return (run->error.code != MTNT_OK || run->counts.failed > 0) && run->background->outer->options.stop_on_error
+               ? "the lane before it has failures"
+               : NULL;
+}
+
 static void *work(void *data)
 {
     mtnt__background *background = data;
-    bool failed = false;
 
     for (lane_run *run = background->runs; run < background->runs + background->count; run++) {
         if (run->joinable)
             continue;
+        const char *why = NULL;
+
         /* It depends on those beside, too. */
         wait_for_those_before(run);
-        if (is_cancelled(run))
+        for (const lane_run *before = background->runs; before < run && why == NULL; before++)
+            why = stops(before);
+        if (why != NULL)
+            skip(run, why);
+        else if (is_cancelled(run))
             skip(run, "it was cancelled");
-        else if (failed && background->outer->options.stop_on_error)
-            skip(run, "the lane before it has failures");
         else
             run_lane(run);
-        failed = failed || run->error.code != MTNT_OK || run->counts.failed > 0;
     }
     return NULL;
 }
@@ -208,6 +273,9 @@ static bool is_in(const char *const *names, const char *name)
 static int choose(mtnt__background *background, const char *const *lanes, mtnt_error *err)
 {
     const mtnt_chain *chain = background->outer->whole;
+    const char *to = background->outer->options.migration.to;
+    const mtnt_chain *last = to == NULL ? NULL : mtnt__chain_lane_of(chain, to);
+    bool past = false;
     mtnt_lane lane;
 
     for (const char *const *name = lanes; name != NULL && *name != NULL; name++)
@@ -220,8 +288,9 @@ static int choose(mtnt__background *background, const char *const *lanes, mtnt_e
     for (size_t i = 0; mtnt_chain_lane_at(chain, i, &lane); i++) {
         const mtnt_chain *one = mtnt_chain_lane(chain, lane.name);
 
-        if (one == NULL || (lanes != NULL && !is_in(lanes, lane.name)))
+        if (one == NULL || (lanes == NULL ? past : !is_in(lanes, lane.name)))
             continue;
+        past = one == last;
         /* Set before any thread is there that reads it. */
         background->runs[background->count] = (lane_run){.background = background,
                                                          .chain = one,
@@ -251,13 +320,30 @@ static int start_threads(mtnt__background *background, mtnt_error *err)
     return rc == 0 ? 0 : mtnt_error_set(err, MTNT_E_NOMEM, "a thread could not be started");
 }
 
+static void release_sync(mtnt__background *background)
+{
+    pthread_cond_destroy(&background->changed);
+    pthread_mutex_destroy(&background->mutex);
+    mtnt__turns_release(&background->turns);
+    mtnt__gate_release(&background->gate);
+}
+
 static int init_sync(mtnt__background *background)
 {
-    int rc = mtnt__later_init(&background->changed, NULL);
-
-    if (rc == 0 && (rc = pthread_mutex_init(&background->mutex, NULL)) != 0)
-        pthread_cond_destroy(&background->changed);
-    return rc;
+    if (mtnt__gate_init(&background->gate, NULL) != 0)
+        return MTNT_E_NOMEM;
+    if (mtnt__turns_init(&background->turns, NULL) != 0)
+        goto no_turns;
+    if (mtnt__later_init(&background->changed, NULL) != 0)
+        goto no_condition;
+    if (pthread_mutex_init(&background->mutex, NULL) == 0)
+        return 0;
+    pthread_cond_destroy(&background->changed);
+no_condition:
+    mtnt__turns_release(&background->turns);
+no_turns:
+    mtnt__gate_release(&background->gate);
+    return MTNT_E_NOMEM;
 }
 
 int mtnt__background_start(mtnt__background **ret_background, mtnt_executor *executor, const char *const *lanes,
@@ -306,8 +392,7 @@ void mtnt__background_free(mtnt__background *background)
         if (background->runs[i].joinable)
             pthread_join(background->runs[i].thread, NULL);
     free(background->runs);
-    pthread_cond_destroy(&background->changed);
-    pthread_mutex_destroy(&background->mutex);
+    release_sync(background);
     free(background);
 }
 

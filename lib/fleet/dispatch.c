@@ -101,6 +101,13 @@ static void take_recovered(mtnt__dispatch *d, mtnt__task *task)
     }
     mtnt__tally_recovered(&d->tally, task->recovered == MTNT__STATE_COMMITTED);
     if (!mtnt__job_current(&d->job, task->model, &task->known)) {
+        if (task->debt.first != NULL && d->executor->company.makes_models != NULL) {
+            /* What it owes may be paid by now: it is looked up again. */
+            mtnt__elsewhere_add(d, task->model, "", NULL);
+            mtnt__admit_aside(d, task);
+            mtnt__dispatch_free_task(d, task);
+            return;
+        }
         if (!mtnt__intake_held(d, task->model, &task->known, &task->debt)) {
             d->wanting.items[d->wanting.count++] = task;
             return;

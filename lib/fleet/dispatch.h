@@ -10,6 +10,7 @@
 #include "fleet/pool.h"
 #include "fleet/servers.h"
 #include "fleet/tally.h"
+#include "fleet/turns.h"
 #include "state/places.h"
 #include "fleet/waves.h"
 
@@ -23,6 +24,14 @@
 #define MTNT__RESTING_MAX \
     1024 /* tenants that rest before another try, beside the window; when more do, no new ones are taken in */
 
+/* What an executor shares with those of other lanes that run at the same time. Borrowed; all NULL: it is alone. */
+typedef struct mtnt__company {
+    mtnt__gate *gate; /* their handles of a SQLite controller wait for each other here */
+    mtnt__turns *turns;
+    bool (*makes_models)(void *data); /* whether a lane that may make what this one needs is at work yet */
+    void *data;
+} mtnt__company;
+
 struct mtnt_executor {
     mtnt_controller *controller;
     const mtnt_chain *chain, *whole; /* its first lane, and what was given */
@@ -33,6 +42,7 @@ struct mtnt_executor {
     pthread_mutex_t mutex;               /* over `pool` and `background` */
     mtnt__pool *pool;                    /* while a run is on */
     struct mtnt__background *background; /* once it was started */
+    mtnt__company company;               /* set before it migrates */
     struct {
         char goal[256], command[32], only_run[24], waves[1312], max_failures[32];
         int64_t expected;
@@ -60,7 +70,7 @@ typedef struct mtnt__dispatch {
     mtnt_executor *executor;
     mtnt_tenant_source *source;
     mtnt__job job;
-    mtnt__gate gate;
+    mtnt__gate own_gate, *gate; /* the company's, if there is one */
     mtnt__slots slots;
     mtnt__templates templates;
     mtnt__heartbeat *heartbeat;
@@ -108,7 +118,8 @@ typedef struct mtnt__dispatch {
     size_t asked; /* of the wanting ones, the first so many are in the exchange at hand */
     int64_t oldest_end_ms;
     bool source_ended, announced, interrupted, lost, judged;
-    bool moved;                           /* the last look at who may begin has let somebody go */
+    bool early; /* when the tenants at hand were looked up, a lane was at work that may make their models */
+    bool moved; /* the last look at who may begin has let somebody go */
     mtnt_model *places[MTNT__PLACES_MAX]; /* one for each server on which this run may have left something */
     size_t place_count;
     mtnt_error error; /* the source's or the controller's */

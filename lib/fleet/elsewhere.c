@@ -79,9 +79,9 @@ static int give_back(mtnt__dispatch *d, const mtnt_model *model, const mtnt__kno
                            .finished_ms = system->wall_ms(system->data)};
     int rc;
 
-    mtnt__gate_enter(&d->gate);
+    mtnt__gate_enter(d->gate);
     rc = mtnt__store_finish(d->executor->controller, mtnt_chain_name(d->executor->chain), &end, 1, err);
-    mtnt__gate_leave(&d->gate);
+    mtnt__gate_leave(d->gate);
     return rc;
 }
 
@@ -198,10 +198,10 @@ static void check_batch(mtnt__dispatch *d, mtnt__task *const *tasks, size_t coun
 
     for (size_t i = 0; i < count; i++)
         d->batch[i] = tasks[i]->model;
-    mtnt__gate_enter(&d->gate);
+    mtnt__gate_enter(d->gate);
     rc = mtnt__store_select(d->executor->controller, mtnt_chain_name(d->executor->chain),
                             (const mtnt_model *const *)d->batch, count, d->known, &error);
-    mtnt__gate_leave(&d->gate);
+    mtnt__gate_leave(d->gate);
     /* Their ends are to be written next, and show whether the controller is there. */
     for (size_t i = 0; i < count && rc == 0; i++)
         tasks[i]->taken = d->known[i].epoch != tasks[i]->claim.epoch;

@@ -1,4 +1,4 @@
-/* Tenants that other processes hold just now. They are put aside, and looked at again until they have been ended there, or may be taken over: no
+/* Tenants that other processes hold just now, or whose model another lane of this one has yet to make. They are put aside, and looked at again until they have been ended there, or may be taken over: no
  * failure, and none is forgotten. */
 #ifndef MTNT_FLEET_ELSEWHERE_H
 #define MTNT_FLEET_ELSEWHERE_H

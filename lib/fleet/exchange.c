@@ -33,7 +33,7 @@ static int exchange_once(mtnt__dispatch *d, bool again, mtnt_error *err)
     mtnt__run_note note;
     int rc = 0;
 
-    mtnt__gate_enter(&d->gate);
+    mtnt__gate_enter(d->gate);
     if (d->asked > 0)
         rc = begin_run(d, err);
     d->tally.run = d->job.run;
@@ -48,7 +48,7 @@ static int exchange_once(mtnt__dispatch *d, bool again, mtnt_error *err)
         rc = mtnt__store_exchange(executor->controller, mtnt_chain_name(executor->chain), d->ends, d->ended.count,
                                   d->claims, d->asked, mtnt__lease_ms(&executor->options.migration),
                                   d->job.run == 0 ? NULL : &note, err);
-    mtnt__gate_leave(&d->gate);
+    mtnt__gate_leave(d->gate);
     return rc;
 }
 

@@ -34,9 +34,9 @@ static int note_lanes(mtnt__dispatch *d, mtnt_error *err)
     mtnt_error error = MTNT_ERROR_INIT;
     int rc;
 
-    mtnt__gate_enter(&d->gate);
+    mtnt__gate_enter(d->gate);
     rc = mtnt__lane_rows_write(d->executor->controller, d->executor->chain, &error);
-    mtnt__gate_leave(&d->gate);
+    mtnt__gate_leave(d->gate);
     if (rc == MTNT_E_HISTORY && err != NULL)
         *err = error;
     if (rc == MTNT_E_HISTORY)
@@ -74,11 +74,11 @@ static int make(mtnt__dispatch *d, mtnt_error *err)
     if (rc == 0)
         rc = mtnt__dispatch_make_room(d, err);
     if (rc == 0)
-        rc = mtnt__heartbeat_open(&d->heartbeat, executor->controller, mtnt_chain_name(executor->chain), &d->gate,
+        rc = mtnt__heartbeat_open(&d->heartbeat, executor->controller, mtnt_chain_name(executor->chain), d->gate,
                                   &executor->options.migration, err);
     if (rc == 0)
-        rc = mtnt__pool_new(&d->pool, executor->controller, &d->gate, &d->slots, executor->options.isolation,
-                            executor->workers, mtnt__dispatch_room(executor), err);
+        rc = mtnt__pool_new(&d->pool, executor->controller, d->gate, &d->slots, executor->company.turns,
+                            executor->options.isolation, executor->workers, mtnt__dispatch_room(executor), err);
     if (rc == 0 && executor->options.join_run != 0)
         rc = mtnt__share_enter(d, err);
     return rc;
@@ -121,19 +121,20 @@ static int run(mtnt__dispatch *d, mtnt_counts *ret_counts, mtnt_error *err)
 int mtnt_executor_migrate(mtnt_executor *executor, mtnt_tenant_source *source, mtnt_counts *ret_counts, mtnt_error *err)
 {
     mtnt__dispatch d = {.executor = executor, .source = source, .depth = executor->workers * MTNT__DEPTH_FIRST};
-    int rc = mtnt__gate_init(&d.gate, err);
+    int rc = mtnt__gate_init(&d.own_gate, err);
 
     if (rc != 0)
         return rc;
+    d.gate = executor->company.gate != NULL ? executor->company.gate : &d.own_gate;
     rc = mtnt__slots_init(&d.slots, err);
     if (rc != 0) {
-        mtnt__gate_release(&d.gate);
+        mtnt__gate_release(&d.own_gate);
         return rc;
     }
     rc = mtnt__templates_init(&d.templates, err);
     if (rc != 0) {
         mtnt__slots_release(&d.slots);
-        mtnt__gate_release(&d.gate);
+        mtnt__gate_release(&d.own_gate);
         return rc;
     }
     mtnt__store_new_call(executor->controller);
@@ -147,7 +148,7 @@ int mtnt_executor_migrate(mtnt_executor *executor, mtnt_tenant_source *source, m
     release(&d);
     mtnt__templates_release(&d.templates);
     mtnt__slots_release(&d.slots);
-    mtnt__gate_release(&d.gate);
+    mtnt__gate_release(&d.own_gate);
     return rc;
 }
 
@@ -213,6 +214,7 @@ int mtnt_executor_new(mtnt_executor **ret_executor, mtnt_controller *controller,
 {
     static const mtnt_executor_options defaults = MTNT_EXECUTOR_OPTIONS_INIT;
     const mtnt_chain *whole = chain;
+    mtnt_migration_options checked;
     mtnt_executor *executor;
     mtnt__job job = {0};
     int rc;
@@ -237,7 +239,11 @@ int mtnt_executor_new(mtnt_executor **ret_executor, mtnt_controller *controller,
     rc = check_rollout(&options->rollout, err);
     if (rc != 0)
         return rc;
-    rc = mtnt__job_init(&job, controller, chain, options->direction, &options->migration, err);
+    checked = options->migration;
+    /* Of another lane, for mtnt_executor_start: it exists. */
+    if (checked.to != NULL && whole != chain && mtnt__chain_lane_of(whole, checked.to) != NULL)
+        checked.to = NULL;
+    rc = mtnt__job_init(&job, controller, chain, options->direction, &checked, err);
     mtnt__job_release(&job);
     if (rc != 0)
         return rc;
@@ -324,6 +330,9 @@ int mtnt_executor_start(mtnt_executor *executor, const char *const *lanes, mtnt_
         return rc;
     pthread_mutex_lock(&executor->mutex);
     executor->background = background;
+    /* A word that came while it was being started. */
+    if (atomic_load(&executor->cancel) != 0)
+        mtnt__background_cancel(background, (mtnt_cancel)atomic_load(&executor->cancel));
     pthread_mutex_unlock(&executor->mutex);
     return 0;
 }

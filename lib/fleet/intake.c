@@ -86,10 +86,10 @@ static void look_ahead(mtnt__dispatch *d)
     /* Whose a model is, the controller does not know. */
     if (d->ahead.count == 0 || d->job.options.adoption != NULL)
         return;
-    mtnt__gate_enter(&d->gate);
+    mtnt__gate_enter(d->gate);
     rc = mtnt__store_current(executor->controller, mtnt_chain_name(executor->chain), mtnt__job_goal(&d->job),
                              (const mtnt_model *const *)d->ahead.models, d->ahead.count, d->ahead.current, &error);
-    mtnt__gate_leave(&d->gate);
+    mtnt__gate_leave(d->gate);
     if (rc != 0)
         mtnt__dispatch_lose_controller(d, &error);
     else
@@ -176,10 +176,10 @@ static int forget_gone(mtnt__dispatch *d, const mtnt_model *model, mtnt__known *
         *known = (mtnt__known){.epoch = known->epoch};
         return 0;
     }
-    mtnt__gate_enter(&d->gate);
+    mtnt__gate_enter(d->gate);
     rc = mtnt__removal_forget(executor->controller, mtnt_chain_name(executor->chain), mtnt_model_id(model), known->uuid,
                               err);
-    mtnt__gate_leave(&d->gate);
+    mtnt__gate_leave(d->gate);
     *known = (mtnt__known){.epoch = known->epoch};
     return rc;
 }
@@ -194,7 +194,9 @@ bool mtnt__intake_held(mtnt__dispatch *d, mtnt_model *model, const mtnt__known *
 
     if (rc == 0 || !mtnt__known_idle(known))
         return false;
-    if (rc == MTNT_E_REFUSED)
+    if (rc == MTNT_E_REFUSED && d->early)
+        mtnt__elsewhere_add(d, model, "", NULL);
+    else if (rc == MTNT_E_REFUSED)
         mtnt__tally_held(&d->tally, model, &error);
     else
         mtnt__tally_failed(&d->tally, model, &error);
@@ -273,22 +275,31 @@ int mtnt__intake_select(mtnt__dispatch *d, size_t count, mtnt__intake_facts *ret
     mtnt__share_facts shared[MTNT__BATCH];
     int rc;
 
-    mtnt__gate_enter(&d->gate);
+    /* Before it is looked up: what a lane has done that is over by then is seen. */
+    d->early =
+        d->executor->company.makes_models != NULL && d->executor->company.makes_models(d->executor->company.data);
+    mtnt__gate_enter(d->gate);
     rc = mtnt__store_select(d->executor->controller, mtnt_chain_name(d->executor->chain),
                             (const mtnt_model *const *)d->batch, count, d->known, err);
     if (rc == 0)
         rc = look_at_lanes(d, count, debts, err);
     if (rc == 0)
         rc = mtnt__share_find(d, count, shared, err);
-    mtnt__gate_leave(&d->gate);
+    mtnt__gate_leave(d->gate);
     for (size_t i = 0; i < count && rc == 0; i++)
         ret_facts[i] = (mtnt__intake_facts){debts[i], shared[i]};
     return rc;
 }
 
+/* Those that are too early are held in memory: no more of them are read than a few. */
+static bool too_early(const mtnt__dispatch *d)
+{
+    return d->early && d->elsewhere.count >= MTNT__RESTING_MAX;
+}
+
 bool mtnt__intake_ready(const mtnt__dispatch *d)
 {
-    return !mtnt__dispatch_draining(d) && mtnt__dispatch_has_room(d) &&
+    return !mtnt__dispatch_draining(d) && mtnt__dispatch_has_room(d) && !too_early(d) &&
            (!d->source_ended || ready_lot(d) < d->parking.lot_count);
 }
 

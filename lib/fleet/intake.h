@@ -20,7 +20,7 @@ void mtnt__intake_sort(mtnt__dispatch *d, mtnt_model *model, mtnt__known *known,
 /* After the loop: what was never asked for counts too, so that the sums add up. */
 void mtnt__intake_count_rest(mtnt__dispatch *d);
 
-/* Whether another lane has to come first; it is counted then. What was interrupted is settled all the same: false. */
+/* Whether another lane has to come first; it is counted then, or put aside while that lane is at work in this process. What was interrupted is settled all the same: false. */
 bool mtnt__intake_held(mtnt__dispatch *d, mtnt_model *model, const mtnt__known *known, const mtnt__lane_debt *debt);
 
 #endif

@@ -53,8 +53,8 @@ void mtnt__leftovers_remove_graves(mtnt__dispatch *d)
         mtnt_error error = MTNT_ERROR_INIT;
         bool removed = false;
 
-        if (!d->lost && mtnt__remove_due(d->executor->controller, d->executor->chain, d->graves[i], &d->gate, &removed,
-                                         &error) != 0)
+        if (!d->lost &&
+            mtnt__remove_due(d->executor->controller, d->executor->chain, d->graves[i], d->gate, &removed, &error) != 0)
             mtnt__tally_warning(&d->tally, &error);
         mtnt_model_free(d->graves[i]);
     }
@@ -72,7 +72,7 @@ void mtnt__leftovers_sweep(mtnt__dispatch *d)
     int64_t collected = 0, finished;
 
     if (!d->lost && d->place_count > 0)
-        (void)mtnt__janitor(controller, (const mtnt_model *const *)d->places, d->place_count, &d->gate, false, NULL,
+        (void)mtnt__janitor(controller, (const mtnt_model *const *)d->places, d->place_count, d->gate, false, NULL,
                             NULL, &found, &error);
     finished = found.committed + found.rolled_back;
     if (finished > 0) {
@@ -93,8 +93,8 @@ void mtnt__leftovers_sweep(mtnt__dispatch *d)
     for (size_t i = 0; i < d->place_count; i++)
         mtnt_model_free(d->places[i]);
     d->place_count = 0;
-    mtnt__gate_enter(&d->gate);
+    mtnt__gate_enter(d->gate);
     if (d->job.run != 0 && !d->lost && mtnt__store_collect(controller, &collected, &error) != 0)
         mtnt__tally_warning(&d->tally, &error);
-    mtnt__gate_leave(&d->gate);
+    mtnt__gate_leave(d->gate);
 }

@@ -4,6 +4,8 @@
 
 #include "base/later.h"
 
+#define TURN_WAIT_MS 5 /* while other lanes have all tenants that wait here */
+
 struct worker {
     mtnt__pool *pool;
     pthread_t thread;
@@ -20,14 +22,36 @@ struct mtnt__pool {
     size_t worker_count, capacity;
     mtnt__task **waiting, **started, **done;
     size_t waiting_first, waiting_count, started_count, done_count, running;
+    mtnt__turns *turns;
     int64_t allowed; /* failures; below 0 nothing is begun */
     bool woken, stopping;
 };
 
+static mtnt__task **waiting_at(mtnt__pool *pool, size_t index)
+{
+    return pool->waiting + (pool->waiting_first + index) % pool->capacity;
+}
+
+static bool has_turn(mtnt__pool *pool, const mtnt__task *task)
+{
+    return pool->turns == NULL || mtnt__turns_take(pool->turns, mtnt_model_id(task->model));
+}
+
+/* The first that has its turn; NULL = none may be begun. */
 static mtnt__task *next_task(mtnt__pool *pool)
 {
-    mtnt__task *task = pool->waiting[pool->waiting_first];
+    mtnt__task *task;
+    size_t at = 0;
 
+    if (pool->allowed < 0)
+        return NULL;
+    while (at < pool->waiting_count && !has_turn(pool, *waiting_at(pool, at)))
+        at++;
+    if (at == pool->waiting_count)
+        return NULL;
+    task = *waiting_at(pool, at);
+    for (; at > 0; at--)
+        *waiting_at(pool, at) = *waiting_at(pool, at - 1);
     pool->waiting_first = (pool->waiting_first + 1) % pool->capacity;
     pool->waiting_count--;
     pool->started[pool->started_count++] = task;
@@ -40,14 +64,24 @@ static bool has_failed(const mtnt__task *task)
     return task->result_code != 0 && (task->recovering || task->phase == MTNT__TASK_DONE);
 }
 
-static bool may_begin(const mtnt__pool *pool)
+/* Until something may be begun: nobody tells of a turn that another lane has given back. */
+static void wait_for_work(mtnt__pool *pool)
 {
-    return pool->waiting_count > 0 && pool->allowed >= 0;
+    struct timespec until;
+
+    if (pool->turns == NULL || pool->waiting_count == 0 || pool->allowed < 0) {
+        pthread_cond_wait(&pool->work, &pool->mutex);
+        return;
+    }
+    until = mtnt__later(TURN_WAIT_MS);
+    (void)pthread_cond_timedwait(&pool->work, &pool->mutex, &until);
 }
 
 /* The pool's mutex is held. */
 static void hand_back(mtnt__pool *pool, mtnt__task *task)
 {
+    if (pool->turns != NULL)
+        mtnt__turns_give(pool->turns, mtnt_model_id(task->model));
     pool->done[pool->done_count++] = task;
     if (pool->allowed != INT64_MAX && has_failed(task))
         pool->allowed--;
@@ -90,20 +124,20 @@ static void *work(void *data)
     mtnt__pool *pool = worker->pool;
 
     pthread_mutex_lock(&pool->mutex);
-    for (;;) {
+    while (!pool->stopping) {
         bool ended;
 
-        while (!may_begin(pool) && !pool->stopping && worker->lingering == NULL)
-            pthread_cond_wait(&pool->work, &pool->mutex);
-        if (pool->stopping)
-            break;
-        if (!may_begin(pool)) {
+        worker->task = next_task(pool);
+        if (worker->task == NULL && worker->lingering == NULL) {
+            wait_for_work(pool);
+            continue;
+        }
+        if (worker->task == NULL) {
             pthread_mutex_unlock(&pool->mutex);
             collect(worker);
             pthread_mutex_lock(&pool->mutex);
             continue;
         }
-        worker->task = next_task(pool);
         pthread_mutex_unlock(&pool->mutex);
         ended = run(worker);
         pthread_mutex_lock(&pool->mutex);
@@ -125,7 +159,7 @@ static int init_sync(mtnt__pool *pool)
 
     if (rc != 0)
         return rc;
-    rc = pthread_cond_init(&pool->work, NULL);
+    rc = mtnt__later_init(&pool->work, NULL);
     if (rc != 0)
         goto no_work;
     rc = pthread_mutex_init(&pool->mutex, NULL);
@@ -159,7 +193,8 @@ static int start_workers(mtnt__pool *pool, const mtnt_controller *controller, mt
 }
 
 int mtnt__pool_new(mtnt__pool **ret_pool, const mtnt_controller *controller, mtnt__gate *gate, mtnt__slots *slots,
-                   const mtnt_isolation *isolation, size_t workers, size_t capacity, mtnt_error *err)
+                   mtnt__turns *turns, const mtnt_isolation *isolation, size_t workers, size_t capacity,
+                   mtnt_error *err)
 {
     mtnt__pool *pool = calloc(1, sizeof(*pool));
     int rc;
@@ -170,6 +205,7 @@ int mtnt__pool_new(mtnt__pool **ret_pool, const mtnt_controller *controller, mtn
     }
     pool->capacity = capacity;
     pool->allowed = INT64_MAX;
+    pool->turns = turns;
     pool->workers = calloc(workers, sizeof(*pool->workers));
     pool->waiting = calloc(capacity, sizeof(mtnt__task *));
     pool->started = calloc(capacity, sizeof(mtnt__task *));

@@ -120,10 +120,10 @@ static bool take(mtnt__dispatch *d, struct mtnt__server *server, int64_t now_ms)
 
     if (server->wanted == 0 || left == 0 || now_ms < server->ask_ms)
         return false;
-    mtnt__gate_enter(&d->gate);
+    mtnt__gate_enter(d->gate);
     rc = mtnt__seats_take(d->executor->controller, server->name, most, server->wanted < left ? server->wanted : left,
                           LEASE_MS, server->seats + server->held, &got, &error);
-    mtnt__gate_leave(&d->gate);
+    mtnt__gate_leave(d->gate);
     if (!note(d, rc, &error) || got == 0)
         server->ask_ms = now_ms + ASK_AGAIN_MS;
     if (d->servers.renew_ms == 0)
@@ -148,9 +148,9 @@ static void give(mtnt__dispatch *d, struct mtnt__server *server, int64_t now_ms)
     while (server->held > server->used && !d->lost) {
         int rc;
 
-        mtnt__gate_enter(&d->gate);
+        mtnt__gate_enter(d->gate);
         rc = mtnt__seats_give(d->executor->controller, server->name, server->seats[server->held - 1], &error);
-        mtnt__gate_leave(&d->gate);
+        mtnt__gate_leave(d->gate);
         if (!note(d, rc, &error))
             break;
         server->held--;
@@ -164,9 +164,9 @@ static void renew(mtnt__dispatch *d, int64_t now_ms)
 
     if (d->servers.renew_ms == 0 || now_ms < d->servers.renew_ms)
         return;
-    mtnt__gate_enter(&d->gate);
+    mtnt__gate_enter(d->gate);
     rc = mtnt__seats_renew(d->executor->controller, LEASE_MS, &error);
-    mtnt__gate_leave(&d->gate);
+    mtnt__gate_leave(d->gate);
     d->servers.renew_ms = now_ms + (note(d, rc, &error) ? LEASE_MS / 3 : ASK_AGAIN_MS);
 }
 
@@ -189,10 +189,10 @@ void mtnt__servers_give_all(mtnt__dispatch *d)
 
     if (d->servers.renew_ms == 0 || d->lost)
         return;
-    mtnt__gate_enter(&d->gate);
+    mtnt__gate_enter(d->gate);
     if (mtnt__seats_give_all(d->executor->controller, &error) != 0) {
         mtnt_error_wrap(&error, "seats on servers could not be given back, and are free in a minute");
         mtnt__tally_warning(&d->tally, &error);
     }
-    mtnt__gate_leave(&d->gate);
+    mtnt__gate_leave(d->gate);
 }

@@ -189,9 +189,9 @@ int mtnt__share_enter(mtnt__dispatch *d, mtnt_error *err)
 {
     int rc;
 
-    mtnt__gate_enter(&d->gate);
+    mtnt__gate_enter(d->gate);
     rc = mtnt__store_run_enter(d->executor->controller, d->executor->options.join_run, err);
-    mtnt__gate_leave(&d->gate);
+    mtnt__gate_leave(d->gate);
     if (rc == 0) {
         d->job.run = d->tally.run = d->executor->options.join_run;
         d->share.sums.at_work = 2;
@@ -285,12 +285,12 @@ void mtnt__share_beat(mtnt__dispatch *d)
         return;
     }
     mtnt__share_note(d, &note);
-    mtnt__gate_enter(&d->gate);
+    mtnt__gate_enter(d->gate);
     if (mtnt__store_run_beat(controller, &note, &sums, &error) == 0)
         show(d, &sums, &note);
     else
         mtnt__db_disconnect(controller->db);
-    mtnt__gate_leave(&d->gate);
+    mtnt__gate_leave(d->gate);
 }
 
 /* ---- waves and the budget of all processes ---- */
@@ -380,11 +380,11 @@ bool mtnt__share_look(mtnt__dispatch *d, mtnt__wave_look *ret_look)
 
     d->share.left_behind = false;
     mtnt__share_note(d, &note);
-    mtnt__gate_enter(&d->gate);
+    mtnt__gate_enter(d->gate);
     rc = mtnt__places_look(controller, &look, &error);
     if (rc != 0)
         mtnt__db_disconnect(controller->db);
-    mtnt__gate_leave(&d->gate);
+    mtnt__gate_leave(d->gate);
     d->share.failures = rc == 0 ? 0 : d->share.failures + 1;
     if (d->share.failures >= FAILURES_MAX)
         mtnt__dispatch_lose_controller(d, &error);
@@ -405,13 +405,13 @@ static bool move(mtnt__dispatch *d, const mtnt__wave_look *look)
     mtnt_error error = MTNT_ERROR_INIT;
     int rc;
 
-    mtnt__gate_enter(&d->gate);
+    mtnt__gate_enter(d->gate);
     rc = look->row.soak_until_ms == 0
              ? mtnt__wave_soak(controller, d->job.run, look->row.wave, d->waves.soak_ms, &error)
              : mtnt__wave_next(controller, d->job.run, look->row.wave, mtnt__share_failed(d), &error);
     if (rc != 0)
         mtnt__db_disconnect(controller->db);
-    mtnt__gate_leave(&d->gate);
+    mtnt__gate_leave(d->gate);
     return rc == 0;
 }
 

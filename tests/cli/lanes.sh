@@ -122,6 +122,205 @@ test_held_back() {
     same "$(applied a)" "numbers/slow:two"
 }
 
+# One program in each of the lanes fast and slow, and what else they do; a third lane comes after both.
+beside() {
+    cat >chain.yaml <<END
+chain: numbers
+lanes: [{name: fast}, {name: slow, beside: true}, {name: last}]
+operations:
+  - name: one
+    exec: {command: [$1], undo: ["true"]}
+  - {name: two, tables: {create: ["t_two(x INTEGER)"]}}
+  - name: three
+    lane: slow
+    exec: {command: [$2], undo: ["true"]}
+  - {name: four, lane: slow, tables: {create: ["t_four(x INTEGER)"]}}
+  - {name: five, lane: last, tables: {create: ["t_five(x INTEGER)"]}}
+END
+}
+
+in_all="numbers:one numbers:two numbers/last:five numbers/slow:four numbers/slow:three"
+
+# Each of the two programs waits until the other lane's is there: with two tenants they are at it at the same time, or never end well.
+test_beside() {
+    project
+    tenants a b
+    cat >meet.sh <<END
+#!/bin/sh
+touch "$PWD/\$1-is-there"
+for i in \$(seq 1 500); do
+    [ ! -e "$PWD/\$2-is-there" ] || exit 0
+    sleep 0.02
+done
+exit 1
+END
+    chmod +x meet.sh
+    beside "$PWD/meet.sh, fast, slow" "$PWD/meet.sh, slow, fast"
+    ok migrate -j 1
+    says '^numbers · lane fast · 2 operations · 2 tenants' '^numbers · lane slow · 2 operations · 2 tenants' \
+        '^numbers · lane last · 1 operation · 2 tenants'
+    same "$(printf '%s\n' "$out" | sed -En 's/^(lane [a-z]*)$/\1/p; s/^(2 tenants: [0-9]* migrated).*/\1/p' | paste -sd' ')" \
+        "lane fast 2 tenants: 2 migrated lane slow 2 tenants: 2 migrated lane last 2 tenants: 2 migrated"
+    same "$(applied a)" "$in_all"
+    same "$(applied b)" "$in_all"
+    same "$(sql controller.db 'SELECT count(*) FROM mtnt_run')" 3
+    ok migrate
+    says '^2 tenants: 0 migrated, 2 already current'
+    ok rewind --yes
+    ok migrate --format json
+    json '.exit == 0 and (.lanes | keys_unsorted) == ["fast", "slow", "last"] and .lanes.slow.lane == "slow"'
+    json '[.lanes[] | .migrated, .exit] == [2, 0, 2, 0, 2, 0]'
+    # Every event says whose it is.
+    ok rewind --yes
+    ok migrate --format jsonl
+    json -s 'all(.lane != null) and (map(select(.event == "run_finished") | .lane) == ["fast", "slow", "last"])'
+    json -s 'map(select(.event == "tenant_finished") | .lane + " " + .tenant + " " + .result) | sort ==
+        ["fast a migrated", "fast b migrated", "last a migrated", "last b migrated", "slow a migrated", "slow b migrated"]'
+    ok reset --yes --format json
+    json '.exit == 0 and .rewind.lanes.slow.migrated == 2 and .migrate.lanes.slow.migrated == 2'
+    # One of them alone, and how far all of them go.
+    ok rewind --yes
+    ok migrate --lane fast
+    says_not 'lane slow'
+    same "$(applied a)" "numbers:one numbers:two"
+    ok migrate --to three
+    says '^lane slow'
+    says_not 'lane last'
+    same "$(applied a)" "numbers:one numbers:two numbers/slow:three"
+    # Standard input is read once for all of them.
+    ok migrate --tenants - <tenants.yaml
+    same "$(applied b)" "$in_all"
+}
+
+# Each sum adds up, a failure says whose it is, and the exit code is over all lanes.
+test_beside_fails() {
+    project
+    tenants a b c d
+    beside '"true"' '"true"'
+    for id in a b c; do sql "models/$id.db" 'CREATE TABLE t_four(other TEXT)'; done
+    sql models/d.db 'CREATE TABLE t_two(other TEXT)'
+    exits 1 migrate
+    says '^✗ d +failed at 2 two \(model\), lane fast' '^✗ a +failed at 4 four \(model\), lane slow' \
+        '^4 tenants: 3 migrated, 0 already current, 1 failed \(1 rolled back\), 0 untouched' \
+        '^4 tenants: 1 migrated, 0 already current, 3 failed \(3 rolled back\), 0 untouched' \
+        '^4 tenants: 0 migrated, 0 already current, 0 failed, 4 untouched \(4 wait for another lane\)'
+    # A block stays in one piece.
+    same "$(printf '%s\n' "$out" | grep -A 3 '^✗' | grep -c '^    next: ')" 4
+    same "$(applied d)" "numbers/slow:four numbers/slow:three"
+    # The budget is each lane's own. After it no lane is begun.
+    exits 4 migrate --max-failures 1 -j 1
+    says '^stopped: more tenants failed than may; 1 was not begun' '^4 tenants: 0 migrated, 3 already current, 1 failed'
+    complains 'the failure budget is spent: 2 tenants failed' 'lane .last. was not begun: more tenants failed in the lane before it than may'
+    exits 4 migrate --max-failures 1 -j 1 --format json
+    json '.exit == 4 and .lanes.fast.exit == 1 and .lanes.slow.exit == 4 and .lanes.last == null'
+    exits 1 migrate --on-error stop
+    complains 'lane .last. was not begun: the lane before it has failures'
+    for id in a b c; do sql "models/$id.db" 'DROP TABLE t_four'; done
+    sql models/d.db 'DROP TABLE t_two'
+    # Percentages are of each lane's own tenants.
+    ok migrate --waves 50%,100%
+    says '^lane slow, wave 1 of 2: 2 tenants, 0 failed' '^lane last, wave 1 of 2: 2 tenants, 0 failed' '^lane last, wave 2 of 2: '
+    for id in a b c d; do same "$(applied $id)" "$in_all"; done
+}
+
+# The first failure stops all lanes that are at work.
+test_beside_stops() {
+    project
+    tenants a b
+    cat >fail.sh <<END
+#!/bin/sh
+for i in \$(seq 1 500); do [ -e "$PWD/fast-is-there" ] || sleep 0.02; done
+touch "$PWD/has-failed"
+exit 1
+END
+    cat >hold.sh <<END
+#!/bin/sh
+touch "$PWD/fast-is-there"
+for i in \$(seq 1 500); do [ -e "$PWD/has-failed" ] || sleep 0.02; done
+sleep 0.5
+END
+    chmod +x fail.sh hold.sh
+    beside "$PWD/hold.sh" "$PWD/fail.sh"
+    exits 1 migrate --on-error stop -j 1 --format json
+    json '.lanes.fast.migrated == 1 and .lanes.fast.untouched == 1 and .lanes.slow.failed == 1 and .lanes.slow.untouched == 1 and .lanes.last == null'
+}
+
+# A tenant is in one lane at a time: no lane waits for another's locks, however little patience there is for locks.
+test_beside_takes_turns() {
+    project
+    tenants a b
+    sql controller.db 'CREATE TABLE said(id TEXT)'
+    long="WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 700000) INSERT INTO"
+    for both in "" ", controller: {up: \"INSERT INTO said VALUES(:'tenant')\", down: \"DELETE FROM said\"}"; do
+        cat >chain.yaml <<END
+chain: numbers
+lanes: [{name: fast}, {name: slow, beside: true}]
+operations:
+  - name: one
+    sql: {model: {up: "CREATE TABLE t_one(x); $long t_one SELECT max(i) FROM n", down: "DROP TABLE t_one"}$both}
+  - name: two
+    lane: slow
+    sql: {model: {up: "CREATE TABLE t_two(x); $long t_two SELECT max(i) FROM n", down: "DROP TABLE t_two"}$both}
+END
+        ok migrate --lock-timeout 100ms
+        same "$(tables_of a) $(tables_of b)" "t_one t_two t_one t_two"
+        ok rewind --yes
+    done
+}
+
+# The first lane makes the models; the one beside it takes each tenant once that is there.
+test_beside_new_models() {
+    project
+    mkdir models
+    {
+        echo "defaults: {model: 'sqlite:models/{id}.db'}"
+        echo "tenants:"
+        for i in $(seq 1 40); do echo "  - id: t$i"; done
+    } >tenants.yaml
+    beside '"true"' '"true"'
+    sed -i 's/^  - name: one/  - {name: base, create_model: {}}\n&/' chain.yaml
+    ok migrate
+    says_not 'wait'
+    same "$(printf '%s\n' "$out" | grep -c '^40 tenants: 40 migrated, 0 already current, 0 failed, 0 untouched')" 3
+    same "$(sql controller.db 'SELECT count(*) FROM mtnt_run')" 3
+    same "$(applied t40)" "numbers:base numbers:one numbers:two numbers/last:five numbers/slow:four numbers/slow:three"
+    # It does not wait for what is never made.
+    rm -r controller.db models
+    mkdir models
+    beside '"false"' '"true"'
+    sed -i 's/^  - name: one/  - {name: base, create_model: {}}\n&/' chain.yaml
+    exits 1 migrate --tenant t1 --tenant t2
+    says '^2 tenants: 0 migrated, 0 already current, 2 failed' '2 untouched \(2 wait for another lane\)'
+    same "$(ls models)" ""
+}
+
+# A signal is for all lanes.
+test_beside_interrupted() {
+    project
+    tenants a b
+    cat >hold.sh <<END
+#!/bin/sh
+touch "$PWD/\$1-is-there"
+for i in \$(seq 1 500); do [ -e "$PWD/open" ] || sleep 0.02; done
+END
+    chmod +x hold.sh
+    beside "$PWD/hold.sh, fast" "$PWD/hold.sh, slow"
+    "$MTNT_BIN" migrate -j 1 --format json >run.json 2>run.err &
+    pid=$!
+    until [ -e fast-is-there ] && [ -e slow-is-there ]; do sleep 0.02; done
+    kill -TERM "$pid"
+    until grep -q stopping run.err; do sleep 0.02; done
+    touch open
+    code=0
+    wait "$pid" || code=$?
+    same "$code" 143 "$(cat run.err)"
+    jq -e '.exit == 143 and ([.lanes.fast, .lanes.slow] | map(.migrated, .untouched, .exit) == [1, 1, 143, 1, 1, 143]) and .lanes.last == null' \
+        run.json >/dev/null || fail "$(cat run.json)"
+    ok migrate
+    same "$(applied a)" "$in_all"
+    same "$(applied b)" "$in_all"
+}
+
 # What is applied stays in its lane: no operation runs twice because the file says another lane.
 test_moved() {
     project

@@ -85,7 +85,9 @@ typedef int (*mtnt_tenants_open_fn)(void *data, const char *lane, mtnt_controlle
 
 /* Migrates lanes of the executor's chain in the background: those named (NULL-terminated), or all (NULL), one after another, and those that are `beside` at
  * the same time. Each has the executor's options, and its own handle of the controller beside the one given to _new, which stays the
- * caller's. A tenant's lane waits for those before it, wherever they run. At most once for an executor; after its mtnt_executor_migrate, if that is used
+ * caller's. A tenant's lane waits for those before it, wherever they run; lanes that run at the same time take turns at a tenant, and one that is beside waits for
+ * the model that another makes. After more failures than max_failures allows, and with stop_on_error after one, no further lane begins, and the latter lets those
+ * that are at work drain. migration.to: the lanes before that operation's as a whole, and of all (NULL) none after it. At most once for an executor; after its mtnt_executor_migrate, if that is used
  * for the first lane. Events come from the threads of this: two of them at once where a lane is beside others. `lanes` is borrowed during the call, `data` until
  * _free. Threads inherit the caller's signal mask: block signals first. Does not wait. INVALID (backward, or started before), NOT_FOUND (no such lane),
  * NOMEM: nothing was started. */
