@@ -78,6 +78,8 @@ int mtnt_operation_add_create_model(mtnt_chain *chain, const mtnt_create_model_o
         rc = mtnt__operations_nomem(err);
         goto out;
     }
+    mtnt__operations_choice_list(template, false, sql, &made.sql_count);
+    made.sql = sql;
     made.config = template;
     made.config_free = config_free;
     made.checksum = checksum.text;
@@ -87,8 +89,6 @@ int mtnt_operation_add_create_model(mtnt_chain *chain, const mtnt_create_model_o
     if (options != NULL && options->snapshot)
         made.flags |= MTNT_OPERATION_CLONES;
     made.model_up = model_up.text;
-    mtnt__operations_choice_list(template, false, sql, &made.sql_count);
-    made.sql = sql;
     rc = mtnt_chain_add_entry(chain, &create_model, &made, err);
     template = NULL; /* the chain's, also when it refused the entry */
 out:

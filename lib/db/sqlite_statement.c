@@ -110,7 +110,7 @@ static int bind(mtnt__sqlite *s, sqlite3_stmt *statement, const mtnt_value *valu
         int number = 0, code = SQLITE_OK;
 
         rc = number_of(sqlite3_bind_parameter_name(statement, i), count, &number, err);
-        if (rc == 0)
+        if (rc == 0 && values) /* without values there is no number that passes */
             code = bind_one(statement, i, &values[number - 1]);
         if (code != SQLITE_OK)
             rc = mtnt__sqlite_fail(s, code, err);
