@@ -33,7 +33,7 @@ typedef struct mtnt__settings {
     int64_t deadline_ms, operation_timeout_ms, unlock_deadline_ms, lock_timeout_ms, statement_timeout_ms;
     int64_t heartbeat_ms, heartbeat_retries;
     int64_t timeout_ms;
-    int64_t canary, retries, per_server, soak_ms, retry_pause_ms;
+    int64_t canary, retries, per_server, soak_ms, retry_pause_ms, controller_wait_ms;
     const char *waves, *max_failures, *rate;
     const char *format_name;
     mtnt__format format;

@@ -105,6 +105,7 @@ static void fill_options(const mtnt__work *work, const mtnt__run_spec *spec, mtn
                                               .retry_ms = settings->retry_pause_ms,
                                               .per_server = settings->per_server,
                                               .rate = settings->rate,
+                                              .controller_wait_ms = settings->controller_wait_ms,
                                               .groups = work->project.groups,
                                               .group_count = work->project.group_count};
     options->migration.atomicity =

@@ -517,6 +517,7 @@ int mtnt__attempt_run(mtnt__attempt *attempt, mtnt_error *err)
     rc = run(attempt, &own);
     if (attempt->steps == NULL)
         attempt->count = 0;
+    attempt->controller_lost = attempt->controller_lost || (rc != 0 && mtnt__db_lost(attempt->controller));
     if (rc != 0 && attempt->verdict == MTNT__VERDICT_FAILED)
         give_up(attempt, &own);
     else

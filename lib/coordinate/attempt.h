@@ -122,6 +122,8 @@ typedef struct mtnt__attempt {
     mtnt__verdict verdict;
     uint32_t needs;
     bool needs_provisional, needs_tombstone, needs_saga, made_model;
+    bool
+        controller_lost; /* the connection to the controller was, when it failed or its outcome was not known any more */
     bool backed_up, positioned; /* positioned: the two below are the model's */
     mtnt__position before, position;
     int64_t from_version;
@@ -265,7 +267,8 @@ typedef struct mtnt__settlement {
     const char *home;    /* which database the decider was, as in the claim; NULL or "" = not known */
     const mtnt_migration_options *options;
     mtnt__gate *gate;
-    mtnt__blockers blockers; /* whose sessions may be ended; the mark NULL: nobody's, who blocks is waited for */
+    bool *ret_lost_controller; /* set when the connection to it was lost last; NULL = not asked for */
+    mtnt__blockers blockers;   /* whose sessions may be ended; the mark NULL: nobody's, who blocks is waited for */
 } mtnt__settlement;
 /* 0: settled, and what has come of it: COMMIT, ABORT, MEET_FOREIGN or DISAGREE (with the two last err says what a person has to do). Not 0: not
  * settled; the state stays unended. FOREIGN: the decider is not the database that it was; nothing was touched. */

@@ -301,11 +301,14 @@ void mtnt__task_recover(mtnt__task *task, mtnt__link *link)
     if (rc == 0)
         rc = mtnt__recover(&controller, task->job->chain, task->model, &task->job->options, link->gate, &task->known,
                            &task->recovered, &task->error);
+    task->controller_lost = rc != 0 && rc != MTNT_E_BLOCKED && (mtnt__db_lost(link->keeper) || task->controller_lost);
     /* A transaction that an error has left open must not be there for the next one. */
     if (rc != 0)
         mtnt__db_disconnect(link->keeper);
     else
         mtnt_error_clear(&task->error);
     task->result_code = rc;
-    task->outcome.from_version = task->outcome.to_version = task->known.version;
+    task->outcome.to_version = task->known.version;
+    if (task->doubted == 0)
+        task->outcome.from_version = task->known.version;
 }

@@ -649,6 +649,8 @@ static void take_in(mtnt__task *task, mtnt_error *error)
     task->outcome.migration = task->migration;
     task->outcome.mode = mtnt__mode_name(attempt->mode);
     task->outcome.finished_ms = system->wall_ms(system->data);
+    task->controller_lost =
+        attempt->verdict != MTNT__VERDICT_COMMITTED && (attempt->controller_lost || loss == MTNT__LOSS_UNRENEWED);
     if (task->first)
         task->outcome.from_version = attempt->positioned ? attempt->from_version : before;
     keep_history(task);
@@ -658,6 +660,7 @@ static void take_in(mtnt__task *task, mtnt_error *error)
         note_failure(task, error);
     else if (attempt->verdict != MTNT__VERDICT_COMMITTED && attempt->positioned)
         task->outcome.to_version = attempt->position.version;
+    task->doubted = attempt->verdict == MTNT__VERDICT_IN_DOUBT ? task->outcome.executed + ended(attempt) : 0;
     if (attempt->verdict == MTNT__VERDICT_FAILED)
         task->outcome.rolled_back += undone(attempt);
     steps_wanted = task->job->options.steps == 0 || task->steps_left > 0;
@@ -691,6 +694,18 @@ void mtnt__task_collect(mtnt__task *task, mtnt__link *link)
 
     mtnt__commit_collect(link, &error);
     take_in(task, &error);
+}
+
+void mtnt__task_vindicate(mtnt__task *task)
+{
+    mtnt_error_clear(&task->error);
+    task->result_code = 0;
+    task->controller_lost = false;
+    task->failed_operation[0] = '\0';
+    task->outcome.failed_operation = task->outcome.failed_phase = NULL;
+    task->outcome.executed = task->doubted;
+    task->outcome.to_version = task->known.version;
+    task->verdict = MTNT__VERDICT_COMMITTED;
 }
 
 void mtnt__task_interrupt(mtnt__task *task)

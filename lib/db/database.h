@@ -66,6 +66,8 @@ void mtnt__db_close(mtnt_db *db);
  * backend keeps more than can be taken back. When the other side is gone, the next transaction connects anew. */
 bool mtnt__db_renew(mtnt_db *db, const char *mark, const char *schema);
 bool mtnt__db_is_read_only(const mtnt_db *db);
+/* It has tried to connect, and there is no connection: it could not be made, or was lost or given up since. NULL: false. */
+bool mtnt__db_lost(const mtnt_db *db);
 /* Rolls back and disconnects; the handle stays and connects anew at its next use. NULL is fine. */
 void mtnt__db_disconnect(mtnt_db *db);
 

@@ -1,22 +1,27 @@
 #include "fleet/again.h"
 
 #include "fleet/admit.h"
+#include "fleet/away.h"
+
+#define STRANDED_MS 500 /* it has to be claimed anew: by then the controller has answered */
 
 bool mtnt__again_wanted(mtnt__dispatch *d, mtnt__task *task)
 {
     const mtnt_rollout_options *options = &d->executor->options.rollout;
     const mtnt__system *system = d->executor->controller->system;
+    bool stranded = !mtnt__dispatch_draining(d) && mtnt__away_is_why(d, task);
     uint32_t chance = 0;
     int64_t pause_ms;
 
-    if (task->result_code == 0 || !task->error.retryable || task->verdict != MTNT__VERDICT_FAILED ||
-        task->tries >= options->retries || mtnt__dispatch_draining(d))
+    if (!stranded && (task->result_code == 0 || !task->error.retryable || task->verdict != MTNT__VERDICT_FAILED ||
+                      task->tries >= options->retries || mtnt__dispatch_draining(d)))
         return false;
     if (system->random(system->data, &chance, sizeof(chance)) != 0)
         chance = 0; /* a longer pause */
-    task->tries++;
+    task->tries += !stranded;
     task->tries_on = true;
-    pause_ms = mtnt__pause_ms(options->retry_ms, task->tries, chance);
+    pause_ms =
+        stranded ? mtnt__pause_ms(STRANDED_MS, 1, chance) : mtnt__pause_ms(options->retry_ms, task->tries, chance);
     task->due_ms = mtnt__dispatch_now_ms(d) + pause_ms;
     mtnt__tally_retry(&d->tally, task, pause_ms);
     mtnt__admit_over(d, task);
@@ -67,9 +72,10 @@ void mtnt__again_wake(mtnt__dispatch *d)
     const mtnt_model *models[MTNT__BATCH];
     mtnt_error error = MTNT_ERROR_INIT;
     size_t count;
+    mtnt__heard heard;
     int rc;
 
-    if (d->resting.count == 0 || mtnt__dispatch_draining(d))
+    if (d->resting.count == 0 || mtnt__dispatch_draining(d) || !mtnt__away_asks(d))
         return;
     count = take_due(d, due);
     if (count == 0)
@@ -80,13 +86,12 @@ void mtnt__again_wake(mtnt__dispatch *d)
     rc = mtnt__store_select(d->executor->controller, mtnt_chain_name(d->executor->chain), models, count, d->known,
                             &error);
     mtnt__gate_leave(&d->gate);
-    if (rc != 0)
-        mtnt__dispatch_lose_controller(d, &error);
+    heard = mtnt__away_hear(d, rc, &error);
     for (size_t i = 0; i < count; i++) {
-        if (rc == 0)
+        if (heard == MTNT__HEARD_ANSWER)
             try_again(d, due[i], d->known + i);
         else
-            d->resting.items[d->resting.count++] = due[i]; /* _drop counts them */
+            d->resting.items[d->resting.count++] = due[i]; /* due still; when it is lost _drop counts them */
     }
 }
 

@@ -65,11 +65,16 @@ typedef struct mtnt__dispatch {
     mtnt__tally tally;
     mtnt__pool *pool;
     mtnt__pool_news news;
+    struct {
+        bool is, back, told;
+        int64_t since_ms, next_ms, tries;
+    } away;              /* the controller: see away.h */
     mtnt__tasks queued;  /* may not begin yet */
     mtnt__tasks wanting; /* ask for a claim */
     mtnt__tasks ended;   /* ends to be written */
     mtnt__elsewhere elsewhere;
     mtnt__tasks resting; /* before another try */
+    mtnt__tasks unsure;  /* they have failed, and whether another process has taken them over could not be asked */
     mtnt__waves waves;
     mtnt__groups groups;
     mtnt__pace pace;
@@ -88,8 +93,13 @@ typedef struct mtnt__dispatch {
         mtnt_model **models; /* read from the source, and not current: at … count - 1 have not been pulled */
         bool *current;
         size_t at, count, batch;
-        bool ended; /* the source has */
+        bool unasked; /* read, and the controller has not answered yet */
+        bool ended;   /* the source has */
     } ahead;
+    struct {
+        mtnt_model **models; /* their groups are batch_groups */
+        size_t count;
+    } pulled; /* to be sorted in as soon as the controller has said what it knows of them */
     mtnt_model **batch;
     mtnt__known *known;
     mtnt_model **graves; /* of tenants whose model was put away, and may be removed for good when the run is over */

@@ -4,6 +4,7 @@
 
 #include "coordinate/deadlines.h"
 #include "fleet/admit.h"
+#include "fleet/away.h"
 #include "fleet/background.h"
 #include "fleet/intake.h"
 #include "fleet/leftovers.h"
@@ -21,10 +22,15 @@ static void show_pool(mtnt_executor *executor, mtnt__pool *pool)
 
 static void finish_run(mtnt__dispatch *d)
 {
-    mtnt_error error = MTNT_ERROR_INIT;
+    mtnt__heard heard = MTNT__HEARD_NOTHING;
 
-    if (d->job.run != 0 && !d->lost && mtnt__share_leave(d, &error) != 0)
-        mtnt__dispatch_note_error(d, &error);
+    while (d->job.run != 0 && !d->lost && heard == MTNT__HEARD_NOTHING) {
+        mtnt_error error = MTNT_ERROR_INIT;
+
+        heard = mtnt__away_hear(d, mtnt__share_leave(d, &error), &error);
+        if (heard == MTNT__HEARD_NOTHING)
+            mtnt__away_sleep(d);
+    }
     mtnt__tally_run_finished(&d->tally, d->error.code == MTNT_OK ? NULL : &d->error);
 }
 

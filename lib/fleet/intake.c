@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fleet/admit.h"
+#include "fleet/away.h"
 #include "fleet/elsewhere.h"
 #include "fleet/leftovers.h"
 #include "fleet/share.h"
@@ -78,18 +79,20 @@ static void look_ahead(mtnt__dispatch *d)
     mtnt_error error = MTNT_ERROR_INIT;
     int rc;
 
-    read_ahead(d);
+    if (!d->ahead.unasked)
+        read_ahead(d);
     announce(d, d->ahead.count == 0 ? NULL : d->ahead.models[0]);
-    if (d->ahead.count == 0)
+    d->ahead.unasked = d->ahead.count > 0;
+    if (!d->ahead.unasked)
         return;
     mtnt__gate_enter(&d->gate);
     rc = mtnt__store_current(executor->controller, mtnt_chain_name(executor->chain), mtnt__job_goal(&d->job),
                              (const mtnt_model *const *)d->ahead.models, d->ahead.count, d->ahead.current, &error);
     mtnt__gate_leave(&d->gate);
-    if (rc != 0)
-        mtnt__dispatch_lose_controller(d, &error);
-    else
-        drop_current(d);
+    if (mtnt__away_hear(d, rc, &error) != MTNT__HEARD_ANSWER)
+        return;
+    d->ahead.unasked = false;
+    drop_current(d);
 }
 
 /* A group whose turn has come, and of which tenants have been waiting; lot_count = none. */
@@ -106,7 +109,7 @@ static size_t ready_lot(const mtnt__dispatch *d)
 
 /* Tenants of a group whose turn has come, or that were read and are not current. Each is met until it has been sorted in, so that no group behind
  * its own takes its turn meanwhile. */
-static size_t pull(mtnt__dispatch *d)
+static void pull(mtnt__dispatch *d)
 {
     size_t count = 0, lot = ready_lot(d);
     mtnt_model *model;
@@ -114,16 +117,16 @@ static size_t pull(mtnt__dispatch *d)
     while (count < MTNT__BATCH && lot < d->parking.lot_count &&
            (model = mtnt__parking_take(&d->parking, lot)) != NULL) {
         d->batch_groups[count] = lot;
-        d->batch[count++] = model;
+        d->pulled.models[count++] = model;
     }
     for (; count < MTNT__BATCH && d->ahead.at < d->ahead.count; count++) {
         model = d->ahead.models[d->ahead.at++];
         d->batch_groups[count] = mtnt__group_of(d->groups.list, d->groups.count, model);
         mtnt__groups_meet(&d->groups, d->batch_groups[count]);
-        d->batch[count] = model;
+        d->pulled.models[count] = model;
     }
+    d->pulled.count = count;
     note_end(d);
-    return count;
 }
 
 /* ---- taking in ---- */
@@ -212,6 +215,7 @@ void mtnt__intake_sort(mtnt__dispatch *d, mtnt_model *model, mtnt__known *known,
     size_t group = mtnt__group_of(d->groups.list, d->groups.count, model);
     mtnt_error error = MTNT_ERROR_INIT;
     bool failed = false;
+    int rc;
 
     mtnt__groups_meet(&d->groups, group);
     if (waits(d, model, group, known)) {
@@ -220,7 +224,10 @@ void mtnt__intake_sort(mtnt__dispatch *d, mtnt_model *model, mtnt__known *known,
     }
     if (known->gone && known->gone_here && known->removed_ms == 0 && known->now_ms >= known->remove_after_ms)
         mtnt__leftovers_note_grave(d, model);
-    if (forget_gone(d, model, known, &error) != 0) {
+    rc = forget_gone(d, model, known, &error);
+    if (rc != 0 && mtnt__away_may_come_back(rc, &error) && mtnt__away_hear(d, rc, &error) == MTNT__HEARD_NOTHING) {
+        mtnt__elsewhere_add(d, model, "", NULL);
+    } else if (rc != 0) {
         failed = true;
         mtnt__tally_failed(&d->tally, model, &error);
     } else if (mtnt__job_current(&d->job, model, known)) {
@@ -275,40 +282,52 @@ int mtnt__intake_select(mtnt__dispatch *d, size_t count, mtnt__intake_facts *ret
 bool mtnt__intake_ready(const mtnt__dispatch *d)
 {
     return !mtnt__dispatch_draining(d) && mtnt__dispatch_has_room(d) &&
-           (!d->source_ended || ready_lot(d) < d->parking.lot_count);
+           (d->pulled.count > 0 || !d->source_ended || ready_lot(d) < d->parking.lot_count);
+}
+
+/* facts NULL: they are not asked for any more. */
+static void sort_pulled(mtnt__dispatch *d, const mtnt__intake_facts *facts)
+{
+    for (size_t i = 0; i < d->pulled.count; i++) {
+        mtnt_model *model = d->pulled.models[i];
+
+        if (facts != NULL)
+            mtnt__intake_sort(d, model, d->known + i, facts + i);
+        else
+            mtnt__tally_untouched(&d->tally, model);
+        part(d, d->batch_groups[i], false);
+        mtnt_model_free(model);
+    }
+    d->pulled.count = 0;
 }
 
 void mtnt__intake(mtnt__dispatch *d)
 {
     mtnt__intake_facts facts[MTNT__BATCH];
     mtnt_error error = MTNT_ERROR_INIT;
-    size_t count;
-    int rc;
+    mtnt__heard heard;
 
-    if (!mtnt__intake_ready(d))
+    if (!mtnt__intake_ready(d) || !mtnt__away_asks(d))
         return;
-    if (d->ahead.at == d->ahead.count && !d->source_ended)
-        look_ahead(d);
-    count = d->lost ? 0 : pull(d);
-    if (count == 0)
-        return;
-    rc = mtnt__intake_select(d, count, facts, &error);
-    if (rc != 0)
-        mtnt__dispatch_lose_controller(d, &error);
-    for (size_t i = 0; i < count; i++) {
-        if (rc == 0)
-            mtnt__intake_sort(d, d->batch[i], d->known + i, facts + i);
-        else
-            mtnt__tally_untouched(&d->tally, d->batch[i]);
-        part(d, d->batch_groups[i], false);
-        mtnt_model_free(d->batch[i]);
+    if (d->pulled.count == 0) {
+        if (d->ahead.unasked || (d->ahead.at == d->ahead.count && !d->source_ended))
+            look_ahead(d);
+        if (!d->ahead.unasked)
+            pull(d);
     }
+    if (d->pulled.count == 0)
+        return;
+    memcpy(d->batch, d->pulled.models, d->pulled.count * sizeof(*d->batch));
+    heard = mtnt__away_hear(d, mtnt__intake_select(d, d->pulled.count, facts, &error), &error);
+    if (heard != MTNT__HEARD_NOTHING)
+        sort_pulled(d, heard == MTNT__HEARD_ANSWER ? facts : NULL);
 }
 
 /* What was never asked for counts too, so that the sums add up. */
 void mtnt__intake_count_rest(mtnt__dispatch *d)
 {
     announce(d, NULL);
+    sort_pulled(d, NULL);
     while (!d->source_ended) {
         for (; d->ahead.at < d->ahead.count; d->ahead.at++) {
             mtnt__tally_untouched(&d->tally, NULL);

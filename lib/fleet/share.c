@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "fleet/away.h"
 
 #define BEAT_MS 1000
 
@@ -183,17 +184,21 @@ void mtnt__share_beat(mtnt__dispatch *d)
     mtnt_error error = MTNT_ERROR_INIT;
     mtnt__run_sums sums;
     mtnt__run_note note;
+    int rc;
 
-    if (d->job.run == 0 || d->lost || now - d->share.beat_ms < BEAT_MS || !may_write(d))
+    if (d->job.run == 0 || !mtnt__away_asks(d) || now - d->share.beat_ms < BEAT_MS || !may_write(d))
         return;
     d->share.beat_ms = now;
     mtnt__share_note(d, &note);
     mtnt__gate_enter(&d->gate);
-    if (mtnt__store_run_beat(controller, &note, &sums, &error) == 0)
+    rc = mtnt__store_run_beat(controller, &note, &sums, &error);
+    mtnt__gate_leave(&d->gate);
+    if (rc == 0)
         show(d, &sums);
+    if (rc == 0 || mtnt__away_may_come_back(rc, &error))
+        (void)mtnt__away_hear(d, rc, &error);
     else
         mtnt__db_disconnect(controller->db);
-    mtnt__gate_leave(&d->gate);
 }
 
 bool mtnt__share_others(const mtnt__dispatch *d)

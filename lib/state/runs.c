@@ -45,9 +45,8 @@ static int read_run(void *data, const mtnt_row *row, mtnt_error *err)
     return 0;
 }
 
-static int begin(mtnt_controller *controller, void *data, mtnt_error *err)
+static int insert_run(mtnt_controller *controller, const struct beginning *beginning, int64_t *ret_run, mtnt_error *err)
 {
-    struct beginning *beginning = data;
     const mtnt__run_terms *terms = beginning->terms;
     const mtnt_value values[] = {mtnt_value_text(beginning->chain),
                                  mtnt_value_text(beginning->command),
@@ -65,12 +64,19 @@ static int begin(mtnt_controller *controller, void *data, mtnt_error *err)
                                  mtnt_value_text(terms->digest),
                                  mtnt_value_int(terms->backs_up),
                                  mtnt_value_int(terms->paced),
+                                 ret_run == NULL ? mtnt_value_int(beginning->run) : mtnt_value_end(),
                                  mtnt_value_end()};
-    int rc = mtnt__db_run(
-        controller->db, read_run, &beginning->run, err,
-        "INSERT INTO {schema}.mtnt_run (chain, command, process, started_ms, direction, goal, steps, only_run, atomicity, on_failure, mode, "
-        "out_of_order, may_delete, chain_digest, backs_up, paced) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) RETURNING run",
-        values);
+
+    return mtnt__db_run(controller->db, ret_run == NULL ? NULL : read_run, ret_run, err,
+                        ret_run == NULL ? MTNT__QUERY_FOR(controller->db, run_restore)
+                                        : MTNT__QUERY_FOR(controller->db, run_begin),
+                        values);
+}
+
+static int begin(mtnt_controller *controller, void *data, mtnt_error *err)
+{
+    struct beginning *beginning = data;
+    int rc = insert_run(controller, beginning, &beginning->run, err);
 
     return rc != 0 ? rc : enter(controller, beginning->run, err);
 }
@@ -84,6 +90,31 @@ int mtnt__store_run_begin(mtnt_controller *controller, const char *chain, const 
     if (rc == 0)
         *ret_run = beginning.run;
     return rc;
+}
+
+int mtnt__store_run_of(mtnt_controller *controller, int64_t *ret_run, mtnt_error *err)
+{
+    const mtnt_value values[] = {mtnt_value_text(controller->owner), mtnt_value_end()};
+
+    return mtnt__db_run(controller->db, read_run, ret_run, err,
+                        "SELECT run FROM {schema}.mtnt_run_process WHERE process = $1 ORDER BY run DESC LIMIT 1",
+                        values);
+}
+
+static int restore(mtnt_controller *controller, void *data, mtnt_error *err)
+{
+    const struct beginning *beginning = data;
+    int rc = insert_run(controller, beginning, NULL, err);
+
+    return rc != 0 ? rc : enter(controller, beginning->run, err);
+}
+
+int mtnt__store_run_restore(mtnt_controller *controller, const char *chain, const char *command,
+                            const mtnt__run_terms *terms, int64_t run, mtnt_error *err)
+{
+    struct beginning beginning = {chain, command, terms, run};
+
+    return in_transaction(controller, restore, &beginning, err);
 }
 
 /* ---- find and enter ---- */

@@ -43,6 +43,11 @@ int mtnt__store_run_begin(mtnt_controller *controller, const char *chain, const 
 /* Reads only. run 0: the newest of the chain that processes are at work on. */
 int mtnt__store_run_find(mtnt_controller *controller, const char *chain, int64_t run, mtnt__run_row *ret_row,
                          mtnt_error *err);
+/* The run that this call of the handle is at work on; *ret_run stays as it was when there is none. Reads only. */
+int mtnt__store_run_of(mtnt_controller *controller, int64_t *ret_run, mtnt_error *err);
+/* Writes the run, and that this process works on it, where the controller does not know that (any more). */
+int mtnt__store_run_restore(mtnt_controller *controller, const char *chain, const char *command,
+                            const mtnt__run_terms *terms, int64_t run, mtnt_error *err);
 /* This call becomes one of the run's processes. REFUSED: it has ended meanwhile. */
 int mtnt__store_run_enter(mtnt_controller *controller, int64_t run, mtnt_error *err);
 /* In a transaction that is open: may be put off until its commit. */

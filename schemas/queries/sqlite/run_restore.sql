@@ -1,0 +1,5 @@
+-- $1 to $16 as in run_begin; $17: the number that the run has. Safe to repeat.
+INSERT INTO {schema}.mtnt_run (chain, command, process, started_ms, direction, goal, steps, only_run, atomicity, on_failure, mode,
+                               out_of_order, may_delete, chain_digest, backs_up, paced, run)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+ON CONFLICT (run) DO NOTHING
