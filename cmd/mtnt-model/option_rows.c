@@ -116,6 +116,8 @@ const mtnt__option_row mtnt__option_rows[] = {
      .help = "a description for each tenant, DIR/TENANT.yaml"},
     {.name = "force", KIND(FLAG), SETTING(force), TAKES(OUTPUT),
      .help = "replace files that are there already"},
+    {.name = "audit", KIND(FLAG), SETTING(audit), TAKES(AUDIT),
+     .help = "recover: also open every model and look for migrations that the controller does not know (any more)"},
 
     {.name = "timeout", ANY_DURATION, SETTING(timeout_ms), TAKES(WAIT),
      .help = "wait: how long (default: 0, as long as it takes)"},

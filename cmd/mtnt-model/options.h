@@ -29,7 +29,7 @@ typedef struct mtnt__settings {
     int64_t steps;
     const char *atomicity, *on_failure, *on_error, *mode, *backup;
     const char *output, *output_dir;
-    bool allow_out_of_order, yes, force;
+    bool allow_out_of_order, yes, force, audit;
     int64_t deadline_ms, operation_timeout_ms, unlock_deadline_ms, lock_timeout_ms, statement_timeout_ms;
     int64_t heartbeat_ms, heartbeat_retries;
     int64_t timeout_ms;
@@ -64,6 +64,7 @@ enum {
     MTNT__TAKES_LANE = 1u << 13,   /* whatever goes by lanes */
     MTNT__TAKES_WAIT = 1u << 14,   /* wait */
     MTNT__TAKES_OUTPUT = 1u << 15, /* export */
+    MTNT__TAKES_AUDIT = 1u << 16,  /* recover */
 };
 
 /* What a command line says by itself. 0, or an exit code after a message on `errors`. */

@@ -347,6 +347,26 @@ static int tell_recorded(mtnt__attempt *attempt, mtnt_error *err)
     return 0;
 }
 
+/* A controller that has lost commits may have lost its half of something: that is never built upon. The model alone, or with nothing lost but the
+ * bookkeeping, is made known again by this attempt's end. Not asked while both know the same. */
+static int look_ahead(mtnt__attempt *attempt, mtnt_error *err)
+{
+    mtnt_db *controller = NULL;
+    int rc;
+
+    if (attempt->unit.is || attempt->model_missing || !attempt->identity.known || attempt->identity.fresh ||
+        strcmp(attempt->position.digest, attempt->known.digest) == 0)
+        return 0;
+    rc = mtnt__sides_look_at_controller(attempt, &controller, err);
+    if (rc == 0)
+        rc = mtnt__ahead_look(attempt->model, controller, attempt->chain, &attempt->applied, attempt->known.digest,
+                              &attempt->ahead, err);
+    if (rc != 0 || attempt->ahead.both == 0)
+        return rc;
+    attempt->verdict = MTNT__VERDICT_DIVERGED;
+    return mtnt__ahead_explain(&attempt->ahead, mtnt_model_id(attempt->claim->model), err);
+}
+
 /* The applied set as it is after the steps, for the controller's row. */
 int mtnt__attempt_move_position(mtnt__attempt *attempt, mtnt_error *err)
 {
@@ -445,6 +465,8 @@ static int run(mtnt__attempt *attempt, mtnt_error *err)
     if (rc != 0 || attempt->verdict == MTNT__VERDICT_OTHER_MODE)
         return rc;
     rc = plan(attempt, err);
+    if (rc == 0)
+        rc = look_ahead(attempt, err);
     if (rc == 0 && !attempt->unit.is)
         rc = tell_recorded(attempt, err);
     if (rc == 0)
@@ -540,6 +562,7 @@ int mtnt__attempt_run(mtnt__attempt *attempt, mtnt_error *err)
 void mtnt__attempt_release(mtnt__attempt *attempt)
 {
     mtnt__applied_release(&attempt->applied);
+    mtnt__ahead_release(&attempt->ahead);
     free(attempt->plan);
     free(attempt->steps);
     free(attempt->recorded);

@@ -13,6 +13,7 @@
 #include "base/files.h"
 #include "db/database.h"
 #include "mtnt/coordinator.h"
+#include "state/ahead.h"
 #include "state/removal.h"
 
 /* COMMIT PREPARED of a tenant's migration that has been decided: sent, and answered while the next tenant starts. */
@@ -127,6 +128,7 @@ typedef struct mtnt__attempt {
     bool backed_up, positioned; /* positioned: the two below are the model's */
     mtnt__position before, position;
     int64_t from_version;
+    mtnt__ahead ahead;    /* what the model holds, and the controller does not know */
     mtnt__step *recorded; /* malloc'ed: applied before this attempt, and unknown to the controller */
     size_t recorded_count;
     mtnt__step *told; /* room for what is told to the controller, made before the commit; NULL = nothing is */
@@ -158,6 +160,8 @@ void mtnt__sides_deadline(mtnt__attempt *attempt, mtnt__deadline_ms deadline);
 void mtnt__sides_uncancel(mtnt__attempt *attempt);
 void mtnt__sides_rollback(mtnt__attempt *attempt);
 void mtnt__sides_close(mtnt__attempt *attempt);
+/* A handle that reads the controller, before the attempt has one of its own there. */
+int mtnt__sides_look_at_controller(mtnt__attempt *attempt, mtnt_db **ret_db, mtnt_error *err);
 /* A connection to the controller that no operation will see, marked as this migration's; _done gives it back, or closes it. */
 /* The controller's side of modes that write it, where it is not open yet; _begin_controller does it too. */
 int mtnt__sides_open_controller(mtnt__attempt *attempt, mtnt_error *err);

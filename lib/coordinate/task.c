@@ -465,6 +465,7 @@ static void make_end(mtnt__task *task, const mtnt_error *error)
                     .error = failed ? &task->error : NULL,
                     .error_operation = task->failed_operation[0] == '\0' ? NULL : task->failed_operation,
                     .run = task->claim.run,
+                    .ahead = attempt->ahead.both == 0 ? &attempt->ahead : NULL,
                     .finished_ms = controller->system->wall_ms(controller->system->data)};
     gather_steps(task);
     task->end_due = true;

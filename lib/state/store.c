@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "db/database.h"
+#include "state/ahead.h"
 #include "state/host.h"
 #include "state/queries.h"
 #include "state/rows.h"
@@ -476,6 +477,10 @@ static int finish_all(mtnt_controller *controller, const char *chain, const mtnt
         rc = record_operations(controller->db, chain, ends, count, err);
     if (rc == 0)
         rc = finish_migrations(controller->db, ends, count, err);
+    for (size_t i = 0; i < count && rc == 0; i++)
+        if (ends[i].ahead != NULL && ends[i].ahead->count > 0)
+            rc = mtnt__ahead_write(controller->db, chain, ends[i].tenant, ends[i].placed, ends[i].ahead,
+                                   ends[i].finished_ms, err);
     return rc;
 }
 
@@ -650,6 +655,9 @@ static int resolve_rows(mtnt_controller *controller, const char *chain, const mt
         mtnt_value_text(end->migration),  mtnt_value_text(audit->from),   mtnt_value_text(to),
         mtnt_value_text(audit->who),      mtnt_value_text(audit->reason), mtnt_value_end()};
     int rc = move_one(controller, MTNT__QUERY_FOR(controller->db, resolve_tenant), tenant, end, err);
+
+    if (rc == 0 && end->ahead != NULL)
+        rc = mtnt__ahead_write(controller->db, chain, end->tenant, end->placed, end->ahead, end->finished_ms, err);
 
     if (rc == 0)
         rc = move_one(
