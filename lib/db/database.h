@@ -19,6 +19,8 @@ char *mtnt__dsn_database(const char *dsn);
 char *mtnt__dsn_with_database(const char *dsn, const char *database);
 /* host:port (or socket folder) of a PostgreSQL DSN: the key of per-server limits. malloc'ed */
 char *mtnt__dsn_server(const char *dsn);
+/* Several hosts, and whichever answers first, a standby too, is taken: target_session_attrs is not said. */
+bool mtnt__dsn_takes_standbys(const char *dsn);
 
 /* Which side of a migration a handle is on. */
 typedef enum mtnt__side { MTNT__SIDE_ALONE = 0, MTNT__SIDE_CONTROLLER, MTNT__SIDE_MODEL } mtnt__side;

@@ -1,5 +1,7 @@
 #include "fleet/again.h"
 
+#include <string.h>
+
 #include "fleet/admit.h"
 #include "fleet/away.h"
 
@@ -51,8 +53,11 @@ static size_t take_due(mtnt__dispatch *d, mtnt__task *due[MTNT__BATCH])
     return count;
 }
 
-static void try_again(mtnt__dispatch *d, mtnt__task *task, const mtnt__known *known)
+static void try_again(mtnt__dispatch *d, mtnt__task *task, mtnt__known *known)
 {
+    /* A recovery that broke off has left the lease with us; no worker has it. */
+    if (!mtnt__known_idle(known) && strcmp(known->owner, d->executor->controller->owner) == 0)
+        known->lease_until_ms = 0;
     task->tries_on = false;
     if (mtnt__job_current(&d->job, task->model, known)) {
         /* Somebody else has done it meanwhile. */

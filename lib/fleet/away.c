@@ -1,7 +1,9 @@
 #include "fleet/away.h"
 
 #include <inttypes.h>
+#include <string.h>
 
+#include "base/text.h"
 #include "state/runs.h"
 
 #define FIRST_PAUSE_MS 50
@@ -89,6 +91,34 @@ bool mtnt__away_is_back(mtnt__dispatch *d)
 
     d->away.back = false;
     return back;
+}
+
+static int read_timeline(void *data, const mtnt_row *row, mtnt_error *err)
+{
+    (void)err;
+    mtnt__text_copy(data, sizeof(((mtnt__dispatch *)NULL)->away.timeline), mtnt_row_text(row, 0));
+    return 0;
+}
+
+void mtnt__away_note_timeline(mtnt__dispatch *d)
+{
+    mtnt_db *db = d->executor->controller->db;
+    char timeline[sizeof(d->away.timeline)] = "";
+    mtnt_error warning = MTNT_ERROR_INIT;
+
+    /* What cannot be asked is not asked again: it is a hint. */
+    if (mtnt_db_backend(db) != MTNT_POSTGRES ||
+        mtnt__db_run(db, read_timeline, timeline, NULL,
+                     "SELECT substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8)", NULL) != 0)
+        return;
+    if (d->away.timeline[0] != '\0' && strcmp(d->away.timeline, timeline) != 0) {
+        mtnt_error_set(
+            &warning, MTNT_E_CONNECT,
+            "the controller has failed over to another server. If its standby was asynchronous, its last commits are "
+            "lost: when the run is over, compare it with the models:   mtnt-model recover --audit");
+        mtnt__tally_warning(&d->tally, &warning);
+    }
+    mtnt__text_copy(d->away.timeline, sizeof(d->away.timeline), timeline);
 }
 
 int64_t mtnt__away_idle_ms(const mtnt__dispatch *d, int64_t most)

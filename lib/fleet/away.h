@@ -22,6 +22,8 @@ bool mtnt__away_may_come_back(int rc, const mtnt_error *error);
 bool mtnt__away_is_back(mtnt__dispatch *d);
 /* `most`, or less when it is to be asked before. */
 int64_t mtnt__away_idle_ms(const mtnt__dispatch *d, int64_t most);
+/* A new timeline is another server, which may have less than this run was told is done: said, once. */
+void mtnt__away_note_timeline(mtnt__dispatch *d);
 /* For what comes after the loop. */
 void mtnt__away_sleep(const mtnt__dispatch *d);
 

@@ -67,6 +67,7 @@ typedef struct mtnt__dispatch {
     mtnt__pool_news news;
     struct {
         bool is, back, told;
+        char timeline[12]; /* of the controller when the run began; "" = not known */
         int64_t since_ms, next_ms, tries;
     } away;              /* the controller: see away.h */
     mtnt__tasks queued;  /* may not begin yet */

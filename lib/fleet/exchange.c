@@ -26,6 +26,7 @@ static int begin_run(mtnt__dispatch *d, mtnt_error *err)
 
     if (d->job.run != 0 && !back)
         return 0;
+    mtnt__away_note_timeline(d);
     mtnt__share_terms(executor, &d->job, &terms);
     if (d->job.run == 0 && back)
         rc = mtnt__store_run_of(executor->controller, &d->job.run, err);

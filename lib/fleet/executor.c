@@ -31,6 +31,8 @@ static void finish_run(mtnt__dispatch *d)
         if (heard == MTNT__HEARD_NOTHING)
             mtnt__away_sleep(d);
     }
+    if (mtnt__away_is_back(d) && !d->lost)
+        mtnt__away_note_timeline(d);
     mtnt__tally_run_finished(&d->tally, d->error.code == MTNT_OK ? NULL : &d->error);
 }
 

@@ -137,6 +137,7 @@ int mtnt__share_enter(mtnt__dispatch *d, mtnt_error *err)
     rc = mtnt__store_run_enter(d->executor->controller, d->executor->options.join_run, err);
     mtnt__gate_leave(&d->gate);
     if (rc == 0) {
+        mtnt__away_note_timeline(d);
         d->job.run = d->tally.run = d->executor->options.join_run;
         d->share.sums.at_work = 2;
     }

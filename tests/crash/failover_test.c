@@ -65,9 +65,13 @@ static int next_of_crowd(void *data, mtnt_model **ret_model, mtnt_error *err)
     return mtnt_model_new(ret_model, &options, err);
 }
 
+static bool warned;
+
 static void note_failure(void *data, const mtnt_event *event)
 {
     (void)data;
+    if (event->type == MTNT_EVENT_WARNING && strstr(event->error->message, "has failed over to another server") != NULL)
+        warned = true;
     if (event->type == MTNT_EVENT_TENANT_FINISHED && event->error != NULL)
         fprintf(stderr, "%s: %s\n", mtnt_model_id(event->tenant), event->error->message);
 }
@@ -95,7 +99,7 @@ static void run_in_child(fleet *f)
     mtnt_counts counts = {.total = 0};
     int rc = run_crowd(f, &counts);
 
-    if (rc != 0 || counts.migrated != CROWD) {
+    if (rc != 0 || counts.migrated != CROWD || !warned) {
         fprintf(stderr, "%s: %d migrated, %d failed, %d untouched, %d current\n", rc == 0 ? "ended" : f->err.message,
                 (int)counts.migrated, (int)counts.failed, (int)counts.untouched, (int)counts.current);
         _exit(1);
