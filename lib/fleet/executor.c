@@ -67,6 +67,25 @@ static int64_t expected(const mtnt__dispatch *d)
     return d->source->total(d->source->data);
 }
 
+/* One that is on its way to a run that goes on may wait for the controller as that does. */
+static int enter(mtnt__dispatch *d, mtnt_error *err)
+{
+    mtnt__heard heard;
+    int rc;
+
+    do {
+        mtnt_error error = MTNT_ERROR_INIT;
+
+        rc = mtnt__share_enter(d, &error);
+        heard = mtnt__away_hear(d, rc, &error);
+        if (heard == MTNT__HEARD_NOTHING)
+            mtnt__away_sleep(d);
+        else if (rc != 0 && err != NULL)
+            *err = error;
+    } while (heard == MTNT__HEARD_NOTHING);
+    return rc;
+}
+
 /* Everything that a run holds. What has been made before a failure is released by release(). */
 static int make(mtnt__dispatch *d, mtnt_error *err)
 {
@@ -87,7 +106,7 @@ static int make(mtnt__dispatch *d, mtnt_error *err)
         rc = mtnt__pool_new(&d->pool, executor->controller, &d->gate, &d->slots, executor->workers,
                             mtnt__dispatch_room(executor), err);
     if (rc == 0 && executor->options.join_run != 0)
-        rc = mtnt__share_enter(d, err);
+        rc = enter(d, err);
     return rc;
 }
 

@@ -156,6 +156,21 @@ static mtnt_audit_verdict audit(fleet *f, const mtnt_model *model)
     return found.verdict;
 }
 
+/* Whoever gets there instead of the primary knows it, and tries elsewhere. */
+static void standby_takes_no_writes(fleet *f)
+{
+    mtnt_controller *controller = NULL;
+    char dsn[300];
+
+    snprintf(dsn, sizeof(dsn), "postgresql:///%s?host=%s/socket&port=%d&user=mtnt", database, servers.standby.folder,
+             servers.standby.port);
+    mtnt_error_clear(&f->err);
+    assert_code(f, mtnt_controller_open(&controller, dsn, NULL, &f->err), MTNT_E_CONNECT);
+    assert_true(f->err.retryable);
+    assert_string_equal(f->err.state, "25006");
+    assert_says(f->err.message, "target_session_attrs=read-write");
+}
+
 /* At every moment of its two-phase commits, by chance. Commits that wait for the standby when the primary dies are in doubt, or done there. */
 static void synchronous(pair which)
 {
@@ -169,6 +184,7 @@ static void synchronous(pair which)
     cluster_start(&servers);
     use_cluster(f);
     cluster_add_standby(&servers, true);
+    standby_takes_no_writes(f);
     cluster_dsn(&servers, database, f->controller_dsn, sizeof(f->controller_dsn));
     fleet_reopen(f);
     fleet_add_body(f, "create", MTNT_WRITES_MODEL, (body){.flags = MTNT_OPERATION_CREATES_MODEL, .model_up = ""});

@@ -141,10 +141,18 @@ static void run_one(fleet *f, mtnt_executor_options *options)
     mtnt_tenant_source source = {next_of_crowd, size_of_crowd, NULL, f};
     outcome *told = shared->outcomes + me;
     mtnt_executor *executor = NULL;
+    int rc;
 
     f->counter = 0;
     options->reporter = (mtnt_reporter){note, told};
-    if (mtnt_executor_new(&executor, f->controller, f->chain, options, &told->error) == 0)
+    rc = mtnt_executor_new(&executor, f->controller, f->chain, options, &told->error);
+    /* The controller may be gone while it is asked for the run that is to be joined: whoever starts a process starts it again. */
+    for (int tries = 0; rc != 0 && clustered && told->error.retryable && tries < 300; tries++) {
+        usleep(100000);
+        mtnt_error_clear(&told->error);
+        rc = mtnt_executor_new(&executor, f->controller, f->chain, options, &told->error);
+    }
+    if (rc == 0)
         (void)mtnt_executor_migrate(executor, &source, &told->counts, &told->error);
     mtnt_executor_free(executor);
     told->done = true;
