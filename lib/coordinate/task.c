@@ -705,6 +705,7 @@ void mtnt__task_vindicate(mtnt__task *task)
     task->failed_operation[0] = '\0';
     task->outcome.failed_operation = task->outcome.failed_phase = NULL;
     task->outcome.executed = task->doubted;
+    task->history_count = 0;
     task->outcome.to_version = task->known.version;
     task->verdict = MTNT__VERDICT_COMMITTED;
 }

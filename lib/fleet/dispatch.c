@@ -104,6 +104,7 @@ static void take_recovered(mtnt__dispatch *d, mtnt__task *task)
     mtnt__tally_recovered(&d->tally, task->recovered == MTNT__STATE_COMMITTED);
     if (task->doubted > 0 && task->recovered == MTNT__STATE_COMMITTED &&
         mtnt__job_current(&d->job, task->model, &task->known)) {
+        d->tally.counts.operations -= (int64_t)task->outcome.executed; /* told with the try that was in doubt */
         mtnt__task_vindicate(task);
         mtnt__tally_finished(&d->tally, task);
         mtnt__dispatch_free_task(d, task);

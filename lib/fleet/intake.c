@@ -214,7 +214,7 @@ void mtnt__intake_sort(mtnt__dispatch *d, mtnt_model *model, mtnt__known *known,
 {
     size_t group = mtnt__group_of(d->groups.list, d->groups.count, model);
     mtnt_error error = MTNT_ERROR_INIT;
-    bool failed = false;
+    bool failed = false, later;
     int rc;
 
     mtnt__groups_meet(&d->groups, group);
@@ -225,16 +225,15 @@ void mtnt__intake_sort(mtnt__dispatch *d, mtnt_model *model, mtnt__known *known,
     if (known->gone && known->gone_here && known->removed_ms == 0 && known->now_ms >= known->remove_after_ms)
         mtnt__leftovers_note_grave(d, model);
     rc = forget_gone(d, model, known, &error);
-    if (rc != 0 && mtnt__away_may_come_back(rc, &error) && mtnt__away_hear(d, rc, &error) == MTNT__HEARD_NOTHING) {
-        mtnt__elsewhere_add(d, model, "", NULL);
-    } else if (rc != 0) {
+    later = rc != 0 && mtnt__away_may_come_back(rc, &error) && mtnt__away_hear(d, rc, &error) == MTNT__HEARD_NOTHING;
+    if (rc != 0 && !later) {
         failed = true;
         mtnt__tally_failed(&d->tally, model, &error);
-    } else if (mtnt__job_current(&d->job, model, known)) {
+    } else if (!later && mtnt__job_current(&d->job, model, known)) {
         mtnt__tally_current(&d->tally, model);
-    } else if (mtnt__groups_stopped(&d->groups, group)) {
+    } else if (!later && mtnt__groups_stopped(&d->groups, group)) {
         mtnt__tally_untouched(&d->tally, model);
-    } else if (mtnt__elsewhere_has(d, known)) {
+    } else if (later || mtnt__elsewhere_has(d, known)) {
         mtnt__elsewhere_add(d, model, "", NULL);
     } else if (facts->tried) {
         mtnt__tally_elsewhere(&d->tally, model);
@@ -317,7 +316,8 @@ void mtnt__intake(mtnt__dispatch *d)
     }
     if (d->pulled.count == 0)
         return;
-    memcpy(d->batch, d->pulled.models, d->pulled.count * sizeof(*d->batch));
+    for (size_t i = 0; i < d->pulled.count; i++)
+        d->batch[i] = d->pulled.models[i];
     heard = mtnt__away_hear(d, mtnt__intake_select(d, d->pulled.count, facts, &error), &error);
     if (heard != MTNT__HEARD_NOTHING)
         sort_pulled(d, heard == MTNT__HEARD_ANSWER ? facts : NULL);
