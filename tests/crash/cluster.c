@@ -55,10 +55,25 @@ static void make_server(cluster *c, cluster_server *server, const char *of)
     fclose(file);
 }
 
+/* A test that fails goes past its cluster_stop. */
+static cluster *left;
+static pid_t owner;
+
+static void stop_left(void)
+{
+    if (left != NULL && getpid() == owner)
+        cluster_stop(left);
+}
+
 void cluster_start(cluster *c)
 {
     const char *where = getenv("TMPDIR");
 
+    if (owner == 0)
+        atexit(stop_left);
+    owner = getpid();
+    stop_left();
+    left = c;
     *c = (cluster){.count = 0};
     snprintf(c->folder, sizeof(c->folder), "%s/mtnt-cluster-XXXXXX",
              where != NULL && strlen(where) < 60 ? where : "/tmp");
@@ -76,6 +91,7 @@ void cluster_stop(cluster *c)
         (void)run_script("stop", folder, NULL);
     }
     rmdir(c->folder);
+    left = left == c ? NULL : left;
 }
 
 static const char *ask(cluster *c, const cluster_server *server, const char *database, const char *sql)
