@@ -107,6 +107,7 @@ static void fill_options(const mtnt__work *work, const mtnt__run_spec *spec, mtn
                                               .per_server = settings->per_server,
                                               .connections = settings->connections,
                                               .rate = settings->rate,
+                                              .controller_wait_ms = settings->controller_wait_ms,
                                               .groups = work->project.groups,
                                               .group_count = work->project.group_count};
     options->migration.atomicity =

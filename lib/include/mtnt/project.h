@@ -16,15 +16,16 @@ typedef struct mtnt_project {
     int workers;
     int64_t deadline_ms, operation_timeout_ms, unlock_deadline_ms, lock_timeout_ms, statement_timeout_ms;
     int64_t heartbeat_ms;
-    int heartbeat_retries;                          /* -1 = none, as in mtnt_migration_options */
+    int heartbeat_retries;                                        /* -1 = none, as in mtnt_migration_options */
     char *atomicity, *on_failure, *on_error, *mode, *fingerprint; /* as in the flags; checked */
-    char *backup;                                   /* a folder */
+    char *backup;                                                 /* a folder */
     bool allow_out_of_order;
     int canary, retries, per_server, connections;
     char *waves, *max_failures, *rate; /* checked */
     int64_t soak_ms, retry_pause_ms;
-    char **environments; /* of the chain's only these, NULL-terminated */
-    mtnt_group *groups;  /* checked; their texts and lists are the project's */
+    int64_t controller_wait_ms; /* as in mtnt_rollout_options: -1 = not at all */
+    char **environments;        /* of the chain's only these, NULL-terminated */
+    mtnt_group *groups;         /* checked; their texts and lists are the project's */
     size_t group_count;
 } mtnt_project;
 
