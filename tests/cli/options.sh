@@ -62,7 +62,7 @@ test_values() {
 }
 
 test_later_versions() {
-    for option in --repair --isolate; do
+    for option in --isolate; do
         exits 64 migrate "$option=1"
         complains "this version does not have $option yet"
         exits 64 migrate "$option" 1

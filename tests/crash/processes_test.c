@@ -634,6 +634,8 @@ static void send(pid_t pid, int number)
         fprintf(stderr, "the process had ended before\n");
 }
 
+static mtnt_rollout_options storm_rollout;
+
 /* One of four is killed, and another comes; one is stopped for longer than its lease, and wakes; one loses its way to the controller, and finds it
  * again; and the controller goes twice, once for longer. At the end each tenant is done, once, and both sides say so. */
 static void storm(fleet *f)
@@ -643,6 +645,7 @@ static void storm(fleet *f)
     int status;
 
     strangers = true;
+    rollout = storm_rollout;
     share();
     cluster_start(&servers);
     clustered = true;
@@ -691,6 +694,13 @@ static void storm(fleet *f)
     unshare_all();
 }
 
+/* In waves, which all of them wait for together, and of which the controller's absence is no reason to begin anybody too early, nor to count a failure. */
+static void storm_in_waves(fleet *f)
+{
+    storm_rollout = (mtnt_rollout_options){.waves = "30%,80%", .canary = 4, .soak_ms = 100, .max_failures = "2"};
+    storm(f);
+}
+
 int main(void)
 {
     const pair_test tests[] = {
@@ -704,6 +714,7 @@ int main(void)
         {"joiner_killed", joiner_killed, ON(PAIR_POSTGRES_SQLITE), 1, true},
         {"stopped", stopped, ON(PAIR_POSTGRES_SQLITE), 1, true},
         {"storm", storm, ON(PAIR_POSTGRES_SQLITE), 1, true},
+        {"storm_in_waves", storm_in_waves, ON(PAIR_POSTGRES_SQLITE), 1, true},
     };
 
     return run_pair_tests("processes", tests, sizeof(tests) / sizeof(*tests));
