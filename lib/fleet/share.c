@@ -557,7 +557,9 @@ int mtnt__share_leave(mtnt__dispatch *d, mtnt_error *err)
 
     mtnt__share_note(d, &note);
     note.total = counts->migrated + counts->current + counts->failed + counts->untouched + counts->elsewhere;
-    rc = mtnt__store_run_leave(d->executor->controller, &note, &sums, err);
+    rc = mtnt__share_restore(d, err);
+    if (rc == 0)
+        rc = mtnt__store_run_leave(d->executor->controller, &note, &sums, err);
     if (rc == 0) {
         int64_t rest = sums.total - sums.migrated - sums.current - sums.failed;
 
