@@ -5,6 +5,7 @@
 #include "commands.h"
 #include "excerpt.h"
 #include "help.h"
+#include "isolated.h"
 
 /* Flags first, since --help and --version need nothing else; then the environment of the command at hand. */
 static int perform(mtnt__work *work, int argc, char **argv)
@@ -53,11 +54,13 @@ int mtnt_command_main(int argc, char **argv, mtnt_chain *chain)
 {
     struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
     mtnt__work work = {.chain = chain};
-    int exit_code;
+    int exit_code, isolated = mtnt__isolated_socket();
 
     sigaction(SIGPIPE, &ignore, &before);
     /* Too late when the program has used SQLite before: then it is only slower. */
     (void)mtnt_process_prepare(NULL);
+    if (isolated >= 0)
+        mtnt__isolated_serve(&work, argc, argv, isolated);
     mtnt__screen_init(&work.screen, stdout, stderr, true);
     exit_code = finish_output(perform(&work, argc, argv));
     mtnt__work_release(&work);

@@ -18,18 +18,22 @@ const mtnt__command mtnt__commands[] = {
         .lanes = MTNT__LANES_FORWARD,
         .run = mtnt__command_migrate,
         .summary = "bring tenants to the end of the chain",
-        .about = "Brings the selected tenants to the end of the chain, or to the operation named by "
-                 "--to. All pending operations of a tenant commit together, in its model and in the "
-                 "controller, or none does. One tenant's failure disturbs no other. A migration that "
-                 "was interrupted is settled first. Tenants that are current are not opened at all.\n\n"
-                 "A chain that ends with delete_model needs --yes: the models are put away then, and "
-                 "removed for good by a later migrate or recover when their time of grace is over; "
-                 "until then rewind --steps 1 puts them back.\n\n"
-                 "With --plan FILE it does what `plan --save FILE` has shown: each tenant is migrated "
-                 "from where the plan has it, or not at all. When a tenant or the chain has moved on, "
-                 "nothing is done, and it exits with 2.\n\n"
-                 "The first Ctrl-C lets running tenants finish and starts no new one; the second "
-                 "interrupts them and rolls them back. The next run takes up where this one stopped.\n",
+        .about =
+            "Brings the selected tenants to the end of the chain, or to the operation named by "
+            "--to. All pending operations of a tenant commit together, in its model and in the "
+            "controller, or none does. One tenant's failure disturbs no other. A migration that "
+            "was interrupted is settled first. Tenants that are current are not opened at all.\n\n"
+            "A chain that ends with delete_model needs --yes: the models are put away then, and "
+            "removed for good by a later migrate or recover when their time of grace is over; "
+            "until then rewind --steps 1 puts them back.\n\n"
+            "With --plan FILE it does what `plan --save FILE` has shown: each tenant is migrated "
+            "from where the plan has it, or not at all. When a tenant or the chain has moved on, "
+            "nothing is done, and it exits with 2.\n\n"
+            "With --isolate operations run in child processes, one for each worker: one that crashes, calls exit() "
+            "or never returns costs its tenant, which fails and is settled at once, and not the run. It costs the start of "
+            "this program for each worker.\n\n"
+            "The first Ctrl-C lets running tenants finish and starts no new one; the second "
+            "interrupts them and rolls them back. The next run takes up where this one stopped.\n",
         .examples = "mtnt-model migrate --tenants tenants.yaml\n"
                     "mtnt-model migrate --to plan --where tier=gold\n"
                     "mtnt-model migrate --tenant acme --tenant globex -j 2\n"

@@ -82,6 +82,8 @@ const mtnt__option_row mtnt__option_rows[] = {
     {.name = "connections", KIND(INT), .value = "N", SETTING(connections), PROJECT(connections), TAKES(RUN), .least = 2,
      .most = INT32_MAX,
      .help = "PostgreSQL connections of this process at most; fewer workers where these are not enough for all"},
+    {.name = "isolate", KIND(FLAG), SETTING(isolate), PROJECT(isolate), TAKES(RUN),
+     .help = "run operations in child processes, one for each worker: one that crashes costs its tenant, not the run"},
     {.name = "rate", KIND(CHECKED), .value = "N/s|m|h", SETTING(rate), PROJECT(rate), TAKES(RUN),
      .check = mtnt_rollout_check_rate,
      .help = "start no more tenants than these in a second, minute or hour"},
@@ -208,7 +210,6 @@ const mtnt__option_row mtnt__option_rows[] = {
 _Static_assert(sizeof mtnt__option_rows / sizeof mtnt__option_rows[0] <= MTNT__OPTION_ROWS_MAX, "a place for each");
 
 const char *const mtnt__options_later[] = {
-    "isolate",
     NULL,
 };
 _Static_assert(sizeof mtnt__options_later / sizeof mtnt__options_later[0] <= MTNT__OPTIONS_LATER_MAX, "room");

@@ -33,7 +33,7 @@ typedef struct mtnt__settings {
     int64_t steps;
     const char *atomicity, *on_failure, *on_error, *mode, *backup, *fingerprint;
     const char *output, *output_dir;
-    bool allow_out_of_order, accept_checksums, keep_in_step, yes, force, repair, write_lock, check_lock, audit;
+    bool allow_out_of_order, accept_checksums, keep_in_step, yes, force, repair, write_lock, check_lock, isolate, audit;
     int64_t deadline_ms, operation_timeout_ms, unlock_deadline_ms, lock_timeout_ms, statement_timeout_ms;
     int64_t heartbeat_ms, heartbeat_retries;
     int64_t timeout_ms;

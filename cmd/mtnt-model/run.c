@@ -4,6 +4,7 @@
 
 #include "commands.h"
 #include "interrupt.h"
+#include "isolate.h"
 #include "plan_saved.h"
 #include "report.h"
 
@@ -98,6 +99,9 @@ static void fill_options(const mtnt__work *work, const mtnt__run_spec *spec, mtn
     options->direction = spec->direction;
     options->stop_on_error = is(settings->on_error, "stop");
     options->command = spec->command;
+    /* Takeovers and baselines run nothing; a rehearsal is looked at from here. */
+    if (spec->adoption == NULL && spec->rehearsal == NULL && spec->direction != MTNT_BASELINE)
+        options->isolation = mtnt__isolate_of(work);
     options->rollout = (mtnt_rollout_options){.waves = settings->waves,
                                               .canary = settings->canary,
                                               .soak_ms = settings->soak_ms,
@@ -241,6 +245,12 @@ int mtnt__run(mtnt__work *work, const mtnt__run_spec *asked, json_t **ret_result
     mtnt_error err = MTNT_ERROR_INIT;
     int exit_code = mtnt__run_prepare(work);
 
+    if (exit_code == 0 && work->settings.plan != NULL && work->settings.isolate)
+        exit_code = mtnt__work_fail(
+            work, MTNT__EXIT_USAGE,
+            "--plan and --isolate exclude each other: what a plan expects of a tenant is asked in this process");
+    if (exit_code == 0 && spec->rehearsal != NULL && work->settings.isolate)
+        mtnt__work_note(work, "operations are rehearsed in this process: one that crashes ends the rehearsal");
     if (exit_code == 0 && work->settings.plan != NULL) {
         exit_code = mtnt__saved_load(work, &states);
         spec->steps = work->settings.steps;

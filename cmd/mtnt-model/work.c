@@ -8,11 +8,13 @@
 
 #include "commands.h"
 #include "excerpt.h"
+#include "isolate.h"
 
 void mtnt__work_release(mtnt__work *work)
 {
     mtnt_tenant_source_close(&work->listed);
     mtnt_controller_close(work->controller);
+    mtnt__isolate_free(work->isolate);
     mtnt_chain_free(work->chain);
     if (work->project_loaded)
         mtnt_project_release(&work->project);
@@ -145,6 +147,9 @@ int mtnt__work_load_chain(mtnt__work *work)
     int exit_code = mtnt__work_load_project(work);
 
     if (exit_code != 0 || work->chain_loaded)
+        return exit_code;
+    exit_code = mtnt__isolate_begin(work);
+    if (exit_code != 0)
         return exit_code;
     if (work->chain == NULL && mtnt_chain_new(&work->chain, "default", &err) != 0)
         return fail_chain(work, &err);

@@ -5,6 +5,8 @@
 #include "options.h"
 #include "screen.h"
 
+typedef struct mtnt__isolate mtnt__isolate;
+
 typedef struct mtnt__work {
     mtnt__settings settings;
     mtnt_project project;
@@ -17,6 +19,7 @@ typedef struct mtnt__work {
     mtnt_controller *controller; /* NULL until opened, or when it does not exist yet (read-only) */
     char *tenants_text;          /* standard input, once read */
     mtnt_tenant_source listed;   /* loaded already, for the next who asks; next NULL = none */
+    mtnt__isolate *isolate;      /* with --isolate, once a chain was loaded */
     mtnt__screen screen;
 } mtnt__work;
 
@@ -49,6 +52,5 @@ int mtnt__work_fail_error(mtnt__work *work, const mtnt_error *err);
 /* The exit code for an error that is not one tenant's: 78 for files and settings, else 2. */
 int mtnt__work_exit_code(const mtnt_error *err);
 void mtnt__work_note(mtnt__work *work, const char *format, ...) MTNT_PRINTF(2, 3);
-
 
 #endif

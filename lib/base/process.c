@@ -231,6 +231,9 @@ int mtnt__process_end(const char *text, mtnt_error *err)
     }
     if (!parse_process(text, &other))
         return mtnt_error_set(err, MTNT_E_REFUSED, "nobody knows which process it is");
+    /* An isolated process acts for the one that has started it, and bears its name in claims. */
+    if ((pid_t)other.pid == getppid())
+        return mtnt_error_set(err, MTNT_E_REFUSED, "it is the process that has started this one");
     descriptor = (int)syscall(SYS_pidfd_open, (pid_t)other.pid, 0);
     if (descriptor < 0)
         return errno == ESRCH ? MTNT_OK

@@ -86,13 +86,23 @@ void mtnt__format_real(double value, char ret_text[MTNT__REAL_SIZE])
     format_real(value, 17, ret_text);
 }
 
+/* Not ==: -0.0 is another text than 0.0. */
+static bool same_bits(double a, double b)
+{
+    uint64_t of_a, of_b;
+
+    memcpy(&of_a, &a, sizeof(of_a));
+    memcpy(&of_b, &b, sizeof(of_b));
+    return of_a == of_b;
+}
+
 void mtnt__format_real_short(double value, char ret_text[MTNT__REAL_SIZE])
 {
     double back;
 
     for (int digits = 15; digits <= 17; digits++) {
         format_real(value, digits, ret_text);
-        if (digits == 17 || (mtnt__parse_real(ret_text, &back) && memcmp(&back, &value, sizeof(back)) == 0))
+        if (digits == 17 || (mtnt__parse_real(ret_text, &back) && same_bits(back, value)))
             return;
     }
 }

@@ -23,7 +23,7 @@ typedef struct project_file {
     mtnt__yaml_text controller, tenants, chain, plugin;
     mtnt__yaml_int workers, heartbeat_retries;
     mtnt__yaml_text atomicity, on_failure, on_error, mode, fingerprint;
-    mtnt__yaml_bool allow_out_of_order;
+    mtnt__yaml_bool allow_out_of_order, isolate;
     mtnt__yaml_text backup;
     mtnt__yaml_text deadline, operation_timeout, unlock_deadline, heartbeat, lock_timeout, statement_timeout;
     mtnt__yaml_int canary, retries, per_server, connections;
@@ -46,6 +46,7 @@ static const cyaml_schema_field_t project_table[] = {
     TEXT(fingerprint),
     TEXT(on_error),
     MTNT__YAML_BOOL_FIELD("allow_out_of_order", MTNT__YAML_OPTIONAL, project_file, allow_out_of_order),
+    MTNT__YAML_BOOL_FIELD("isolate", MTNT__YAML_OPTIONAL, project_file, isolate),
     TEXT(backup),
     TEXT(deadline),
     TEXT(operation_timeout),
@@ -251,6 +252,7 @@ static int take_plain(mtnt_project *project, const project_file *said, const cha
         project->heartbeat_retries = said->heartbeat_retries.value == 0 ? -1 : (int)said->heartbeat_retries.value;
     project->workers = (int)said->workers.value;
     project->allow_out_of_order = said->allow_out_of_order.value;
+    project->isolate = said->isolate.value;
     project->file = strdup(path);
     return project->file ? 0 : out_of_memory(err);
 }

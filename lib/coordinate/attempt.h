@@ -13,6 +13,7 @@
 #include "base/files.h"
 #include "db/database.h"
 #include "mtnt/coordinator.h"
+#include "mtnt/isolate.h"
 #include "state/ahead.h"
 #include "state/fingerprint.h"
 #include "state/foreign/foreign.h"
@@ -24,6 +25,12 @@ typedef struct mtnt__finish {
     mtnt_db *db;                   /* owned: the prepared side */
     char *server;                  /* owned: whose slot it has */
 } mtnt__finish;
+
+/* Told of each body of an operation just before it runs, with the time by which it should have returned (0 = none), and, entry NULL, when it has. */
+typedef struct mtnt__bodies {
+    void (*told)(void *data, const char *phase, const mtnt__chain_entry *entry, mtnt__deadline_ms until);
+    void *data;
+} mtnt__bodies;
 
 /* How a thread reaches the controller beside its bookkeeping connection. */
 typedef struct mtnt__link {
@@ -41,8 +48,13 @@ typedef struct mtnt__link {
      * attempt waits for its own. */
     void (*collect)(void *data);
     void *collect_data;
+    const mtnt__bodies *bodies;      /* NULL = nobody is told */
+    const mtnt_isolation *isolation; /* attempts and recoveries run in another process: apart.h. NULL = here */
+    struct mtnt__apart *apart;       /* owned: that process, once there is one */
 } mtnt__link;
 void mtnt__link_release(mtnt__link *link);
+/* The controller as the link's thread may use it for bookkeeping: the same, on a connection of its own. */
+int mtnt__link_keeper(mtnt__link *link, mtnt_controller *ret_controller, mtnt_error *err);
 
 typedef enum mtnt__verdict {
     MTNT__VERDICT_FAILED = 0, /* aborted: nothing of it is left; err says why */
@@ -148,6 +160,7 @@ typedef struct mtnt__attempt {
     size_t skipped;         /* a rehearsal's: operations that cannot be */
     mtnt_held_lock *locks;  /* malloc'ed: what a rehearsal has held */
     size_t lock_count;
+    char remark[1024]; /* it is committed, and its process has gone all the same: how; "" = it has not */
 } mtnt__attempt;
 
 /* Everything under "what to do" is set, the rest zero. Returns 0 for COMMITTED, NOTHING and OTHER_MODE; the verdict says which. */

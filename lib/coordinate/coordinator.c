@@ -223,7 +223,7 @@ static int recover(mtnt_coordinator *coordinator, mtnt__known *known, mtnt_error
     if (mtnt__known_idle(known))
         return 0;
     rc = mtnt__recover(coordinator->controller, coordinator->chain, coordinator->model, &coordinator->options, NULL,
-                       known, &state, err);
+                       NULL, known, &state, err);
     coordinator->recovered = rc == 0;
     coordinator->recovered_committed = rc == 0 && state == MTNT__STATE_COMMITTED;
     return rc;

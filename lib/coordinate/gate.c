@@ -24,6 +24,10 @@ void mtnt__gate_enter(mtnt__gate *gate)
 
     if (gate == NULL)
         return;
+    if (gate->ask != NULL) {
+        gate->ask(gate->ask_data, true);
+        return;
+    }
     pthread_mutex_lock(&gate->mutex);
     ticket = gate->next++;
     while (gate->inside || gate->first > 0 || ticket != gate->serving)
@@ -37,6 +41,10 @@ void mtnt__gate_enter_first(mtnt__gate *gate)
 {
     if (gate == NULL)
         return;
+    if (gate->ask != NULL) {
+        gate->ask(gate->ask_data, true);
+        return;
+    }
     pthread_mutex_lock(&gate->mutex);
     gate->first++;
     while (gate->inside)
@@ -50,6 +58,10 @@ void mtnt__gate_leave(mtnt__gate *gate)
 {
     if (gate == NULL)
         return;
+    if (gate->ask != NULL) {
+        gate->ask(gate->ask_data, false);
+        return;
+    }
     pthread_mutex_lock(&gate->mutex);
     gate->inside = false;
     pthread_cond_broadcast(&gate->moved);

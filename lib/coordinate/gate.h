@@ -13,6 +13,9 @@ typedef struct mtnt__gate {
     uint64_t next, serving; /* tickets: given out, called */
     size_t first;           /* who waits before all tickets */
     bool inside;
+    /* Whoever keeps the gate is another process: it is asked, and nothing above is used. NULL = it is here. */
+    void (*ask)(void *data, bool enter);
+    void *ask_data;
 } mtnt__gate;
 
 int mtnt__gate_init(mtnt__gate *gate, mtnt_error *err);

@@ -42,13 +42,24 @@ int mtnt__operations_prepare(mtnt__attempt *attempt, mtnt_error *err)
     return external ? mtnt__sides_prepare_readers(attempt, err) : 0;
 }
 
+static void tell_body(const mtnt__attempt *attempt, const char *phase, const mtnt_operation *operation)
+{
+    const mtnt__bodies *bodies = attempt->link->bodies;
+
+    if (bodies != NULL)
+        bodies->told(bodies->data, phase, operation == NULL ? NULL : operation->entry, attempt->scope.deadline);
+}
+
 void mtnt__operations_release(mtnt__attempt *attempt)
 {
     for (size_t i = 0; attempt->operations != NULL && i < attempt->count; i++) {
         mtnt_operation *operation = attempt->operations + i;
 
-        if (operation->set_up && operation->entry->operation_class->teardown != NULL)
+        if (operation->set_up && operation->entry->operation_class->teardown != NULL) {
+            tell_body(attempt, "teardown", operation);
             operation->entry->operation_class->teardown(operation);
+            tell_body(attempt, NULL, NULL);
+        }
         free(operation->state);
     }
     free(attempt->operations);
@@ -91,6 +102,7 @@ static int setup(mtnt__attempt *attempt, mtnt_operation *operation, mtnt_error *
     operation->set_up = true;
     if (operation_class->setup == NULL && operation_class->execute == NULL)
         return mtnt_error_set(err, MTNT_E_NOT_IMPLEMENTED, "not implemented");
+    tell_body(attempt, "setup", operation);
     return operation_class->setup == NULL ? 0 : operation_class->setup(operation, &attempt->scope, err);
 }
 
@@ -98,6 +110,7 @@ static int execute(mtnt__attempt *attempt, mtnt_operation *operation, mtnt_error
 {
     const mtnt_operation_class *operation_class = operation->entry->operation_class;
 
+    tell_body(attempt, "execute", operation);
     return operation_class->execute == NULL
                ? 0
                : operation_class->execute(operation, &attempt->scope, attempt->claim->model, err);
@@ -107,6 +120,7 @@ static int verify(mtnt__attempt *attempt, mtnt_operation *operation, mtnt_error 
 {
     const mtnt_operation_class *operation_class = operation->entry->operation_class;
 
+    tell_body(attempt, "verify", operation);
     return operation_class->verify == NULL
                ? 0
                : operation_class->verify(operation, &attempt->scope, attempt->claim->model, err);
@@ -121,6 +135,7 @@ static int probe(mtnt__attempt *attempt, mtnt_operation *operation, mtnt_error *
 
     if (operation_class->probe == NULL || attempt->scope.progress != MTNT_PROGRESS_IN_DOUBT)
         return 0;
+    tell_body(attempt, "probe", operation);
     rc = operation_class->probe(operation, &attempt->scope, attempt->claim->model, &progress, err);
     if (rc == 0)
         attempt->scope.progress = (int)progress;
@@ -134,6 +149,7 @@ static int rollback(mtnt__attempt *attempt, mtnt_operation *operation, mtnt_erro
 
     if (rc != 0)
         return rc;
+    tell_body(attempt, "rollback", operation);
     return operation_class->rollback == NULL
                ? 0
                : operation_class->rollback(operation, &attempt->scope, attempt->claim->model, err);
@@ -188,17 +204,18 @@ static int run_one(mtnt__attempt *attempt, size_t index, mtnt_error *err)
         rc = checked(phases[phase].body(attempt, operation, err), err, operation->entry);
     if (rc == 0 && is_cancelled(attempt))
         rc = mtnt_error_set(err, MTNT_E_CANCELLED, "cancelled");
+    tell_body(attempt, NULL, NULL);
     step->finished_ms = wall_ms(attempt);
     if (rc == 0) {
         mtnt__operations_status(attempt, step,
                                 attempt->claim->backward ? MTNT_STATUS_ROLLED_BACK : MTNT_STATUS_COMPLETED);
         return 0;
     }
-    mtnt__operations_status(attempt, step, MTNT_STATUS_FAILED);
     attempt->failed = (ptrdiff_t)index;
     attempt->failed_phase = phases[phase == 0 ? 0 : phase - 1].name;
     mtnt__text_copy(attempt->failed_text, sizeof(attempt->failed_text), err->message);
     step->error = attempt->failed_text;
+    mtnt__operations_status(attempt, step, MTNT_STATUS_FAILED);
     return mtnt_error_wrap(err, "%s operation %s", attempt->failed_phase, operation->entry->name);
 }
 
@@ -270,6 +287,7 @@ void mtnt__operations_compensate(mtnt__attempt *attempt, mtnt_error *err)
                 mtnt_error_wrap(&other, "rollback operation at %zu with %s", i - 1, operation->entry->name);
                 mtnt_error_keep(err, &other);
             }
+            tell_body(attempt, NULL, NULL);
         }
         if (attempt->steps[i - 1].status == MTNT_STATUS_COMPLETED)
             mtnt__operations_status(attempt, attempt->steps + i - 1, MTNT_STATUS_ROLLED_BACK);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "coordinate/apart.h"
 #include "coordinate/saga.h"
 #include "coordinate/task.h"
 #include "state/runs.h"
@@ -157,6 +158,20 @@ static int tell_takeover(mtnt_controller *controller, const mtnt_chain *chain, c
     return 0;
 }
 
+int mtnt__recover_where(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model, mtnt__mode mode,
+                        const mtnt__known *known, bool *ret_moved, mtnt__position *ret_position,
+                        mtnt__identity *ret_identity, mtnt_error *err)
+{
+    mtnt__end end = {.moved = false};
+    int rc = find_position(controller, chain, model, mode, known, &end, ret_identity, err);
+
+    if (rc != 0)
+        return rc;
+    *ret_moved = end.moved;
+    *ret_position = end.position;
+    return 0;
+}
+
 static int end_it(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model, mtnt__mode mode,
                   mtnt__known *known, mtnt__migration_state state, const mtnt_error *why, mtnt_error *err)
 {
@@ -263,9 +278,9 @@ static bool out_of_reach(int rc)
 }
 
 static int recover_saga(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model,
-                        const mtnt_migration_options *options, mtnt__gate *gate, const mtnt__known *known,
-                        const mtnt__unended *unended, mtnt__migration_state *state, mtnt__migration_event *ret_event,
-                        mtnt_error *err)
+                        const mtnt_migration_options *options, mtnt__gate *gate, const mtnt__bodies *bodies,
+                        const mtnt__known *known, const mtnt__unended *unended, mtnt__migration_state *state,
+                        mtnt__migration_event *ret_event, mtnt_error *err)
 {
     mtnt__claim claim = {.model = model,
                          .mode = mtnt__mode_name(MTNT__MODE_SAGA),
@@ -281,14 +296,14 @@ static int recover_saga(mtnt_controller *controller, const mtnt_chain *chain, co
     rc = mtnt__store_previous(controller, mtnt_chain_name(chain), model, &claim.previous, err);
     mtnt__gate_leave(gate);
     if (rc == 0)
-        rc = mtnt__saga_recover(controller, chain, &claim, known, owners, options, gate, state, ret_event, err);
+        rc = mtnt__saga_recover(controller, chain, &claim, known, owners, options, gate, bodies, state, ret_event, err);
     mtnt__previous_release(&claim.previous);
     return rc;
 }
 
 int mtnt__recover(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model,
-                  const mtnt_migration_options *options, mtnt__gate *gate, mtnt__known *known,
-                  mtnt__migration_state *ret_state, mtnt_error *err)
+                  const mtnt_migration_options *options, mtnt__gate *gate, const mtnt__bodies *bodies,
+                  mtnt__known *known, mtnt__migration_state *ret_state, mtnt_error *err)
 {
     mtnt__settlement settlement = {
         .controller = controller, .model = model, .migration = known->migration, .options = options, .gate = gate};
@@ -324,7 +339,7 @@ int mtnt__recover(mtnt_controller *controller, const mtnt_chain *chain, const mt
                               "tenant %s: its interrupted migration was of mode `%s`, which only a newer release knows",
                               mtnt_model_id(model), unended.mode);
     rc = settlement.mode == MTNT__MODE_SAGA
-             ? recover_saga(controller, chain, model, options, gate, known, &unended, &state, &event, &why)
+             ? recover_saga(controller, chain, model, options, gate, bodies, known, &unended, &state, &event, &why)
              : mtnt__settle(&settlement, &event, &why);
     if (rc != 0 && (settlement.mode == MTNT__MODE_SAGA || !out_of_reach(rc))) {
         if (err != NULL)
@@ -350,8 +365,7 @@ int mtnt__recover(mtnt_controller *controller, const mtnt_chain *chain, const mt
     return rc;
 }
 
-/* The controller as this thread may use it: the same, on a connection of its own. */
-static int open_keeper(mtnt__link *link, mtnt_controller *ret_controller, mtnt_error *err)
+int mtnt__link_keeper(mtnt__link *link, mtnt_controller *ret_controller, mtnt_error *err)
 {
     mtnt__db_options options = mtnt__side_options(link->controller, NULL);
     int rc = 0;
@@ -367,12 +381,18 @@ static int open_keeper(mtnt__link *link, mtnt_controller *ret_controller, mtnt_e
 void mtnt__task_recover(mtnt__task *task, mtnt__link *link)
 {
     mtnt_controller controller;
-    int rc = open_keeper(link, &controller, &task->error);
+    int rc;
+
+    if (link->isolation != NULL) {
+        mtnt__apart_recover(task, link);
+        return;
+    }
+    rc = mtnt__link_keeper(link, &controller, &task->error);
 
     task->recovered = MTNT__STATE_NONE;
     if (rc == 0)
-        rc = mtnt__recover(&controller, task->job->chain, task->model, &task->job->options, link->gate, &task->known,
-                           &task->recovered, &task->error);
+        rc = mtnt__recover(&controller, task->job->chain, task->model, &task->job->options, link->gate, link->bodies,
+                           &task->known, &task->recovered, &task->error);
     task->controller_lost = rc != 0 && rc != MTNT_E_BLOCKED && (mtnt__db_lost(link->keeper) || task->controller_lost);
     /* A transaction that an error has left open must not be there for the next one. */
     if (rc != 0)

@@ -82,7 +82,7 @@ int mtnt__saga_undo(mtnt__saga *saga, mtnt__migration_event *ret_event, mtnt_err
 /* Recovery of an interrupted saga: forward when every unit is committed, else back. */
 int mtnt__saga_recover(mtnt_controller *controller, const mtnt_chain *chain, const mtnt__claim *claim,
                        const mtnt__known *known, const char *const owners[2], const mtnt_migration_options *options,
-                       mtnt__gate *gate, mtnt__migration_state *ret_at, mtnt__migration_event *ret_event,
-                       mtnt_error *err);
+                       mtnt__gate *gate, const mtnt__bodies *bodies, mtnt__migration_state *ret_at,
+                       mtnt__migration_event *ret_event, mtnt_error *err);
 
 #endif

@@ -390,11 +390,11 @@ static int all_committed(mtnt__saga *saga, bool *ret_all, mtnt_error *err)
 
 int mtnt__saga_recover(mtnt_controller *controller, const mtnt_chain *chain, const mtnt__claim *claim,
                        const mtnt__known *known, const char *const owners[2], const mtnt_migration_options *options,
-                       mtnt__gate *gate, mtnt__migration_state *ret_at, mtnt__migration_event *ret_event,
-                       mtnt_error *err)
+                       mtnt__gate *gate, const mtnt__bodies *bodies, mtnt__migration_state *ret_at,
+                       mtnt__migration_event *ret_event, mtnt_error *err)
 {
     static const mtnt_migration_options defaults = MTNT_MIGRATION_OPTIONS_INIT;
-    mtnt__link link = {.controller = controller, .gate = gate};
+    mtnt__link link = {.controller = controller, .gate = gate, .bodies = bodies};
     mtnt__saga saga = {.link = &link,
                        .chain = chain,
                        .options = options == NULL ? &defaults : options,

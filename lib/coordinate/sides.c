@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "coordinate/attempt.h"
+#include "coordinate/apart.h"
 #include "state/tables.h"
 
 mtnt__db_options mtnt__side_options(const mtnt_controller *controller, const mtnt_model *model)
@@ -17,6 +17,8 @@ mtnt__db_options mtnt__side_options(const mtnt_controller *controller, const mtn
 
 void mtnt__link_release(mtnt__link *link)
 {
+    mtnt__apart_free(link->apart);
+    link->apart = NULL;
     mtnt__db_close(link->reader);
     mtnt__db_close(link->keeper);
     mtnt__db_close(link->other);

@@ -93,6 +93,8 @@ int mtnt__slots_enter(mtnt__slots *slots, const char *server, size_t capacity, m
 
     if (slots == NULL)
         return 0;
+    if (slots->ask != NULL)
+        return slots->ask(slots->ask_data, server, capacity, err);
     pthread_mutex_lock(&slots->mutex);
     index = find(slots, server);
     if (index == slots->count)
@@ -111,6 +113,10 @@ void mtnt__slots_leave(mtnt__slots *slots, const char *server)
 
     if (slots == NULL)
         return;
+    if (slots->ask != NULL) {
+        (void)slots->ask(slots->ask_data, server, 0, NULL);
+        return;
+    }
     pthread_mutex_lock(&slots->mutex);
     index = find(slots, server);
     if (index < slots->count && slots->servers[index].used > 0)

@@ -16,6 +16,9 @@ typedef struct mtnt__slots {
         size_t maximum; /* 0 = not known */
     } * servers;
     size_t count;
+    /* Whoever counts them is another process: it is asked for one, or (capacity 0) told that one is free. NULL = they are counted here. */
+    int (*ask)(void *data, const char *server, size_t capacity, mtnt_error *err);
+    void *ask_data;
 } mtnt__slots;
 
 int mtnt__slots_init(mtnt__slots *slots, mtnt_error *err);

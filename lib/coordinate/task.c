@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "chain/origin.h"
+#include "coordinate/apart.h"
 
 #define MAX_LOOKS 4
 #define MAX_HEARTBEAT_RETRIES 1000
@@ -780,7 +781,10 @@ bool mtnt__task_run(mtnt__task *task, mtnt__link *link)
     if (task->first)
         task->outcome.started_ms = system->wall_ms(system->data);
     fill_attempt(task, link);
-    mtnt__attempt_run(&task->attempt, &error);
+    if (link->isolation != NULL)
+        mtnt__apart_run(&task->attempt, &error);
+    else
+        mtnt__attempt_run(&task->attempt, &error);
     if (mtnt__commit_lingers(&task->attempt))
         return false;
     take_in(task, &error);

@@ -134,8 +134,8 @@ void mtnt__task_interrupt(mtnt__task *task);
 /* Settles the unended migration that `known` shows, if its lease may be taken. 0: *ret_state is where it has ended, and known->state is idle. BUSY:
  * its worker is alive, or another recovers it. BLOCKED: a person has to do something, which err says. */
 int mtnt__recover(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model,
-                  const mtnt_migration_options *options, mtnt__gate *gate, mtnt__known *known,
-                  mtnt__migration_state *ret_state, mtnt_error *err);
+                  const mtnt_migration_options *options, mtnt__gate *gate, const mtnt__bodies *bodies,
+                  mtnt__known *known, mtnt__migration_state *ret_state, mtnt_error *err);
 
 /* A recovery's lease: nobody renews it, and none is needed for safety. */
 int64_t mtnt__recovery_lease_ms(const mtnt_migration_options *options);
@@ -150,6 +150,10 @@ void mtnt__coordinator_share(mtnt_coordinator *coordinator, mtnt__templates *tem
 int mtnt__recover_position(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model,
                            const char *uuid, mtnt__position *ret_position, mtnt__identity *ret_identity,
                            mtnt_error *err);
+/* The same for a migration (known->migration) that has been committed, whatever it wrote; *ret_moved: the model says so, and the two after it are its. */
+int mtnt__recover_where(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model, mtnt__mode mode,
+                        const mtnt__known *known, bool *ret_moved, mtnt__position *ret_position,
+                        mtnt__identity *ret_identity, mtnt_error *err);
 /* A person's word, see mtnt_coordinator_resolve. `known` is as the controller has it now. */
 int mtnt__resolve(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model,
                   const mtnt_resolution *resolution, const mtnt__known *known, mtnt_resolved *ret_resolved,

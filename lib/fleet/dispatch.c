@@ -166,6 +166,7 @@ static void collect(mtnt__dispatch *d, int64_t wait_ms)
             continue;
         }
         mtnt__leftovers_note_place(d, task);
+        mtnt__tally_remark(&d->tally, task);
         if (task->phase == MTNT__TASK_DONE)
             take_done(d, task);
         mtnt__exchange_queue_end(d, task);

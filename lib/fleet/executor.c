@@ -104,8 +104,8 @@ static int make(mtnt__dispatch *d, mtnt_error *err)
         rc = mtnt__heartbeat_open(&d->heartbeat, executor->controller, mtnt_chain_name(executor->chain), &d->gate,
                                   &executor->options.migration, err);
     if (rc == 0)
-        rc = mtnt__pool_new(&d->pool, executor->controller, &d->gate, &d->slots, executor->workers,
-                            mtnt__dispatch_room(executor), err);
+        rc = mtnt__pool_new(&d->pool, executor->controller, &d->gate, &d->slots, executor->options.isolation,
+                            executor->workers, mtnt__dispatch_room(executor), err);
     if (rc == 0 && executor->options.join_run != 0)
         rc = enter(d, err);
     return rc;
@@ -255,6 +255,12 @@ int mtnt_executor_new(mtnt_executor **ret_executor, mtnt_controller *controller,
                               (unsigned)options->version);
     if (options->workers < 0 || options->workers > MAX_WORKERS)
         return mtnt_error_set(err, MTNT_E_INVALID, "%d workers: it takes 1 to %d", options->workers, MAX_WORKERS);
+    if (options->isolation != NULL && (options->migration.before_each != NULL || options->migration.after_each != NULL))
+        return mtnt_error_set(err, MTNT_E_INVALID, "hooks run in this process, and isolated operations do not");
+    if (options->isolation != NULL && (options->direction == MTNT_BASELINE || options->migration.adoption != NULL ||
+                                       options->migration.rehearse || options->migration.expect != NULL))
+        return mtnt_error_set(err, MTNT_E_INVALID,
+                              "isolated processes run operations: no baseline, no takeover, no rehearsal, no `expect`");
     rc = check_rollout(&options->rollout, err);
     if (rc != 0)
         return rc;
@@ -310,6 +316,9 @@ void mtnt_executor_cancel(mtnt_executor *executor, mtnt_cancel how)
     while (before < (int)how && !atomic_compare_exchange_weak(&executor->cancel, &before, (int)how))
         ;
     pthread_mutex_lock(&executor->mutex);
+    /* The dispatcher may be waiting for what one of them holds. */
+    if (executor->pool != NULL && how == MTNT_CANCEL_INTERRUPT)
+        mtnt__pool_cancel_running(executor->pool);
     if (executor->pool != NULL)
         mtnt__pool_wake(executor->pool);
     if (executor->background != NULL)

@@ -138,15 +138,18 @@ no_work:
 }
 
 static int start_workers(mtnt__pool *pool, const mtnt_controller *controller, mtnt__gate *gate, mtnt__slots *slots,
-                         mtnt_error *err)
+                         const mtnt_isolation *isolation, mtnt_error *err)
 {
     for (size_t i = 0; i < pool->worker_count; i++) {
         struct worker *worker = pool->workers + i;
 
-        *worker = (struct worker){
-            .pool = pool,
-            .link = {
-                .controller = controller, .gate = gate, .slots = slots, .collect = collect, .collect_data = worker}};
+        *worker = (struct worker){.pool = pool,
+                                  .link = {.controller = controller,
+                                           .gate = gate,
+                                           .slots = slots,
+                                           .collect = collect,
+                                           .collect_data = worker,
+                                           .isolation = isolation}};
         if (pthread_create(&worker->thread, NULL, work, worker) != 0)
             return mtnt_error_set(err, MTNT_E_NOMEM, "only %zu of %zu threads could be started; use fewer workers", i,
                                   pool->worker_count);
@@ -156,7 +159,7 @@ static int start_workers(mtnt__pool *pool, const mtnt_controller *controller, mt
 }
 
 int mtnt__pool_new(mtnt__pool **ret_pool, const mtnt_controller *controller, mtnt__gate *gate, mtnt__slots *slots,
-                   size_t workers, size_t capacity, mtnt_error *err)
+                   const mtnt_isolation *isolation, size_t workers, size_t capacity, mtnt_error *err)
 {
     mtnt__pool *pool = calloc(1, sizeof(*pool));
     int rc;
@@ -175,7 +178,7 @@ int mtnt__pool_new(mtnt__pool **ret_pool, const mtnt_controller *controller, mtn
         rc = mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
     } else {
         pool->worker_count = workers;
-        rc = start_workers(pool, controller, gate, slots, err);
+        rc = start_workers(pool, controller, gate, slots, isolation, err);
     }
     if (rc != 0)
         mtnt__pool_free(pool);

@@ -209,6 +209,17 @@ void mtnt__tally_warning(mtnt__tally *tally, const mtnt_error *error)
     emit(tally, (mtnt_event){.type = MTNT_EVENT_WARNING, .error = error});
 }
 
+void mtnt__tally_remark(mtnt__tally *tally, const mtnt__task *task)
+{
+    mtnt_error warning = MTNT_ERROR_INIT;
+
+    if (task->attempt.remark[0] == '\0')
+        return;
+    mtnt_error_set(&warning, MTNT_E_OPERATION, "tenant %s: all of it is committed, but %s", mtnt_model_id(task->model),
+                   task->attempt.remark);
+    mtnt__tally_warning(tally, &warning);
+}
+
 void mtnt__tally_run_finished(mtnt__tally *tally, const mtnt_error *error)
 {
     mtnt_counts *counts = &tally->counts;

@@ -34,6 +34,8 @@ void mtnt__tally_untouched(mtnt__tally *tally, const mtnt_model *model);
 /* Untouched, because another lane has to come first; the error says which. */
 void mtnt__tally_held(mtnt__tally *tally, const mtnt_model *model, const mtnt_error *error);
 void mtnt__tally_progress(mtnt__tally *tally, size_t running);
+/* A warning, when the attempt at hand leaves something to be said besides. */
+void mtnt__tally_remark(mtnt__tally *tally, const mtnt__task *task);
 void mtnt__tally_warning(mtnt__tally *tally, const mtnt_error *error);
 void mtnt__tally_run_finished(mtnt__tally *tally, const mtnt_error *error);
 

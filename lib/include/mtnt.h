@@ -14,6 +14,7 @@
 #include "mtnt/error.h"
 #include "mtnt/executor.h"
 #include "mtnt/export.h"
+#include "mtnt/isolate.h"
 #include "mtnt/lint.h"
 #include "mtnt/lock.h"
 #include "mtnt/model.h"

@@ -318,6 +318,7 @@ goes_on() {
     case $1 in
     golang-migrate) wanted=1 ;;
     goose) wanted=$((count + 1)) ;;
+    flyway) wanted=$((count + $(find "$folder/migrations" -name 'R__*.sql' | wc -l))) ;;
     *) wanted=$count ;;
     esac
     echo "SELECT count(*) FROM $2" | to_model >rows_found
@@ -379,6 +380,30 @@ test_conductor_sqlite_halfway() {
     on_sqlite
     brings flyway
     backend=sqlite
+    goes_on flyway flyway_schema_history
+}
+
+test_ncps_pg_halfway() {
+    corpus ncps-pg
+    on_postgres
+    brings dbmate
+    backend=postgres
+    goes_on dbmate schema_migrations
+}
+
+test_chirpstack_sqlite_halfway() {
+    corpus chirpstack-sqlite
+    on_sqlite
+    brings diesel
+    backend=sqlite
+    goes_on diesel __diesel_schema_migrations
+}
+
+test_marquez_pg_halfway() {
+    corpus marquez-pg
+    on_postgres
+    brings flyway
+    backend=postgres
     goes_on flyway flyway_schema_history
 }
 

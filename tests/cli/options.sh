@@ -61,12 +61,15 @@ test_values() {
     complains 'is no number of a run'
 }
 
+test_plan_and_isolate() {
+    fleet 1 a
+    exits 0 plan --save plan.json
+    exits 64 migrate --plan plan.json --isolate
+    complains 'exclude each other'
+    exits 0 migrate --plan plan.json
+}
+
 test_later_versions() {
-    for option in --isolate; do
-        exits 64 migrate "$option=1"
-        complains "this version does not have $option yet"
-        exits 64 migrate "$option" 1
-    done
     for command in history report serve; do
         exits 64 "$command"
         complains "this version does not have the command $command yet"

@@ -32,6 +32,7 @@ static void every_key_is_read(void **state)
                                      "fingerprint: always\n"
                                      "on_error: stop\n"
                                      "allow_out_of_order: true\n"
+                                     "isolate: true\n"
                                      "deadline: 1h\n"
                                      "operation_timeout: 5s\n"
                                      "backup: saved\n"
@@ -76,6 +77,7 @@ static void every_key_is_read(void **state)
     assert_string_equal(project.fingerprint, "always");
     assert_string_equal(project.on_error, "stop");
     assert_true(project.allow_out_of_order);
+    assert_true(project.isolate);
     assert_int_equal(project.deadline_ms, 3600000);
     assert_int_equal(project.operation_timeout_ms, 5000);
     assert_int_equal(project.unlock_deadline_ms, 120000);
@@ -123,6 +125,7 @@ static void what_is_not_said_is_not_set(void **state)
     assert_null(project.atomicity);
     assert_null(project.backup);
     assert_false(project.allow_out_of_order);
+    assert_false(project.isolate);
     assert_int_equal(project.deadline_ms, 0);
     assert_int_equal(project.heartbeat_ms, 0);
     assert_int_equal(project.heartbeat_retries, 0);

@@ -2,6 +2,7 @@
 #ifndef MTNT_EXECUTOR_H
 #define MTNT_EXECUTOR_H
 
+#include "mtnt/isolate.h"
 #include "mtnt/reporter.h"
 #include "mtnt/rollout.h"
 #include "mtnt/tenants.h"
@@ -24,12 +25,15 @@ typedef struct mtnt_executor_options {
     /* Work on this run, which another process has begun: direction, command, whatever of `migration` decides what is done to a tenant, and the waves and the
      * failure budget, which hold over all processes, are the run's, whatever is said here. The source should give the same tenants. 0 = begin a run. See mtnt_run_find. */
     int64_t join_run;
+    /* Operations run in other processes, one for each worker, which this starts: see mtnt/isolate.h. Hooks (migration.before_each, after_each, expect) cannot go there, and
+     * neither a baseline, a takeover or a rehearsal: INVALID. NULL = they run here. Borrowed until _free. */
+    const mtnt_isolation *isolation;
 } mtnt_executor_options;
 #define MTNT_EXECUTOR_OPTIONS_VERSION 1
 #define MTNT_EXECUTOR_OPTIONS_INIT                                                                              \
     {                                                                                                           \
         MTNT_EXECUTOR_OPTIONS_VERSION, 0, MTNT_FORWARD, MTNT_MIGRATION_OPTIONS_INIT, false, NULL, {NULL, NULL}, \
-            {NULL, 0, 0, NULL, 0, 0, 0, 0, NULL, NULL, 0, 0, 0}, 0,                                             \
+            {NULL, 0, 0, NULL, 0, 0, 0, 0, NULL, NULL, 0, 0, 0}, 0, NULL,                                       \
     }
 
 /* Borrows controller and chain until _free; copies the options (texts and lists in migration and rollout are borrowed too). INVALID, NOMEM. With

@@ -19,7 +19,7 @@ typedef struct mtnt_project {
     int heartbeat_retries;                                        /* -1 = none, as in mtnt_migration_options */
     char *atomicity, *on_failure, *on_error, *mode, *fingerprint; /* as in the flags; checked */
     char *backup;                                                 /* a folder */
-    bool allow_out_of_order;
+    bool allow_out_of_order, isolate;
     int canary, retries, per_server, connections;
     char *waves, *max_failures, *rate; /* checked */
     int64_t soak_ms, retry_pause_ms;
