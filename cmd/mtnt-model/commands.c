@@ -254,8 +254,9 @@ const mtnt__command mtnt__commands[] = {
                  "shown, once for all that differ alike. Finds models that were restored from a "
                  "backup, changed by hand, swapped, replaced or lost.\n\n"
                  "With --repair --yes the controller's rows are brought in step with the models, under "
-                 "each tenant's lease and with an audit row; no model is touched. Without --yes it says "
-                 "what it would do. Exits with 1 when a model could not be looked at, and with "
+                 "each tenant's lease and with an audit row; no model is touched. Where the controller has lost what "
+                 "a migration wrote in it, the tenant is marked as diverged instead, for a person. Without --yes it "
+                 "says what it would do. Exits with 1 when a model could not be looked at, and with "
                  "--exit-code with 3 when something was found.\n",
         .examples = "mtnt-model verify\n"
                     "mtnt-model verify --exit-code --format json\n"
