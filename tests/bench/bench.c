@@ -74,6 +74,33 @@ static int number(const char *text, int least, int most)
     return (int)value;
 }
 
+/* "1,2,4"; how many. */
+static int numbers(char *text, int *ret_numbers, int most)
+{
+    char *rest = text, *word;
+    int count = 0;
+
+    while ((word = strtok_r(rest, ",", &rest)) != NULL) {
+        if (count == most)
+            bench_die("more than %d numbers", most);
+        ret_numbers[count++] = number(word, 1, 256);
+    }
+    return count;
+}
+
+/* What comes last wins. */
+static void set_workers(bench_options *options, const char *option, char *value)
+{
+    options->best_count = 0;
+    memset(options->each, 0, sizeof(options->each));
+    if (strcmp(option, "--best") == 0)
+        options->best_count = numbers(value, options->best, BENCH_MOST_BEST);
+    else if (strcmp(option, "--workers") == 0)
+        options->workers = number(value, 1, 256);
+    else if (numbers(value, options->each, BENCH_CONTENDERS) != BENCH_CONTENDERS)
+        bench_die("--each takes %d numbers", BENCH_CONTENDERS);
+}
+
 void bench_parse(bench_options *options, int argc, char **argv)
 {
     int i;
@@ -81,8 +108,8 @@ void bench_parse(bench_options *options, int argc, char **argv)
     for (i = 1; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--tenants") == 0)
             options->tenants = number(argv[i + 1], 1, 10000000);
-        else if (strcmp(argv[i], "--workers") == 0)
-            options->workers = number(argv[i + 1], 1, 256);
+        else if (strcmp(argv[i], "--workers") == 0 || strcmp(argv[i], "--best") == 0 || strcmp(argv[i], "--each") == 0)
+            set_workers(options, argv[i], argv[i + 1]);
         else if (strcmp(argv[i], "--rounds") == 0)
             options->rounds = number(argv[i + 1], 1, 64);
         else if (strcmp(argv[i], "--folder") == 0)
@@ -356,42 +383,4 @@ const char *bench_records(const char *tables, const char *schema)
     fprintf(out, "; INSERT INTO %s.mtnt_decision (migration, outcome) VALUES ('%032d', 'commit')", schema, 3);
     fclose(out);
     return text;
-}
-
-static void result_of(const bench_options *options, const bench_race *race, const char *baseline, const double *values,
-                      double target)
-{
-    bench_result(options, &(bench_figure){.name = race->name,
-                                          .of = bench_text("%d %s", options->tenants, race->unit),
-                                          .what = "clock, s",
-                                          .baseline = baseline,
-                                          .values = race->mtnt_s,
-                                          .baseline_values = values,
-                                          .target = target});
-}
-
-void bench_report(const bench_options *options, const bench_race *race)
-{
-    double bare = bench_median(race->bare_s, options->rounds), records = bench_median(race->records_s, options->rounds),
-           mtnt = bench_median(race->mtnt_s, options->rounds);
-    double ratio = records / mtnt; /* of the rates */
-    int i;
-
-    printf("%s: %d %s × %d operations, %d workers\n", race->name, options->tenants, race->unit, BENCH_OPERATIONS,
-           options->workers);
-    printf("  %-8s%18s%18s%18s\n", "round", "operations alone", "same durable work", "mtnt-model");
-    for (i = 0; i < options->rounds; i++)
-        printf("  %-8d%16.3f s%16.3f s%16.3f s\n", i + 1, race->bare_s[i], race->records_s[i], race->mtnt_s[i]);
-    printf("  %-8s%16.3f s%16.3f s%16.3f s\n", "median", bare, records, mtnt);
-    printf("  %-8s%16.0f/s%15.0f/s%16.0f/s\n", "rate", options->tenants / bare, options->tenants / records,
-           options->tenants / mtnt);
-    printf("  %-8s%16.2f s%16.2f s%16.2f s\n", "CPU", bench_median(race->bare_cpu_s, options->rounds),
-           bench_median(race->records_cpu_s, options->rounds), bench_median(race->mtnt_cpu_s, options->rounds));
-    printf(
-        "  mtnt-model runs at %.2f of the rate of the same durable work (target %.2f: %s), %.2f of the operations alone;\n"
-        "  %.1f MiB; end states of the fleets are equal\n\n",
-        ratio, race->target, ratio >= race->target ? "reached" : "missed", bare / mtnt,
-        (double)race->mtnt_rss_kib / 1024);
-    result_of(options, race, "same durable work", race->records_s, race->target);
-    result_of(options, race, "operations alone", race->bare_s, 0.9);
 }

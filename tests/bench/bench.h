@@ -21,18 +21,25 @@ void bench_expand(FILE *out, const char *tables, const char *schema);
  * for each operation, identity and decision. Lives as long as the program. */
 const char *bench_records(const char *tables, const char *schema);
 
+/* Who runs in a race: a bare loop of the operations alone, a bare loop that does the same durable work (operations and records), and the command. */
+typedef enum bench_contender { BENCH_BARE, BENCH_RECORDS, BENCH_MTNT, BENCH_CONTENDERS } bench_contender;
+#define BENCH_MOST_BEST 8
+
 typedef struct bench_options {
     int tenants, workers, rounds;
-    const char *folder;     /* scratch, emptied and removed at the end */
-    const char *mtnt;       /* the command */
-    const char *json;       /* results are added to it, a JSON object a line; NULL = none */
-    const char *server;     /* PostgreSQL, "host=… port=…" */
-    const char *controller; /* DSN; NULL = SQLite in the folder */
-    const char *source;     /* noop: "query", "list" or "glob" */
-    int few;                /* noop: of how many tenants the memory is the measure */
-    bool kill;              /* processes: also with one of four killed */
-    bool schemas;           /* postgres: a schema for each tenant, and not a database */
-    double growth;          /* noop: it must not be more than so many times that; 0 = only told */
+    int best[BENCH_MOST_BEST],
+        best_count; /* races: each contender at its best of these numbers of workers; none = all with `workers` */
+    int each[BENCH_CONTENDERS]; /* races: the workers of each; 0 = `workers` */
+    const char *folder;         /* scratch, emptied and removed at the end */
+    const char *mtnt;           /* the command */
+    const char *json;           /* results are added to it, a JSON object a line; NULL = none */
+    const char *server;         /* PostgreSQL, "host=… port=…" */
+    const char *controller;     /* DSN; NULL = SQLite in the folder */
+    const char *source;         /* noop: "query", "list" or "glob" */
+    int few;                    /* noop: of how many tenants the memory is the measure */
+    bool kill;                  /* processes: also with one of four killed */
+    bool schemas;               /* postgres: a schema for each tenant, and not a database */
+    double growth;              /* noop: it must not be more than so many times that; 0 = only told */
     const char *
         only; /* "bare" or "mtnt": one contender, once, no comparison: to be looked at with strace; pairs: those whose name begins so */
 } bench_options;
@@ -81,19 +88,21 @@ typedef struct bench_figure {
     int count;           /* 0 = the rounds */
     bool less_is_better; /* the target is of the value; otherwise both are times, and it is of the ratio of the rates */
     double target;       /* 0 = none */
+    int workers, baseline_workers; /* 0 = not told */
 } bench_figure;
 /* Adds it to the file of results, where there is one. */
 void bench_result(const bench_options *options, const bench_figure *figure);
 
-/* Three contenders in turn: a bare loop of the operations alone, a bare loop that does the same durable work (operations and records: the
- * baseline), and the command; `rounds` times: prints a table and writes JSON. */
+/* The contenders in turn, `rounds` times, after each was tried with every number of workers of --best: prints a table and writes JSON. */
 typedef struct bench_race {
     const char *name, *unit;
-    double records_s[64], records_cpu_s[64], bare_s[64], bare_cpu_s[64], mtnt_s[64], mtnt_cpu_s[64];
-    long mtnt_rss_kib;
-    double target; /* least rate of mtnt / rate of bare */
+    double target; /* least rate of mtnt / rate of bare, with the records and without */
+    int trial;     /* as many tenants at most where the best number of workers is looked for */
+    /* Makes the contender's fleet and tells what options->workers of it cost; the fleet stays. */
+    bench_cost (*run)(const bench_options *options, bench_contender contender);
+    void (*check)(const bench_options *options); /* BENCH_RECORDS and BENCH_MTNT have left the same */
+    void (*clear)(const bench_options *options, bench_contender contender);
 } bench_race;
-/* Prints and writes the result. */
-void bench_report(const bench_options *options, const bench_race *race);
+void bench_race_run(const bench_options *options, const bench_race *race);
 
 #endif

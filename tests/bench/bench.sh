@@ -7,8 +7,9 @@
 #   --smoke           a few tenants, end states checked, no time worth a look: what ctest runs
 #   --build-dir DIR   a build to measure (default: build/release, built first)
 #   --folder DIR      where to make the fleets: a folder on the disk in question (default: TMPDIR or /tmp)
-#   --peers DIR       where `bench.sh peers-install DIR` has put other tools: for the figure peers
-#   --rounds N, --workers N, --tenants N, --controller DSN      instead of what the figure has
+#   --peers DIR       where `bench.sh peers-install DIR` has put other tools: for the figures peers and peers_postgres
+#   --rounds N, --workers N, --tenants N, --controller DSN, --best 1,2,4,8      instead of what the figure has; --best: races (sqlite, postgres, schemas)
+#                     give each contender as many workers as suit it best, of these; --workers: as many for all
 #
 # Rounds are interleaved and medians told: the same figure moves by a factor of two within an hour. Nothing else should run on the machine.
 # PostgreSQL is a server of its own, with fsync on.
@@ -16,7 +17,7 @@ set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
-all="sqlite sqlite_10000 postgres postgres_1000 schemas noop memory pairs clones ensure processes link peers"
+all="sqlite sqlite_10000 postgres postgres_1000 schemas noop memory pairs clones ensure processes link peers peers_postgres"
 build_dir=
 folder=${TMPDIR:-/tmp}
 json=
@@ -26,7 +27,7 @@ which=
 peers=${MTNT_BENCH_PEERS:-}
 
 usage() {
-    sed -n '2,14p' "$0" | sed 's/^# \{0,1\}//' >&2
+    sed -n '2,15p' "$0" | sed 's/^# \{0,1\}//' >&2
     exit 64
 }
 
@@ -41,7 +42,7 @@ list() {
     for name in $all; do
         about=
         load "$name"
-        printf '%-14s %s\n' "$name" "$about"
+        printf '%-15s %s\n' "$name" "$about"
     done
 }
 
@@ -50,7 +51,7 @@ while [ $# -gt 0 ]; do
     --list) list && exit 0 ;;
     --fsyncs) mode=fsyncs ;;
     --smoke) mode=smoke ;;
-    --build-dir | --folder | --json | --peers | --rounds | --workers | --tenants | --controller)
+    --build-dir | --folder | --json | --peers | --rounds | --workers | --tenants | --controller | --best)
         [ $# -ge 2 ] || usage
         # shellcheck disable=SC2034 # peers: for figures/peers.sh
         case $1 in
@@ -149,8 +150,8 @@ table() {
     jq -r '[.figure, .of, .what, .value, .baseline, .baseline_value, .ratio, (.target // ""),
         (if .reached == null then "" elif .reached then "reached" else "missed" end)] | @tsv' "$results" |
         awk -F'\t' '
-            NR == 1 { printf "%-12s %-58s %-10s %12s   %-38s %12s %7s %7s\n", "figure", "of", "what", "mtnt-model", "baseline", "", "ratio", "target" }
-            { printf "%-12s %-58s %-10s %12.3f   %-38s %12.3f %7.2f %7s %s\n", $1, $2, $3, $4, $5, $6, $7, $8, $9 }'
+            NR == 1 { printf "%-15s %-58s %-10s %12s   %-38s %12s %7s %7s\n", "figure", "of", "what", "mtnt-model", "baseline", "", "ratio", "target" }
+            { printf "%-15s %-58s %-10s %12.3f   %-38s %12.3f %7.2f %7s %s\n", $1, $2, $3, $4, $5, $6, $7, $8, $9 }'
 }
 
 write_json() {

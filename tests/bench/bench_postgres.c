@@ -128,11 +128,18 @@ static void make_template(const bench_options *options)
 
     run(connection, bench_text("DROP DATABASE IF EXISTS %s_template", own_name(options)));
     run(connection, bench_text("CREATE DATABASE %s_template", own_name(options)));
-    run(connection, bench_text("DROP DATABASE IF EXISTS %s_controller", own_name(options)));
-    run(connection, bench_text("CREATE DATABASE %s_controller", own_name(options)));
     PQfinish(connection);
     connection = open_database(options, bench_text("%s_template", own_name(options)));
     run(connection, "CREATE TABLE account(name TEXT); INSERT INTO account VALUES ('there before')");
+    PQfinish(connection);
+}
+
+static void new_controller(const bench_options *options)
+{
+    PGconn *connection = open_database(options, "postgres");
+
+    run(connection, bench_text("DROP DATABASE IF EXISTS %s_controller", own_name(options)));
+    run(connection, bench_text("CREATE DATABASE %s_controller", own_name(options)));
     PQfinish(connection);
 }
 
@@ -315,53 +322,71 @@ static void check_equal(const struct fleet *bare, const struct fleet *mtnt)
     }
 }
 
-static void one_round(const bench_options *options, bench_race *race, int round)
+static struct fleet fleet_of(const bench_options *options, bench_contender contender)
 {
-    struct fleet bare = {options, bench_text("%s_bare", own_name(options))},
-                 mtnt = {options, bench_text("%s_mtnt", own_name(options))};
-    const char *folder = bench_text("%s/mtnt-%d", options->folder, round);
-    bench_cost cost;
+    static const char *const suffixes[BENCH_CONTENDERS] = {"bare", "records", "mtnt"};
 
-    make_template(options);
-    make_fleet(&bare);
-    race->bare_cpu_s[round] = -bench_cpu();
-    race->bare_s[round] = bare_loop(&bare, false);
-    race->bare_cpu_s[round] += bench_cpu();
-    drop_fleet(&bare);
-    make_fleet(&bare);
-    race->records_cpu_s[round] = -bench_cpu();
-    race->records_s[round] = bare_loop(&bare, true);
-    race->records_cpu_s[round] += bench_cpu();
-    make_fleet(&mtnt);
-    write_files(&mtnt, folder);
-    cost = bench_migrate(options, folder);
-    race->mtnt_s[round] = cost.wall_s;
-    race->mtnt_cpu_s[round] = cost.cpu_s;
-    if (cost.rss_kib > race->mtnt_rss_kib)
-        race->mtnt_rss_kib = cost.rss_kib;
-    check_equal(&bare, &mtnt);
-    drop_fleet(&bare);
-    drop_fleet(&mtnt);
-    drop_template(options);
+    return (struct fleet){options, bench_text("%s_%s", own_name(options), suffixes[contender])};
+}
+
+static bench_cost run_contender(const bench_options *options, bench_contender contender)
+{
+    struct fleet fleet = fleet_of(options, contender);
+    const char *folder = bench_text("%s/mtnt", options->folder);
+    bench_cost cost = {0};
+
+    make_fleet(&fleet);
+    if (contender == BENCH_MTNT) {
+        new_controller(options);
+        write_files(&fleet, folder);
+        cost = bench_migrate(options, folder);
+        bench_remove_folder(folder);
+        return cost;
+    }
+    cost.cpu_s = -bench_cpu();
+    cost.wall_s = bare_loop(&fleet, contender == BENCH_RECORDS);
+    cost.cpu_s += bench_cpu();
+    return cost;
+}
+
+static void check(const bench_options *options)
+{
+    struct fleet records = fleet_of(options, BENCH_RECORDS), mtnt = fleet_of(options, BENCH_MTNT);
+
+    check_equal(&records, &mtnt);
+}
+
+static void clear(const bench_options *options, bench_contender contender)
+{
+    struct fleet fleet = fleet_of(options, contender);
+
+    drop_fleet(&fleet);
 }
 
 int main(int argc, char **argv)
 {
     bench_options options = {.tenants = 100, .workers = 8, .rounds = 5};
-    bench_race race = {.name = "postgres", .unit = "databases", .target = 0.85};
-    int i;
+    bench_race race = {.name = "postgres",
+                       .unit = "databases",
+                       .target = 0.9,
+                       .trial = 50, /* to make and drop them takes longer than to migrate them */
+                       .run = run_contender,
+                       .check = check,
+                       .clear = clear};
 
     bench_parse(&options, argc, argv);
     if (pthread_key_create(&kept_key, let_go) != 0)
         bench_die("no key to be had");
     if (options.server == NULL)
         bench_die("--server is needed");
-    if (options.schemas)
+    if (options.schemas) {
         race.unit = "schemas";
+        race.trial = 500;
+    }
     bench_make_folder(options.folder);
-    for (i = 0; i < options.rounds; i++)
-        one_round(&options, &race, i);
-    bench_report(&options, &race);
+    make_template(&options);
+    bench_race_run(&options, &race);
+    drop_template(&options);
     bench_remove_folder(options.folder);
     return 0;
 }

@@ -32,6 +32,8 @@ void bench_result(const bench_options *options, const bench_figure *figure)
             figure->name, figure->of, figure->what, value, figure->baseline, base, ratio);
     if (figure->target > 0)
         fprintf(file, ", \"target\": %.2f, \"reached\": %s", figure->target, reached ? "true" : "false");
+    if (figure->workers > 0)
+        fprintf(file, ", \"workers\": %d, \"baseline_workers\": %d", figure->workers, figure->baseline_workers);
     write_list(file, "values", figure->values, count);
     write_list(file, "baseline_values", figure->baseline_values, count);
     fputs("}\n", file);

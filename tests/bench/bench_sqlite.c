@@ -4,49 +4,49 @@
 
 #include "bench_sqlite.h"
 
+static const char *folder_of(const bench_options *options, bench_contender contender)
+{
+    return bench_text("%s/fleet-%d", options->folder, (int)contender);
+}
+
+static bench_cost run(const bench_options *options, bench_contender contender)
+{
+    const char *folder = folder_of(options, contender);
+    bench_cost cost = {0};
+
+    bench_sqlite_fleet(options, folder);
+    if (contender == BENCH_MTNT)
+        return bench_migrate(options, folder);
+    cost.cpu_s = -bench_cpu();
+    cost.wall_s = bench_sqlite_bare(options, folder, contender == BENCH_RECORDS);
+    cost.cpu_s += bench_cpu();
+    return cost;
+}
+
+static void check(const bench_options *options)
+{
+    bench_sqlite_check(options, folder_of(options, BENCH_RECORDS), folder_of(options, BENCH_MTNT));
+}
+
+static void clear(const bench_options *options, bench_contender contender)
+{
+    bench_remove_folder(folder_of(options, contender));
+}
+
 int main(int argc, char **argv)
 {
+    static const bench_race race = {
+        .name = "sqlite", .unit = "tenants", .target = 0.9, .trial = 1000, .run = run, .check = check, .clear = clear};
     bench_options options = {.tenants = 1000, .workers = 8, .rounds = 5};
-    bench_race race = {.name = "sqlite", .unit = "tenants", .target = 0.7};
-    int i;
 
     /* As the command does: the memory counter is a lock that all threads would meet. */
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     bench_parse(&options, argc, argv);
     bench_make_folder(options.folder);
-    for (i = 0; i < options.rounds && options.only == NULL; i++) {
-        const char *bare = bench_text("%s/bare-%d", options.folder, i);
-        const char *mtnt = bench_text("%s/mtnt-%d", options.folder, i);
-        bench_cost cost;
-
-        bench_sqlite_fleet(&options, bare);
-        race.bare_cpu_s[i] = -bench_cpu();
-        race.bare_s[i] = bench_sqlite_bare(&options, bare, false);
-        race.bare_cpu_s[i] += bench_cpu();
-        bench_remove_folder(bare);
-        bench_sqlite_fleet(&options, bare);
-        race.records_cpu_s[i] = -bench_cpu();
-        race.records_s[i] = bench_sqlite_bare(&options, bare, true);
-        race.records_cpu_s[i] += bench_cpu();
-        bench_sqlite_fleet(&options, mtnt);
-        cost = bench_migrate(&options, mtnt);
-        race.mtnt_s[i] = cost.wall_s;
-        race.mtnt_cpu_s[i] = cost.cpu_s;
-        if (cost.rss_kib > race.mtnt_rss_kib)
-            race.mtnt_rss_kib = cost.rss_kib;
-        bench_sqlite_check(&options, bare, mtnt);
-        bench_remove_folder(bare);
-        bench_remove_folder(mtnt);
-    }
-    if (options.only != NULL) {
-        bench_sqlite_fleet(&options, bench_text("%s/fleet", options.folder));
-        if (strcmp(options.only, "bare") == 0)
-            bench_sqlite_bare(&options, bench_text("%s/fleet", options.folder), true);
-        else
-            bench_migrate(&options, bench_text("%s/fleet", options.folder));
-    } else {
-        bench_report(&options, &race);
-    }
+    if (options.only == NULL)
+        bench_race_run(&options, &race);
+    else
+        run(&options, strcmp(options.only, "bare") == 0 ? BENCH_RECORDS : BENCH_MTNT);
     bench_remove_folder(options.folder);
     return 0;
 }

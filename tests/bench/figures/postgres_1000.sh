@@ -2,5 +2,5 @@
 about='the same for 1,000 databases'
 measure() {
     need_server
-    bench postgres --server "$MTNT_TEST_PG" --tenants 1000 --rounds 3
+    bench postgres --server "$MTNT_TEST_PG" --best 1,2,4,8 --tenants 1000 --rounds 3
 }
