@@ -5,6 +5,8 @@
 #   eval "$(sh tests/postgres.sh env DIR)"     the same for a server that is already running there
 #   eval "$(sh tests/postgres.sh standby DIR OF)"   the same for a hot standby in DIR, which follows the server in OF
 #   sh tests/postgres.sh restart DIR           stops that server as a power failure would, and starts it again
+#   sh tests/postgres.sh halt DIR              stops it as a power failure would, and leaves it; restart starts it again
+#   sh tests/postgres.sh promote DIR           makes the primary of a standby
 #   sh tests/postgres.sh stop DIR              stops that server and removes DIR
 #
 # It listens on a Unix socket inside DIR and on a free port of 127.0.0.1, trusts whoever gets there,
@@ -146,6 +148,18 @@ restart() {
         -o "-p $(cat "$dir/port")" restart >"$dir/pg_ctl.log" 2>&1 || complain "the server was not restarted: see $dir/pg_ctl.log"
 }
 
+halt() {
+    [ -f "$dir/port" ] || complain "no server was started in $dir"
+    as_server "$bindir/pg_ctl" -D "$dir/data" -m immediate -w -t 60 stop >"$dir/pg_ctl.log" 2>&1 ||
+        complain "the server was not stopped: see $dir/pg_ctl.log"
+}
+
+promote() {
+    [ -f "$dir/port" ] || complain "no server was started in $dir"
+    as_server "$bindir/pg_ctl" -D "$dir/data" -w -t 60 promote >"$dir/pg_ctl.log" 2>&1 ||
+        complain "the server was not promoted: see $dir/pg_ctl.log"
+}
+
 stop() {
     [ -d "$dir" ] || return 0
     [ -e "$dir/$mark" ] || complain "$dir was not made by this script; left alone"
@@ -155,7 +169,7 @@ stop() {
     rm -rf "$dir"
 }
 
-[ $# -eq 2 ] || [ "$# $1" = "3 standby" ] || complain "usage: postgres.sh start|env|restart|stop DIR, or standby DIR OF"
+[ $# -eq 2 ] || [ "$# $1" = "3 standby" ] || complain "usage: postgres.sh start|env|restart|halt|promote|stop DIR, or standby DIR OF"
 mkdir -p "$(dirname "$2")"
 dir=$(cd "$(dirname "$2")" && pwd)/$(basename "$2")
 bindir=$(find_bindir)
@@ -168,7 +182,9 @@ env)
     print_env
     ;;
 restart) restart ;;
+halt) halt ;;
+promote) promote ;;
 standby) standby ;;
 stop) stop ;;
-*) complain "usage: postgres.sh start|env|restart|stop DIR, or standby DIR OF" ;;
+*) complain "usage: postgres.sh start|env|restart|halt|promote|stop DIR, or standby DIR OF" ;;
 esac

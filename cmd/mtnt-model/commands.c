@@ -131,7 +131,7 @@ const mtnt__command mtnt__commands[] = {
     },
     {
         .name = "recover",
-        .takes = FLEET | MTNT__TAKES_LANE,
+        .takes = FLEET | MTNT__TAKES_LANE | MTNT__TAKES_AUDIT,
         .lanes = MTNT__LANES_FORWARD,
         .run = mtnt__command_recover,
         .summary = "settle interrupted migrations",
@@ -141,8 +141,14 @@ const mtnt__command mtnt__commands[] = {
                  "it takes. Prepared transactions and unfinished models that arrived after their migration "
                  "was given up are settled and removed too, on the servers of the controller and of the "
                  "selected tenants. Models that delete_model has put away, and whose time of grace is over, are "
-                 "removed for good. It may be run again at any time.\n",
+                 "removed for good. It may be run again at any time.\n\n"
+                 "--audit is for a controller that has failed over to an asynchronous standby, or was restored from a "
+                 "backup: its newest commits are lost, and the models keep theirs. Every selected model is opened and "
+                 "compared. Where only bookkeeping was lost the controller is told (exit 3, and migrate goes on from "
+                 "there); where an operation's half in the controller was lost, the tenant is marked as diverged, with "
+                 "the next step, and nothing is touched (exit 1).\n",
         .examples = "mtnt-model recover\n"
+                    "mtnt-model recover --audit\n"
                     "mtnt-model recover --tenant acme\n",
     },
     {
@@ -252,8 +258,9 @@ const mtnt__command mtnt__commands[] = {
                  "shown, once for all that differ alike. Finds models that were restored from a "
                  "backup, changed by hand, swapped, replaced or lost.\n\n"
                  "With --repair --yes the controller's rows are brought in step with the models, under "
-                 "each tenant's lease and with an audit row; no model is touched. Without --yes it says "
-                 "what it would do. Exits with 1 when a model could not be looked at, and with "
+                 "each tenant's lease and with an audit row; no model is touched. Where the controller has lost what "
+                 "a migration wrote in it, the tenant is marked as diverged instead, for a person. Without --yes it "
+                 "says what it would do. Exits with 1 when a model could not be looked at, and with "
                  "--exit-code with 3 when something was found.\n",
         .examples = "mtnt-model verify\n"
                     "mtnt-model verify --exit-code --format json\n"

@@ -11,7 +11,7 @@ enum {
     MTNT__EXIT_OK = 0,
     MTNT__EXIT_FAILED = 1,  /* some tenants failed */
     MTNT__EXIT_FATAL = 2,   /* nothing trustworthy was done */
-    MTNT__EXIT_PENDING = 3, /* with --exit-code */
+    MTNT__EXIT_PENDING = 3, /* with --exit-code; recover --audit: something was ahead */
     MTNT__EXIT_BUDGET = 4,  /* more tenants failed than may; the rest is untouched */
     MTNT__EXIT_USAGE = 64,
     MTNT__EXIT_CONFIG = 78,

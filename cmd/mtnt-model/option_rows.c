@@ -71,6 +71,10 @@ const mtnt__option_row mtnt__option_rows[] = {
      .help = "try a tenant again that has failed by what may pass: a deadlock, a lost connection (default: 0)"},
     {.name = "retry-pause", SOME_DURATION, SETTING(retry_pause_ms), PROJECT(retry_pause_ms), TAKES(RUN),
      .help = "before the first retry; doubled each time up to 1m, with jitter (default: 1s)"},
+    {.name = "controller-wait", ANY_DURATION, SETTING(controller_wait_ms), PROJECT(controller_wait_ms), TAKES(RUN),
+     .zero = -1,
+     .help = "how long a run waits for a PostgreSQL controller that is restarted or failed over (default: 1m; 0: not at "
+             "all)"},
     {.name = "per-server", KIND(INT), .value = "N", SETTING(per_server), PROJECT(per_server), TAKES(RUN), .least = 1,
      .most = 1024,
      .help = "tenants at the same time on each PostgreSQL server (host and port), those of other processes with this "
@@ -157,6 +161,8 @@ const mtnt__option_row mtnt__option_rows[] = {
      .help = "… that are schemas of that database"},
     {.name = "name", KIND(TEXT), .value = "NAME", SETTING(name), TAKES(IMPORT),
      .help = "of the chain (default: that of the folder it is for)"},
+    {.name = "audit", KIND(FLAG), SETTING(audit), TAKES(AUDIT),
+     .help = "recover: also open every model and look for migrations that the controller does not know (any more)"},
 
     {.name = "timeout", ANY_DURATION, SETTING(timeout_ms), TAKES(WAIT),
      .help = "wait: how long (default: 0, as long as it takes)"},

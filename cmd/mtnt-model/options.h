@@ -33,11 +33,11 @@ typedef struct mtnt__settings {
     int64_t steps;
     const char *atomicity, *on_failure, *on_error, *mode, *backup, *fingerprint;
     const char *output, *output_dir;
-    bool allow_out_of_order, accept_checksums, keep_in_step, yes, force, repair, write_lock, check_lock, isolate;
+    bool allow_out_of_order, accept_checksums, keep_in_step, yes, force, repair, write_lock, check_lock, isolate, audit;
     int64_t deadline_ms, operation_timeout_ms, unlock_deadline_ms, lock_timeout_ms, statement_timeout_ms;
     int64_t heartbeat_ms, heartbeat_retries;
     int64_t timeout_ms;
-    int64_t canary, retries, per_server, connections, soak_ms, retry_pause_ms;
+    int64_t canary, retries, per_server, connections, soak_ms, retry_pause_ms, controller_wait_ms;
     const char *waves, *max_failures, *rate;
     const char *format_name;
     mtnt__format format;
@@ -75,9 +75,10 @@ enum {
     MTNT__TAKES_ADOPT = 1u << 18,  /* adopt */
     MTNT__TAKES_IMPORT = 1u << 19, /* import-project */
     MTNT__TAKES_VERIFY = 1u << 20,
-    MTNT__TAKES_LOCK = 1u << 21, /* checksums */
-    MTNT__TAKES_SAVE = 1u << 22, /* plan */
-    MTNT__TAKES_PLAN = 1u << 23, /* migrate */
+    MTNT__TAKES_LOCK = 1u << 21,  /* checksums */
+    MTNT__TAKES_SAVE = 1u << 22,  /* plan */
+    MTNT__TAKES_PLAN = 1u << 23,  /* migrate */
+    MTNT__TAKES_AUDIT = 1u << 24, /* recover */
 };
 
 /* What a command line says by itself. 0, or an exit code after a message on `errors`. */

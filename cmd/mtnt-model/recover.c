@@ -13,6 +13,9 @@ typedef struct recovery {
     mtnt__encode_list json;
     int64_t tenants, interrupted, committed, aborted, removed, failed;
     mtnt_sweep swept;
+    struct {
+        int64_t tenants, ahead, out_of_step, unsettled, not_read;
+    } audit;
 } recovery;
 
 static void put_result(const recovery *all, const char *tenant, const char *result, const mtnt_error *err)
@@ -133,6 +136,59 @@ static int sweep(recovery *all)
     return exit_code;
 }
 
+/* ---- what the controller has lost ---- */
+
+static int audit_tenant(void *data, const mtnt_tenant_info *info, const mtnt_model *model)
+{
+    recovery *all = data;
+    mtnt_error err = MTNT_ERROR_INIT;
+    mtnt_audit found;
+
+    all->audit.tenants++;
+    if (mtnt_audit_model(all->work->controller, all->work->chain, model, &found, &err) != 0) {
+        all->audit.not_read++;
+        show(all, info->tenant, "not audited", &err);
+        return 0;
+    }
+    switch (found.verdict) {
+    case MTNT_AUDIT_AGREES: break;
+    case MTNT_AUDIT_AHEAD:
+        all->audit.ahead++;
+        show(all, info->tenant, "was ahead of the controller, which knows it now", &err);
+        break;
+    case MTNT_AUDIT_OUT_OF_STEP:
+        all->audit.out_of_step++;
+        show(all, info->tenant, "diverged", &err);
+        break;
+    case MTNT_AUDIT_UNSETTLED:
+        all->audit.unsettled++;
+        show(all, info->tenant, "not audited, its migration has not ended", &err);
+        break;
+    }
+    return 0;
+}
+
+static void put_audit(const recovery *all)
+{
+    FILE *out = all->work->screen.out;
+    int64_t looked = all->audit.tenants - all->audit.unsettled - all->audit.not_read;
+
+    fprintf(out,
+            "audit: %" PRId64 " model%s compared, %" PRId64 " ahead of the controller, %" PRId64
+            " out of step with it, %" PRId64 " not compared\n",
+            looked, looked == 1 ? "" : "s", all->audit.ahead, all->audit.out_of_step,
+            all->audit.unsettled + all->audit.not_read);
+}
+
+static json_t *encode_audit(const recovery *all)
+{
+    if (!all->work->settings.audit)
+        return json_null();
+    return json_pack("{sI sI sI sI sI}", "tenants", (json_int_t)all->audit.tenants, "ahead",
+                     (json_int_t)all->audit.ahead, "out_of_step", (json_int_t)all->audit.out_of_step, "unsettled",
+                     (json_int_t)all->audit.unsettled, "not_read", (json_int_t)all->audit.not_read);
+}
+
 static void put_swept(FILE *out, const mtnt_sweep *swept)
 {
     int64_t finished = swept->committed + swept->rolled_back;
@@ -167,14 +223,14 @@ static int finish(recovery *all)
 
     if (all->work->settings.format != MTNT__FORMAT_TEXT)
         mtnt__encode_list_end(
-            &all->json,
-            json_pack("{sI sI sI sI sI sI s{sI sI sI sI sI sI sI}}", "tenants", (json_int_t)all->tenants, "interrupted",
-                      (json_int_t)all->interrupted, "completed", (json_int_t)all->committed, "rolled_back",
-                      (json_int_t)all->aborted, "removed", (json_int_t)all->removed, "failed", (json_int_t)all->failed,
-                      "prepared", "committed", (json_int_t)swept->committed, "rolled_back",
-                      (json_int_t)swept->rolled_back, "at_work", (json_int_t)swept->at_work, "unknown",
-                      (json_int_t)swept->unknown, "not_settled", (json_int_t)swept->not_settled, "old",
-                      (json_int_t)swept->old, "models_removed", (json_int_t)swept->removed));
+            &all->json, json_pack("{sI sI sI sI sI sI s{sI sI sI sI sI sI sI} so}", "tenants", (json_int_t)all->tenants,
+                                  "interrupted", (json_int_t)all->interrupted, "completed", (json_int_t)all->committed,
+                                  "rolled_back", (json_int_t)all->aborted, "removed", (json_int_t)all->removed,
+                                  "failed", (json_int_t)all->failed, "prepared", "committed",
+                                  (json_int_t)swept->committed, "rolled_back", (json_int_t)swept->rolled_back,
+                                  "at_work", (json_int_t)swept->at_work, "unknown", (json_int_t)swept->unknown,
+                                  "not_settled", (json_int_t)swept->not_settled, "old", (json_int_t)swept->old,
+                                  "models_removed", (json_int_t)swept->removed, "audit", encode_audit(all)));
     else if (all->interrupted + all->removed + all->failed == 0 && swept_nothing(swept))
         fputs("Nothing to be recovered\n", out);
     else if (all->interrupted == 0 && all->removed + all->failed > 0)
@@ -187,7 +243,11 @@ static int finish(recovery *all)
                 all->interrupted, all->interrupted == 1 ? " was" : "s were", all->aborted, all->committed, all->failed);
     if (all->work->settings.format == MTNT__FORMAT_TEXT)
         put_swept(out, swept);
-    return all->failed > 0 || swept->not_settled > 0 ? MTNT__EXIT_FAILED : MTNT__EXIT_OK;
+    if (all->work->settings.format == MTNT__FORMAT_TEXT && all->work->settings.audit)
+        put_audit(all);
+    if (all->failed + swept->not_settled + all->audit.out_of_step + all->audit.unsettled + all->audit.not_read > 0)
+        return MTNT__EXIT_FAILED;
+    return all->audit.ahead > 0 ? MTNT__EXIT_PENDING : MTNT__EXIT_OK;
 }
 
 int mtnt__command_recover(mtnt__work *work)
@@ -206,5 +266,7 @@ int mtnt__command_recover(mtnt__work *work)
     exit_code = mtnt__survey_tenants(work, recover_tenant, &all);
     if (exit_code == 0)
         exit_code = sweep(&all);
+    if (exit_code == 0 && work->settings.audit)
+        exit_code = mtnt__survey_tenants(work, audit_tenant, &all);
     return exit_code != 0 ? exit_code : finish(&all);
 }

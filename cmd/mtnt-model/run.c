@@ -111,6 +111,7 @@ void mtnt__run_options(const mtnt__work *work, const mtnt__run_spec *spec, mtnt_
                                               .per_server = settings->per_server,
                                               .connections = settings->connections,
                                               .rate = settings->rate,
+                                              .controller_wait_ms = settings->controller_wait_ms,
                                               .groups = work->project.groups,
                                               .group_count = work->project.group_count};
     options->migration.atomicity =

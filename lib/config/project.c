@@ -16,7 +16,7 @@
 #define HEARTBEAT_MAXIMUM_MS (INT64_C(365) * 24 * 60 * 60 * 1000)
 #define RETRIES_MAXIMUM 100
 #define NO_LIMIT_MS (INT64_MAX / 1000000)
-#define NOT_ZERO (-1)
+#define NOT_ZERO INT64_MIN
 
 typedef struct project_file {
     mtnt__yaml_place at;
@@ -27,7 +27,7 @@ typedef struct project_file {
     mtnt__yaml_text backup;
     mtnt__yaml_text deadline, operation_timeout, unlock_deadline, heartbeat, lock_timeout, statement_timeout;
     mtnt__yaml_int canary, retries, per_server, connections;
-    mtnt__yaml_text waves, max_failures, rate, soak, retry_pause;
+    mtnt__yaml_text waves, max_failures, rate, soak, retry_pause, controller_wait;
     MTNT__YAML_LIST(mtnt__group_said) groups;
     mtnt__yaml_texts environments;
 } project_file;
@@ -61,6 +61,7 @@ static const cyaml_schema_field_t project_table[] = {
     TEXT(max_failures),
     MTNT__YAML_INT_FIELD("retries", MTNT__YAML_OPTIONAL, project_file, retries),
     TEXT(retry_pause),
+    TEXT(controller_wait),
     MTNT__YAML_INT_FIELD("per_server", MTNT__YAML_OPTIONAL, project_file, per_server),
     MTNT__YAML_INT_FIELD("connections", MTNT__YAML_OPTIONAL, project_file, connections),
     TEXT(rate),
@@ -96,6 +97,7 @@ static int take_times(mtnt_project *project, const project_file *said, const cha
         {"statement_timeout", &said->statement_timeout, &project->statement_timeout_ms, 0},
         {"soak", &said->soak, &project->soak_ms, 0},
         {"retry_pause", &said->retry_pause, &project->retry_pause_ms, NOT_ZERO},
+        {"controller_wait", &said->controller_wait, &project->controller_wait_ms, -1},
     };
 
     for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {

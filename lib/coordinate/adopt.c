@@ -249,6 +249,15 @@ int mtnt__adopt_look(const mtnt_controller *controller, const mtnt_chain *chain,
 
 /* ---- doing ---- */
 
+/* What the other one has migrated is known here from now on, whatever it wrote: nothing of it is missed by an audit. */
+static int look_over(mtnt__attempt *attempt, mtnt_error *err)
+{
+    mtnt_db *controller = NULL;
+    int rc = mtnt__sides_look_at_controller(attempt, &controller, err);
+
+    return rc != 0 ? rc : mtnt__ahead_look_over(attempt->model, controller, &attempt->ahead, err);
+}
+
 static int begin(mtnt__attempt *attempt, mtnt_error *err)
 {
     const mtnt_controller *controller = attempt->link->controller;
@@ -323,6 +332,8 @@ static int run(mtnt__attempt *attempt, mtnt_error *err)
         rc = check_other(attempt->link->controller, adoption, &bearer, &attempt->link->other, err);
     if (rc == 0)
         rc = locate(attempt, err);
+    if (rc == 0)
+        rc = bearer.ours ? mtnt__attempt_look_ahead(attempt, err) : look_over(attempt, err);
     if (rc != 0)
         return rc;
     attempt->told = calloc(attempt->recorded_count + 1, sizeof(*attempt->told));
@@ -345,7 +356,9 @@ int mtnt__adopt_run(mtnt__attempt *attempt, mtnt_error *err)
     attempt->verdict = MTNT__VERDICT_FAILED;
     rc = run(attempt, err);
     /* Where a model stands that is another's is not ours to tell. */
-    if (rc != 0)
+    if (rc != 0) {
         attempt->positioned = false;
+        mtnt__ahead_release(&attempt->ahead);
+    }
     return rc;
 }

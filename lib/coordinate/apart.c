@@ -586,6 +586,8 @@ void mtnt__apart_recover(mtnt__task *task, mtnt__link *link)
 
         mtnt__wire_take_error(&answer, &said);
         task->recovered = (mtnt__migration_state)mtnt__wire_take_int(&answer);
+        task->controller_lost = mtnt__wire_take_int(&answer) != 0 ||
+                                (said.code != MTNT_OK && said.code != MTNT_E_BLOCKED && task->controller_lost);
         mtnt__order_take_known(&answer, &task->known);
         task->error = said;
         free(bytes);
@@ -594,5 +596,7 @@ void mtnt__apart_recover(mtnt__task *task, mtnt__link *link)
         mtnt_error_wrap(&task->error, "its interrupted migration could not be settled");
     }
     task->result_code = task->error.code;
-    task->outcome.from_version = task->outcome.to_version = task->known.version;
+    task->outcome.to_version = task->known.version;
+    if (task->doubted == 0)
+        task->outcome.from_version = task->known.version;
 }

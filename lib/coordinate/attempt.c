@@ -391,6 +391,24 @@ int mtnt__attempt_tell_recorded(mtnt__attempt *attempt, mtnt_error *err)
     return mtnt__recorded_steps(&attempt->applied, attempt->chain, &attempt->recorded, &attempt->recorded_count, err);
 }
 
+int mtnt__attempt_look_ahead(mtnt__attempt *attempt, mtnt_error *err)
+{
+    mtnt_db *controller = NULL;
+    int rc;
+
+    if (attempt->unit.is || attempt->model_missing || !attempt->identity.known || attempt->identity.fresh ||
+        strcmp(attempt->position.digest, attempt->known.digest) == 0)
+        return 0;
+    rc = mtnt__sides_look_at_controller(attempt, &controller, err);
+    if (rc == 0)
+        rc = mtnt__ahead_look(attempt->model, controller, attempt->chain, &attempt->applied, attempt->known.digest,
+                              &attempt->ahead, err);
+    if (rc != 0 || attempt->ahead.both == 0)
+        return rc;
+    attempt->verdict = MTNT__VERDICT_DIVERGED;
+    return mtnt__ahead_explain(&attempt->ahead, mtnt_model_id(attempt->claim->model), err);
+}
+
 int mtnt__attempt_applied_after(const mtnt__attempt *attempt, mtnt__applied *ret_after, mtnt_error *err)
 {
     mtnt__applied after = {0};
@@ -516,6 +534,8 @@ static int run(mtnt__attempt *attempt, mtnt_error *err)
     if (rc != 0 || attempt->verdict != MTNT__VERDICT_FAILED)
         return rc;
     rc = plan(attempt, err);
+    if (rc == 0)
+        rc = mtnt__attempt_look_ahead(attempt, err);
     if (rc == 0 && !attempt->unit.is)
         rc = mtnt__attempt_tell_recorded(attempt, err);
     if (rc == 0)
@@ -610,6 +630,7 @@ int mtnt__attempt_run(mtnt__attempt *attempt, mtnt_error *err)
     rc = attempt->mode == MTNT__MODE_ADOPTION ? mtnt__adopt_run(attempt, &own) : run(attempt, &own);
     if (attempt->steps == NULL)
         attempt->count = 0;
+    attempt->controller_lost = attempt->controller_lost || (rc != 0 && mtnt__db_lost(attempt->controller));
     if (rc != 0 && attempt->verdict == MTNT__VERDICT_FAILED)
         give_up(attempt, &own);
     else if (attempt->verdict == MTNT__VERDICT_REHEARSED)
@@ -635,6 +656,7 @@ void mtnt__attempt_release(mtnt__attempt *attempt)
 {
     mtnt__applied_release(&attempt->applied);
     mtnt__foreign_found_release(&attempt->foreign);
+    mtnt__ahead_release(&attempt->ahead);
     free(attempt->plan);
     free(attempt->steps);
     free(attempt->recorded);

@@ -14,8 +14,9 @@
 #include "db/database.h"
 #include "mtnt/coordinator.h"
 #include "mtnt/isolate.h"
-#include "state/foreign/foreign.h"
+#include "state/ahead.h"
 #include "state/fingerprint.h"
+#include "state/foreign/foreign.h"
 #include "state/removal.h"
 
 /* COMMIT PREPARED of a tenant's migration that has been decided: sent, and answered while the next tenant starts. */
@@ -142,9 +143,12 @@ typedef struct mtnt__attempt {
     mtnt__verdict verdict;
     uint32_t needs;
     bool needs_provisional, needs_tombstone, needs_saga, made_model;
+    bool
+        controller_lost; /* the connection to the controller was, when it failed or its outcome was not known any more */
     bool backed_up, positioned; /* positioned: the two below are the model's */
     mtnt__position before, position;
     int64_t from_version;
+    mtnt__ahead ahead;    /* what the model holds, and the controller does not know */
     mtnt__step *recorded; /* malloc'ed: applied before this attempt, and unknown to the controller */
     size_t recorded_count;
     mtnt__step *told;     /* room for what is told to the controller, made before the commit; NULL = nothing is */
@@ -172,6 +176,9 @@ int mtnt__attempt_look_for_schema(mtnt__attempt *attempt, bool *ret_there, mtnt_
 /* What is applied once the steps that ended are; and the same as the attempt's position. */
 int mtnt__attempt_applied_after(const mtnt__attempt *attempt, mtnt__applied *ret_after, mtnt_error *err);
 int mtnt__attempt_move_position(mtnt__attempt *attempt, mtnt_error *err);
+/* A controller that has lost commits may have lost its half of something: that is never built upon, and then it is BLOCKED and DIVERGED. The model alone, or
+ * with nothing lost but the bookkeeping, is made known again by this attempt's end. Not asked while both know the same. */
+int mtnt__attempt_look_ahead(mtnt__attempt *attempt, mtnt_error *err);
 void mtnt__attempt_release(mtnt__attempt *attempt);
 mtnt__expected mtnt__attempt_expects(const mtnt__attempt *attempt);
 
@@ -191,6 +198,8 @@ void mtnt__sides_deadline(mtnt__attempt *attempt, mtnt__deadline_ms deadline);
 void mtnt__sides_uncancel(mtnt__attempt *attempt);
 void mtnt__sides_rollback(mtnt__attempt *attempt);
 void mtnt__sides_close(mtnt__attempt *attempt);
+/* A handle that reads the controller, before the attempt has one of its own there. */
+int mtnt__sides_look_at_controller(mtnt__attempt *attempt, mtnt_db **ret_db, mtnt_error *err);
 /* A connection to the controller that no operation will see, marked as this migration's; _done gives it back, or closes it. */
 /* The controller's side of modes that write it, where it is not open yet; _begin_controller does it too. */
 int mtnt__sides_open_controller(mtnt__attempt *attempt, mtnt_error *err);
@@ -321,7 +330,8 @@ typedef struct mtnt__settlement {
     const char *home;    /* which database the decider was, as in the claim; NULL or "" = not known */
     const mtnt_migration_options *options;
     mtnt__gate *gate;
-    mtnt__blockers blockers; /* whose sessions may be ended; the mark NULL: nobody's, who blocks is waited for */
+    bool *ret_lost_controller; /* set when the connection to it was lost last; NULL = not asked for */
+    mtnt__blockers blockers;   /* whose sessions may be ended; the mark NULL: nobody's, who blocks is waited for */
 } mtnt__settlement;
 /* 0: settled, and what has come of it: COMMIT, ABORT, MEET_FOREIGN or DISAGREE (with the two last err says what a person has to do). Not 0: not
  * settled; the state stays unended. FOREIGN: the decider is not the database that it was; nothing was touched. */

@@ -74,6 +74,7 @@ static int record(mtnt__attempt *attempt, mtnt_error *err)
 
 static int settle(mtnt__attempt *attempt, mtnt_error *err)
 {
+    bool lost = false;
     const mtnt__settlement settlement = {.controller = attempt->link->controller,
                                          .model = attempt->claim->model,
                                          .migration = key_of(attempt),
@@ -82,6 +83,7 @@ static int settle(mtnt__attempt *attempt, mtnt_error *err)
                                          .home = attempt->claim->home,
                                          .options = attempt->options,
                                          .blockers = {attempt->claim->migration, {NULL, NULL}},
+                                         .ret_lost_controller = &lost,
                                          .gate = attempt->link->gate};
     mtnt__migration_event event = MTNT__EVENT_LOSE_ANSWER;
     mtnt_error first = MTNT_ERROR_INIT, other = MTNT_ERROR_INIT;
@@ -89,11 +91,13 @@ static int settle(mtnt__attempt *attempt, mtnt_error *err)
 
     if (err != NULL)
         first = *err;
+    attempt->controller_lost = attempt->controller_lost || mtnt__db_lost(attempt->controller);
     /* Our own sessions must not stand in the register's way. */
     mtnt__sides_rollback(attempt);
     mtnt__db_disconnect(attempt->controller_is_reader ? NULL : attempt->controller);
     mtnt__db_disconnect(attempt->model);
     rc = mtnt__settle(&settlement, &event, &other);
+    attempt->controller_lost = attempt->controller_lost || (rc != 0 && lost);
     if (rc == 0 && event == MTNT__EVENT_COMMIT) {
         mtnt_error_clear(err);
         attempt->verdict = MTNT__VERDICT_COMMITTED;

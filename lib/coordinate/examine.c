@@ -76,6 +76,7 @@ const char *mtnt_coordinator_guarantee(const char *controller_dsn, const mtnt_mo
 /* called: in what is said of it. A model's address is not in there, so that the same is said of all the tenants of a server. */
 typedef struct side {
     char called[300];
+    bool takes_standbys;
     mtnt__db_facts facts;
     mtnt__db_standbys standbys;
 } side;
@@ -111,7 +112,13 @@ static void warn(const side *at, bool decides, char *ret_warning, size_t size)
 {
     const mtnt__db_standbys *standbys = &at->standbys;
 
-    if (standbys->not_readable || standbys->unseen > 0)
+    if (at->takes_standbys)
+        snprintf(
+            ret_warning, size,
+            "the address of %.180s names several hosts, and after a failover a standby may be taken for the primary. Add "
+            "target_session_attrs=read-write",
+            at->called);
+    else if (standbys->not_readable || standbys->unseen > 0)
         snprintf(
             ret_warning, size,
             "not known whether standbys of %.180s are synchronous: this role may not see pg_stat_replication. Grant it "
@@ -220,6 +227,8 @@ static int examine(mtnt_controller *controller, const mtnt_model *model, mtnt__m
     if (model->backend == MTNT_POSTGRES)
         snprintf(of_model.called, sizeof(of_model.called), "the model's server");
     snprintf(of_controller.called, sizeof(of_controller.called), "the controller %.256s", controller->shown);
+    of_controller.takes_standbys = mtnt__dsn_takes_standbys(controller->dsn);
+    of_model.takes_standbys = mtnt__dsn_takes_standbys(mtnt__model_dsn(model));
     if (rc == 0)
         rc = examine_controller(&of_controller, examination, err);
     if (rc == 0)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "coordinate/audit.h"
 #include "coordinate/inspect.h"
 
 /* Whether everything that was found can be repaired, for one thing that cannot makes the model's word doubtful. */
@@ -49,7 +50,7 @@ static mtnt__step *make_steps(const mtnt__inspected_lane *lane, size_t *ret_coun
 }
 
 static int write_lane(mtnt__inspection *i, mtnt__inspected_lane *lane, const mtnt__claim *claim,
-                      const mtnt__repair *repair, mtnt_error *err)
+                      const mtnt__ahead *ahead, const mtnt__repair *repair, mtnt_error *err)
 {
     mtnt_controller *controller = repair->controller;
     char reason[500];
@@ -62,6 +63,7 @@ static int write_lane(mtnt__inspection *i, mtnt__inspected_lane *lane, const mtn
                      .position = lane->position,
                      .placed = mtnt__model_key(i->model),
                      .uuid = i->identity.uuid[0] == '\0' ? NULL : i->identity.uuid,
+                     .ahead = ahead,
                      .finished_ms = controller->system->wall_ms(controller->system->data)};
     mtnt__step *steps = make_steps(lane, &end.step_count);
     int rc;
@@ -74,6 +76,26 @@ static int write_lane(mtnt__inspection *i, mtnt__inspected_lane *lane, const mtn
     rc = mtnt__store_reconcile(controller, mtnt_chain_name(lane->chain), &end, &audit, err);
     free(steps);
     return rc;
+}
+
+/* The controller has lost its half of something: its rows cannot be put right by the model's word, and a person sees to it. */
+static int part_ways(mtnt__inspection *i, mtnt__inspected_lane *lane, const mtnt__claim *claim,
+                     const mtnt__ahead *ahead, const mtnt__repair *repair, mtnt_error *err)
+{
+    mtnt_controller *controller = repair->controller;
+    mtnt_error why = MTNT_ERROR_INIT;
+    const mtnt__end end = {.tenant = mtnt_model_id(i->model),
+                           .migration = claim->migration,
+                           .epoch = claim->epoch,
+                           .state = MTNT__STATE_DIVERGED,
+                           .error = &why,
+                           .finished_ms = controller->system->wall_ms(controller->system->data)};
+    int rc = mtnt__ahead_explain(ahead, mtnt_model_id(i->model), &why);
+    int written = mtnt__store_finish(controller, mtnt_chain_name(lane->chain), &end, 1, err);
+
+    if (written == 0 && err != NULL)
+        *err = why;
+    return written != 0 ? written : rc;
 }
 
 /* The claim ends as it began: nothing was done to the model. */
@@ -118,6 +140,7 @@ static int claim_lane(mtnt__inspection *i, mtnt__inspected_lane *lane, mtnt__cla
 /* Under the claim the model is looked at again: what is written is what nobody of ours can change meanwhile. */
 static int repair_lane(mtnt__inspection *i, mtnt__inspected_lane *lane, const mtnt__repair *repair, mtnt_error *err)
 {
+    mtnt__audited audited = {.identity = {.known = false}};
     mtnt__claim claim;
     int rc = claim_lane(i, lane, &claim, repair, err);
 
@@ -127,12 +150,17 @@ static int repair_lane(mtnt__inspection *i, mtnt__inspected_lane *lane, const mt
     lane->previous = claim.previous;
     mtnt__inspection_clear(i);
     mtnt__inspect(i);
-    if (may_repair(i, repair) && lane->positioned)
-        rc = write_lane(i, lane, &claim, repair, err);
-    else
+    if (!may_repair(i, repair) || !lane->positioned)
         rc = mtnt_error_set(err, MTNT_E_BUSY, "it has been changed meanwhile: look again");
-    if (rc != 0)
+    if (rc == 0)
+        rc = mtnt__audit_look(repair->controller, lane->chain, i->model, &lane->known, &audited, err);
+    if (rc == 0 && audited.ahead.both == 0)
+        rc = write_lane(i, lane, &claim, &audited.ahead, repair, err);
+    else if (rc == 0)
+        rc = part_ways(i, lane, &claim, &audited.ahead, repair, err);
+    if (rc != 0 && audited.ahead.both == 0)
         give_up(i, lane, &claim, repair);
+    mtnt__audited_release(&audited);
     return rc;
 }
 

@@ -363,6 +363,32 @@ static int take_steps(mtnt__wire *from, const mtnt_chain *chain, mtnt__step **re
 
 /* ---- what has come of an attempt ---- */
 
+static void put_ahead(mtnt__buffer *message, const mtnt__ahead *ahead)
+{
+    mtnt__wire_int(message, (int64_t)ahead->count);
+    mtnt__wire_int(message, (int64_t)ahead->both);
+    for (size_t i = 0; i < ahead->count; i++)
+        mtnt__wire_bytes(message, ahead->items + i, sizeof(*ahead->items));
+}
+
+static int take_ahead(mtnt__wire *from, mtnt__ahead *ahead, mtnt_error *err)
+{
+    int64_t count = mtnt__wire_take_int(from), both = mtnt__wire_take_int(from);
+
+    if (from->bad || count < 0 || both < 0 || both > count ||
+        count > (from->end - from->at) / (int64_t)sizeof(*ahead->items))
+        return mtnt__order_spoilt(err);
+    mtnt__ahead_release(ahead);
+    ahead->items = calloc((size_t)count + 1, sizeof(*ahead->items));
+    if (ahead->items == NULL)
+        return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
+    for (int64_t i = 0; i < count; i++)
+        mtnt__wire_take_bytes(from, ahead->items + i, sizeof(*ahead->items));
+    ahead->count = ahead->size = (size_t)count;
+    ahead->both = (size_t)both;
+    return from->bad ? mtnt__order_spoilt(err) : 0;
+}
+
 void mtnt__order_put_outcome(mtnt__buffer *message, const mtnt__attempt *attempt, const mtnt_error *error)
 {
     mtnt__wire_error(message, error);
@@ -387,6 +413,8 @@ void mtnt__order_put_outcome(mtnt__buffer *message, const mtnt__attempt *attempt
     mtnt__wire_int(message, attempt->told != NULL);
     put_steps(message, attempt->chain, attempt->steps, attempt->steps == NULL ? 0 : attempt->count);
     put_steps(message, attempt->chain, attempt->recorded, attempt->recorded_count);
+    mtnt__wire_int(message, attempt->controller_lost);
+    put_ahead(message, &attempt->ahead);
 }
 
 /* Texts of steps are in a message that goes: what an operation has failed by is the attempt's. */
@@ -427,6 +455,9 @@ int mtnt__order_take_outcome(mtnt__wire *from, mtnt__attempt *attempt, mtnt_erro
     rc = take_steps(from, attempt->chain, &attempt->steps, &attempt->count, err);
     if (rc == 0)
         rc = take_steps(from, attempt->chain, &attempt->recorded, &attempt->recorded_count, err);
+    attempt->controller_lost = mtnt__wire_take_int(from) != 0;
+    if (rc == 0)
+        rc = take_ahead(from, &attempt->ahead, err);
     if (rc == 0 && told) {
         attempt->told = calloc(attempt->count + attempt->recorded_count + 1, sizeof(*attempt->told));
         if (attempt->told == NULL)

@@ -101,10 +101,11 @@ struct telling {
     char from[MTNT__CONTROLLER_TEXT_SIZE], to[MTNT__CONTROLLER_TEXT_SIZE];
     mtnt__audit audit;
     mtnt__step *steps;
+    mtnt__ahead ahead;
 };
 
 static int read_takeover(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model,
-                         const mtnt__known *known, mtnt__takeover *takeover, mtnt__applied *applied, mtnt_error *err)
+                         const mtnt__known *known, struct telling *telling, mtnt__applied *applied, mtnt_error *err)
 {
     const mtnt__expected expected = {mtnt_model_id(model), controller->id, NULL};
     mtnt__db_options options = mtnt__side_options(controller, model);
@@ -119,7 +120,9 @@ static int read_takeover(mtnt_controller *controller, const mtnt_chain *chain, c
     if (rc == 0)
         rc = mtnt__model_state_read(db, chain, &expected, &identity, applied, err);
     if (rc == 0)
-        rc = mtnt__model_state_takeover(db, known->migration, takeover, err);
+        rc = mtnt__model_state_takeover(db, known->migration, &telling->takeover, err);
+    if (rc == 0)
+        rc = mtnt__ahead_look_over(db, controller->db, &telling->ahead, err);
     mtnt__db_close(db);
     return rc;
 }
@@ -130,7 +133,7 @@ static int tell_takeover(mtnt_controller *controller, const mtnt_chain *chain, c
 {
     mtnt_error own = MTNT_ERROR_INIT;
     mtnt__applied applied = {0};
-    int rc = read_takeover(controller, chain, model, known, &telling->takeover, &applied, &own);
+    int rc = read_takeover(controller, chain, model, known, telling, &applied, &own);
 
     if (rc == 0)
         rc = mtnt__recorded_steps(&applied, chain, &telling->steps, &end->step_count, &own);
@@ -151,6 +154,7 @@ static int tell_takeover(mtnt_controller *controller, const mtnt_chain *chain, c
                                    telling->takeover.reason[0] == '\0' ? NULL : telling->takeover.reason, telling->to};
     end->audit = &telling->audit;
     end->steps = telling->steps;
+    end->ahead = &telling->ahead;
     return 0;
 }
 
@@ -186,8 +190,11 @@ static int end_it(mtnt_controller *controller, const mtnt_chain *chain, const mt
         rc = find_position(controller, chain, model, mode, known, &end, &identity, err);
     if (rc == 0 && state == MTNT__STATE_COMMITTED && mode == MTNT__MODE_ADOPTION)
         rc = tell_takeover(controller, chain, model, known, &telling, &end, err);
-    if (rc != 0)
+    if (rc != 0) {
+        free(telling.steps);
+        mtnt__ahead_release(&telling.ahead);
         return rc;
+    }
     if (state != MTNT__STATE_COMMITTED) {
         mtnt_error_set(&interrupted, MTNT_E_CANCELLED, "%s",
                        state == MTNT__STATE_ABORTED ? MTNT__RUN_INTERRUPTED : why->message);
@@ -195,6 +202,7 @@ static int end_it(mtnt_controller *controller, const mtnt_chain *chain, const mt
     }
     rc = mtnt__store_finish(controller, mtnt_chain_name(chain), &end, 1, err);
     free(telling.steps);
+    mtnt__ahead_release(&telling.ahead);
     if (rc == 0 && mtnt__migration_state_ended(state)) {
         mtnt__text_copy(known->state, sizeof(known->state), "idle");
         if (end.moved) {
@@ -385,11 +393,14 @@ void mtnt__task_recover(mtnt__task *task, mtnt__link *link)
     if (rc == 0)
         rc = mtnt__recover(&controller, task->job->chain, task->model, &task->job->options, link->gate, link->bodies,
                            &task->known, &task->recovered, &task->error);
+    task->controller_lost = rc != 0 && rc != MTNT_E_BLOCKED && (mtnt__db_lost(link->keeper) || task->controller_lost);
     /* A transaction that an error has left open must not be there for the next one. */
     if (rc != 0)
         mtnt__db_disconnect(link->keeper);
     else
         mtnt_error_clear(&task->error);
     task->result_code = rc;
-    task->outcome.from_version = task->outcome.to_version = task->known.version;
+    task->outcome.to_version = task->known.version;
+    if (task->doubted == 0)
+        task->outcome.from_version = task->known.version;
 }

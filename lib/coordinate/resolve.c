@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "coordinate/audit.h"
 #include "coordinate/task.h"
 #include "state/register.h"
 #include "state/tables.h"
@@ -190,27 +191,32 @@ static int finish(struct resolving *r, mtnt_error *err)
 static int write_end(struct resolving *r, mtnt_error *err)
 {
     const mtnt__audit audit = {r->known->state, r->resolution->who, r->resolution->reason, NULL};
-    mtnt__identity identity = {0};
+    mtnt__audited audited = {.identity = {.known = false}};
     mtnt_error said = MTNT_ERROR_INIT;
     mtnt__end end = {.tenant = mtnt_model_id(r->model),
                      .migration = r->known->migration,
                      .state = r->to,
                      .placed = mtnt__model_key(r->model),
                      .finished_ms = r->controller->system->wall_ms(r->controller->system->data)};
+    int rc;
 
-    if (r->word != 0 && mtnt__recover_position(r->controller, r->chain, r->model, r->known->uuid, &end.position,
-                                               &identity, NULL) == 0) {
-        end.moved = r->resolved->located = identity.known || end.position.version > 0;
-        end.uuid = identity.uuid[0] == '\0' ? NULL : identity.uuid;
+    if (r->word != 0 && mtnt__audit_look(r->controller, r->chain, r->model, r->known, &audited, NULL) == 0) {
+        end.position = audited.position;
+        end.moved = r->resolved->located = audited.identity.known || end.position.version > 0;
+        end.uuid = audited.identity.uuid[0] == '\0' ? NULL : audited.identity.uuid;
         r->resolved->at_version = end.position.version;
+        /* What a person says is in step is known from now on. */
+        end.ahead = r->word == MTNT__OUTCOME_COMMIT ? &audited.ahead : NULL;
     }
     if (r->to != MTNT__STATE_COMMITTED) {
         mtnt_error_set(&said, MTNT_E_CANCELLED, "resolved as %s by %s", r->word == 0 ? "retry" : "aborted",
                        r->resolution->who);
         end.error = &said;
     }
-    return r->resolution->only_look ? 0
-                                    : mtnt__store_resolve(r->controller, mtnt_chain_name(r->chain), &end, &audit, err);
+    rc =
+        r->resolution->only_look ? 0 : mtnt__store_resolve(r->controller, mtnt_chain_name(r->chain), &end, &audit, err);
+    mtnt__audited_release(&audited);
+    return rc;
 }
 
 int mtnt__resolve(mtnt_controller *controller, const mtnt_chain *chain, const mtnt_model *model,

@@ -370,6 +370,7 @@ static void recover(server *s, mtnt__wire *from)
     mtnt__known known = {.known = false};
     mtnt__migration_state state = MTNT__STATE_NONE;
     mtnt_error error = MTNT_ERROR_INIT;
+    bool lost;
     int rc = mtnt__order_take_model(from, &model, &error);
 
     mtnt__order_take_known(from, &known);
@@ -379,6 +380,7 @@ static void recover(server *s, mtnt__wire *from)
         rc = mtnt__link_keeper(&s->link, &controller, &error);
     if (rc == 0)
         rc = mtnt__recover(&controller, s->chain, model, &s->options, &s->gate, &s->bodies, &known, &state, &error);
+    lost = rc != 0 && rc != MTNT_E_BLOCKED && mtnt__db_lost(s->link.keeper);
     /* A transaction that an error has left open must not be there for the next one. */
     if (rc != 0)
         mtnt__db_disconnect(s->link.keeper);
@@ -387,6 +389,7 @@ static void recover(server *s, mtnt__wire *from)
     begin(s, MTNT__ORDER_ANSWER);
     mtnt__wire_error(&s->message, &error);
     mtnt__wire_int(&s->message, state);
+    mtnt__wire_int(&s->message, lost);
     mtnt__order_put_known(&s->message, &known);
     send(s);
     mtnt_model_free(model);

@@ -40,6 +40,13 @@ int mtnt__settle_open(const mtnt__settlement *settlement, bool model, mtnt_db **
     return rc;
 }
 
+static void close_side(const mtnt__settlement *settlement, bool model, mtnt_db *db)
+{
+    if (!model && settlement->ret_lost_controller != NULL)
+        *settlement->ret_lost_controller = mtnt__db_lost(db);
+    mtnt__db_close(db);
+}
+
 /* A model that was swapped, or a copy of the controller, has a register of its own: what it says is nothing to this migration. */
 int mtnt__settle_check_home(const mtnt__settlement *settlement, mtnt_db *model, mtnt_error *err)
 {
@@ -118,7 +125,7 @@ static int ask_decider(const mtnt__settlement *settlement, mtnt__outcome *ret_ou
         rc = mtnt__settle_open(settlement, on_model(settlement), &db, &own);
         if (rc == 0)
             rc = decide(settlement, db, ret_outcome, &own);
-        mtnt__db_close(db);
+        close_side(settlement, on_model(settlement), db);
         if (gated)
             mtnt__gate_leave(settlement->gate);
         if (mtnt__blockers_met(rc, &own) && end_blockers(settlement, on_model(settlement), &own) == 0)
@@ -139,7 +146,7 @@ static int read_ended(const mtnt__settlement *settlement, mtnt__migration_state 
 
     if (rc == 0)
         rc = mtnt__store_ended(db, settlement->migration, ret_state, err);
-    mtnt__db_close(db);
+    close_side(settlement, false, db);
     return rc;
 }
 
@@ -197,7 +204,7 @@ static int finish_prepared(const mtnt__settlement *settlement, mtnt__outcome out
             rc = mtnt__db_finish_prepared(db, gid, outcome == MTNT__OUTCOME_COMMIT, &own);
         if (rc == MTNT_E_NOT_FOUND && strcmp(own.state, "42704") == 0)
             rc = confirm(settlement, db, outcome, ret_differs, &own);
-        mtnt__db_close(db);
+        close_side(settlement, !on_model(settlement), db);
         if (rc == 0 || rc == MTNT_E_FOREIGN)
             break;
         settlement->controller->system->sleep_ms(settlement->controller->system->data, 20 << tries);

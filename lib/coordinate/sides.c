@@ -51,6 +51,20 @@ static int use_reader(mtnt__attempt *attempt, mtnt_error *err)
     return rc;
 }
 
+int mtnt__sides_look_at_controller(mtnt__attempt *attempt, mtnt_db **ret_db, mtnt_error *err)
+{
+    bool own = attempt->controller != NULL && mtnt__db_in_transaction(attempt->controller);
+    int rc = own ? 0 : open_reader(attempt->link, err);
+
+    if (rc == 0)
+        *ret_db = own ? attempt->controller : attempt->link->reader;
+    if (rc == 0 && !own) {
+        mtnt__db_uncancel(*ret_db);
+        mtnt__db_set_deadline(*ret_db, attempt->deadline);
+    }
+    return rc;
+}
+
 /* Compensation of effects outside comes after the transactions have ended: it may look, and not write. */
 int mtnt__sides_prepare_readers(mtnt__attempt *attempt, mtnt_error *err)
 {

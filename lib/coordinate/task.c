@@ -526,6 +526,7 @@ static void make_end(mtnt__task *task, const mtnt_error *error)
                     .error = failed ? &task->error : NULL,
                     .error_operation = task->failed_operation[0] == '\0' ? NULL : task->failed_operation,
                     .run = task->claim.run,
+                    .ahead = attempt->ahead.both == 0 ? &attempt->ahead : NULL,
                     .finished_ms = controller->system->wall_ms(controller->system->data)};
     if (attempt->mode == MTNT__MODE_ADOPTION && attempt->verdict == MTNT__VERDICT_COMMITTED)
         task->end.audit = &task->audit;
@@ -744,6 +745,8 @@ static void take_in(mtnt__task *task, mtnt_error *error)
     task->outcome.mode = mtnt__mode_name(attempt->mode);
     task->outcome.note = attempt->note[0] == '\0' ? NULL : attempt->note;
     task->outcome.finished_ms = system->wall_ms(system->data);
+    task->controller_lost =
+        attempt->verdict != MTNT__VERDICT_COMMITTED && (attempt->controller_lost || loss == MTNT__LOSS_UNRENEWED);
     if (task->first)
         task->outcome.from_version = attempt->positioned ? attempt->from_version : before;
     keep_history(task);
@@ -757,6 +760,7 @@ static void take_in(mtnt__task *task, mtnt_error *error)
     else if (attempt->verdict != MTNT__VERDICT_COMMITTED && attempt->verdict != MTNT__VERDICT_REHEARSED &&
              attempt->positioned)
         task->outcome.to_version = attempt->position.version;
+    task->doubted = attempt->verdict == MTNT__VERDICT_IN_DOUBT ? task->outcome.executed + ended(attempt) : 0;
     if (attempt->verdict == MTNT__VERDICT_FAILED)
         task->outcome.rolled_back += undone(attempt);
     steps_wanted = task->job->options.steps == 0 || task->steps_left > 0;
@@ -793,6 +797,19 @@ void mtnt__task_collect(mtnt__task *task, mtnt__link *link)
 
     mtnt__commit_collect(link, &error);
     take_in(task, &error);
+}
+
+void mtnt__task_vindicate(mtnt__task *task)
+{
+    mtnt_error_clear(&task->error);
+    task->result_code = 0;
+    task->controller_lost = false;
+    task->failed_operation[0] = '\0';
+    task->outcome.failed_operation = task->outcome.failed_phase = NULL;
+    task->outcome.executed = task->doubted;
+    task->history_count = 0;
+    task->outcome.to_version = task->known.version;
+    task->verdict = MTNT__VERDICT_COMMITTED;
 }
 
 void mtnt__task_interrupt(mtnt__task *task)

@@ -75,7 +75,10 @@ typedef struct mtnt__task {
     bool placed;          /* … for which the controller knows its place */
     bool asks;            /* … and not yet */
     bool seated;          /* it holds a place in its group and on its server */
-    bool tries_on;        /* it has failed, and rests before another try as soon as its end is written */
+    bool unsure;          /* see dispatch.h */
+    int64_t stranded_ms,
+        stranded_again_ms; /* the first and the last time that it failed for the controller's absence; 0 = never */
+    bool tries_on;         /* it has failed, and rests before another try as soon as its end is written */
 
     /* for its end */
     bool end_due;
@@ -83,11 +86,14 @@ typedef struct mtnt__task {
     mtnt__end end;    /* of the attempt at hand, for the store; borrowed texts are the task's */
     mtnt_error error; /* the first failure with all that followed it */
     mtnt_outcome outcome;
-    int result_code;       /* 0, or error.code */
-    bool taken;            /* it failed because another process has taken the tenant over, and sees to it */
+    int result_code; /* 0, or error.code */
+    bool
+        controller_lost; /* it failed, or its outcome is not known, and the connection to the controller was lost in it */
+    bool taken;          /* it failed because another process has taken the tenant over, and sees to it */
     mtnt__verdict verdict; /* of the task: COMMITTED, NOTHING, FAILED, IN_DOUBT, BLOCKED */
     char failed_operation[256];
     char migration[MTNT__ID_SIZE];
+    size_t doubted; /* operations of an attempt of unknown outcome, and of those before it */
     /* of an adoption */
     mtnt__audit audit;
     char adopted_from[MTNT__CONTROLLER_TEXT_SIZE], adopted_to[MTNT__CONTROLLER_TEXT_SIZE];
@@ -115,6 +121,8 @@ void mtnt__task_collect(mtnt__task *task, mtnt__link *link);
 /* Settles what `known` shows as unended, on connections of the link's own: any thread. result_code and error say how it went; `known` is what is known
  * then. No end is due. */
 void mtnt__task_recover(mtnt__task *task, mtnt__link *link);
+/* A recovery has shown that the attempt whose outcome was not known was committed: the task has done what it says. */
+void mtnt__task_vindicate(mtnt__task *task);
 /* A task that is DONE, with an error, is to be tried once more: another migration, from what is known now. What it says of its end stays until _run. */
 void mtnt__task_again(mtnt__task *task, const mtnt__known *known);
 /* The claim could not be had, or the store failed: the task is over without an attempt. */

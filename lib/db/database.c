@@ -165,10 +165,18 @@ static int connect_now(mtnt_db *db, mtnt_error *err)
     rc = mtnt__call_check(&call, err);
     if (rc != 0)
         return rc;
+    c->tried = true;
     rc = c->backend->connect(c->state, &call, err);
     if (rc != 0)
         c->backend->disconnect(c->state);
     return rc;
+}
+
+bool mtnt__db_lost(const mtnt_db *db)
+{
+    const mtnt__connection *c = db == NULL ? NULL : db->connection;
+
+    return c != NULL && c->tried && !c->backend->connected(c->state);
 }
 
 int mtnt__db_connect(mtnt_db *db, mtnt_error *err)

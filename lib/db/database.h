@@ -19,6 +19,8 @@ char *mtnt__dsn_database(const char *dsn);
 char *mtnt__dsn_with_database(const char *dsn, const char *database);
 /* host:port (or socket folder) of a PostgreSQL DSN: the key of per-server limits. malloc'ed */
 char *mtnt__dsn_server(const char *dsn);
+/* Several hosts, and whichever answers first, a standby too, is taken: target_session_attrs is not said. */
+bool mtnt__dsn_takes_standbys(const char *dsn);
 
 /* Which side of a migration a handle is on. */
 typedef enum mtnt__side { MTNT__SIDE_ALONE = 0, MTNT__SIDE_CONTROLLER, MTNT__SIDE_MODEL } mtnt__side;
@@ -66,6 +68,8 @@ void mtnt__db_close(mtnt_db *db);
  * backend keeps more than can be taken back. When the other side is gone, the next transaction connects anew. */
 bool mtnt__db_renew(mtnt_db *db, const char *mark, const char *schema);
 bool mtnt__db_is_read_only(const mtnt_db *db);
+/* It has tried to connect, and there is no connection: it could not be made, or was lost or given up since. NULL: false. */
+bool mtnt__db_lost(const mtnt_db *db);
 /* Rolls back and disconnects; the handle stays and connects anew at its next use. NULL is fine. */
 void mtnt__db_disconnect(mtnt_db *db);
 

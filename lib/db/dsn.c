@@ -226,6 +226,20 @@ char *mtnt__dsn_server(const char *dsn)
     return server;
 }
 
+bool mtnt__dsn_takes_standbys(const char *dsn)
+{
+    PGconn *connection = is_uri(dsn) ? resolve(dsn) : NULL;
+    PQconninfoOption *options = connection ? PQconninfo(connection) : NULL;
+    const char *hosts = options ? option(options, "host") : NULL;
+    const char *wanted = options ? option(options, "target_session_attrs") : NULL;
+    bool takes = hosts && strchr(hosts, ',') &&
+                 (!wanted || (strcmp(wanted, "read-write") != 0 && strcmp(wanted, "primary") != 0));
+
+    PQconninfoFree(options);
+    PQfinish(connection);
+    return takes;
+}
+
 char *mtnt__dsn_database(const char *dsn)
 {
     PGconn *connection;

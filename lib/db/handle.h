@@ -13,6 +13,7 @@ typedef struct mtnt__connection {
     atomic_bool cancelled;
     bool transaction; /* begun by us, and not ended by us: while the engine disagrees, every call is refused */
     bool read_only;
+    bool tried;   /* to connect, at least once */
     bool alone;   /* an operation works outside transactions */
     bool in_call; /* a row callback is at work */
     bool finishing,

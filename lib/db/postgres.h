@@ -54,6 +54,7 @@ typedef struct mtnt__exchange {
     bool transaction_tag; /* one of the caller's statements began or ended a transaction */
     bool from_callback;   /* the error is the row callback's */
     bool fatal;           /* the error ended the session, or came from libpq */
+    bool standby;         /* … or says that the server takes no writes */
     int ending;           /* CANCELLED or DEADLINE once that was noticed, and the statement cancelled */
     mtnt__deadline_ms patience, next_cancel;
 } mtnt__exchange;
@@ -109,6 +110,10 @@ int mtnt__postgres_give_row(PGresult *result, mtnt_row_fn each, void *data, mtnt
 int mtnt__postgres_fail(mtnt__exchange *x, const PGresult *result);
 int mtnt__postgres_fail_connecting(mtnt__postgres *s, const PGconn *connection, mtnt_error *err);
 int mtnt__postgres_lost(mtnt__exchange *x);
+/* The session is to write, and its server cannot. */
+bool mtnt__postgres_is_standby(const mtnt__postgres *s);
+/* CONNECT, retryable: the next connection may meet the primary. The session is given up. */
+int mtnt__postgres_standby(mtnt__exchange *x);
 
 /* postgres_transaction.c */
 int mtnt__postgres_begin(void *state, mtnt__call *call, mtnt_error *err);

@@ -137,6 +137,28 @@ static int who_cancelled(const mtnt__exchange *x)
                : MTNT_E_CANCELLED;
 }
 
+/* A write on a session that may write: the server is a standby, or has become one. (A side that no operation declared has a read-only handle.) */
+bool mtnt__postgres_is_standby(const mtnt__postgres *s)
+{
+    const char *recovers = PQparameterStatus(s->raw, "in_hot_standby"); /* servers before 14 do not say */
+
+    return !s->read_only && (!recovers || strcmp(recovers, "on") == 0);
+}
+
+int mtnt__postgres_standby(mtnt__exchange *x)
+{
+    char shown[MTNT__DSN_SHOWN_SIZE];
+
+    mtnt__dsn_redact(x->s->dsn, shown);
+    mtnt_error_set(x->err, MTNT_E_CONNECT,
+                   "%s: connected to a standby, which takes no writes. With several hosts in the address, add "
+                   "target_session_attrs=read-write",
+                   shown);
+    set_state(x->err, "25006", true);
+    mtnt__postgres_disconnect(x->s);
+    return MTNT_E_CONNECT;
+}
+
 int mtnt__postgres_fail(mtnt__exchange *x, const PGresult *result)
 {
     char message[MTNT_ERROR_MESSAGE_SIZE];
@@ -147,6 +169,7 @@ int mtnt__postgres_fail(mtnt__exchange *x, const PGresult *result)
         judged = (judgement){MTNT_E_NOMEM, false};
     compose(message, sizeof(message), result);
     x->fatal = is_fatal(result);
+    x->standby = state && strcmp(state, "25006") == 0 && mtnt__postgres_is_standby(x->s);
     if (judged.code == MTNT_E_CANCELLED)
         judged.code = who_cancelled(x);
     mtnt_error_set(x->err, judged.code, "%s", message);

@@ -129,6 +129,8 @@ int mtnt__postgres_collect(mtnt__exchange *x)
             rc = mtnt__postgres_lost(x);
         x->fatal = true;
         mtnt__postgres_disconnect(s);
+    } else if (rc != 0 && x->standby) {
+        rc = mtnt__postgres_standby(x);
     }
     if (rc == 0 && x->ending != 0) /* it ended before the cancel arrived; the caller wants to stop all the same */
         rc = mtnt__call_check(x->call, x->err);

@@ -70,6 +70,9 @@ int mtnt__postgres_begin(void *state, mtnt__call *call, mtnt_error *err)
         mtnt__buffer_add_text(&text, "SELECT; ");
     rc = text.failed ? mtnt_error_set(err, MTNT_E_NOMEM, "out of memory") : mtnt__postgres_simple(&x, text.bytes);
     mtnt__buffer_release(&text);
+    /* BEGIN READ WRITE, while the server recovers. */
+    if (rc != 0 && s->raw && strcmp(err->state, "0A000") == 0 && mtnt__postgres_is_standby(s))
+        rc = mtnt__postgres_standby(&x);
     /* Who inherits what cannot be discarded starts anew. */
     if (rc != 0 && x.statements < x.prefix_statements)
         mtnt__postgres_disconnect(s);

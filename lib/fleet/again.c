@@ -1,23 +1,30 @@
 #include "fleet/again.h"
 
+#include <string.h>
+
 #include "fleet/admit.h"
+#include "fleet/away.h"
 #include "fleet/share.h"
+
+#define STRANDED_MS 500 /* it has to be claimed anew: by then the controller has answered */
 
 bool mtnt__again_wanted(mtnt__dispatch *d, mtnt__task *task)
 {
     const mtnt_rollout_options *options = &d->executor->options.rollout;
     const mtnt__system *system = d->executor->controller->system;
+    bool stranded = !mtnt__dispatch_draining(d) && mtnt__away_is_why(d, task);
     uint32_t chance = 0;
     int64_t pause_ms;
 
-    if (task->result_code == 0 || !task->error.retryable || task->verdict != MTNT__VERDICT_FAILED ||
-        task->tries >= options->retries || mtnt__dispatch_draining(d))
+    if (!stranded && (task->result_code == 0 || !task->error.retryable || task->verdict != MTNT__VERDICT_FAILED ||
+                      task->tries >= options->retries || mtnt__dispatch_draining(d)))
         return false;
     if (system->random(system->data, &chance, sizeof(chance)) != 0)
         chance = 0; /* a longer pause */
-    task->tries++;
+    task->tries += !stranded;
     task->tries_on = true;
-    pause_ms = mtnt__pause_ms(options->retry_ms, task->tries, chance);
+    pause_ms =
+        stranded ? mtnt__pause_ms(STRANDED_MS, 1, chance) : mtnt__pause_ms(options->retry_ms, task->tries, chance);
     task->due_ms = mtnt__dispatch_now_ms(d) + pause_ms;
     mtnt__tally_retry(&d->tally, task, pause_ms);
     mtnt__admit_over(d, task);
@@ -47,8 +54,11 @@ static size_t take_due(mtnt__dispatch *d, mtnt__task *due[MTNT__BATCH])
     return count;
 }
 
-static void try_again(mtnt__dispatch *d, mtnt__task *task, const mtnt__known *known)
+static void try_again(mtnt__dispatch *d, mtnt__task *task, mtnt__known *known)
 {
+    /* A recovery that broke off has left the lease with us; no worker has it. */
+    if (!mtnt__known_idle(known) && strcmp(known->owner, d->executor->controller->owner) == 0)
+        known->lease_until_ms = 0;
     task->tries_on = false;
     if (mtnt__job_current(&d->job, task->model, known)) {
         /* Somebody else has done it meanwhile. */
@@ -68,9 +78,10 @@ void mtnt__again_wake(mtnt__dispatch *d)
     const mtnt_model *models[MTNT__BATCH];
     mtnt_error error = MTNT_ERROR_INIT;
     size_t count;
+    mtnt__heard heard;
     int rc;
 
-    if (d->resting.count == 0 || mtnt__dispatch_draining(d))
+    if (d->resting.count == 0 || mtnt__dispatch_draining(d) || !mtnt__away_asks(d))
         return;
     count = take_due(d, due);
     if (count == 0)
@@ -81,13 +92,12 @@ void mtnt__again_wake(mtnt__dispatch *d)
     rc = mtnt__store_select(d->executor->controller, mtnt_chain_name(d->executor->chain), models, count, d->known,
                             &error);
     mtnt__gate_leave(d->gate);
-    if (rc != 0)
-        mtnt__dispatch_lose_controller(d, &error);
+    heard = mtnt__away_hear(d, rc, &error);
     for (size_t i = 0; i < count; i++) {
-        if (rc == 0)
+        if (heard == MTNT__HEARD_ANSWER)
             try_again(d, due[i], d->known + i);
         else
-            d->resting.items[d->resting.count++] = due[i]; /* _drop counts them */
+            d->resting.items[d->resting.count++] = due[i]; /* due still; when it is lost _drop counts them */
     }
 }
 
@@ -97,7 +107,7 @@ static void note_dropped(mtnt__dispatch *d)
     const char *migrations[MTNT__BATCH];
     mtnt_error error = MTNT_ERROR_INIT;
 
-    for (size_t i = 0; i < d->resting.count && !d->lost;) {
+    for (size_t i = 0; i < d->resting.count && mtnt__away_asks(d);) {
         size_t count = 0;
         int rc;
 

@@ -6,6 +6,7 @@
 
 #include "fleet/admit.h"
 #include "fleet/again.h"
+#include "fleet/away.h"
 #include "fleet/exchange.h"
 #include "fleet/elsewhere.h"
 #include "fleet/intake.h"
@@ -100,6 +101,14 @@ static void take_recovered(mtnt__dispatch *d, mtnt__task *task)
         return;
     }
     mtnt__tally_recovered(&d->tally, task->recovered == MTNT__STATE_COMMITTED);
+    if (task->doubted > 0 && task->recovered == MTNT__STATE_COMMITTED &&
+        mtnt__job_current(&d->job, task->model, &task->known)) {
+        d->tally.counts.operations -= (int64_t)task->outcome.executed; /* told with the try that was in doubt */
+        mtnt__task_vindicate(task);
+        mtnt__tally_finished(&d->tally, task);
+        mtnt__dispatch_free_task(d, task);
+        return;
+    }
     if (!mtnt__job_current(&d->job, task->model, &task->known)) {
         if (task->debt.first != NULL && d->executor->company.makes_models != NULL) {
             /* What it owes may be paid by now: it is looked up again. */
@@ -147,10 +156,18 @@ static void collect(mtnt__dispatch *d, int64_t wait_ms)
             mtnt__tally_tenant_started(&d->tally, d->news.started[i]);
         d->news.started[i]->announced = true;
     }
+    /* Those of the last time come once more. */
+    for (size_t i = 0; i < d->unsure.count; i++)
+        d->news.done[d->news.done_count++] = d->unsure.items[i];
+    d->unsure.count = 0;
     mtnt__elsewhere_check(d);
     for (size_t i = 0; i < d->news.done_count; i++) {
         mtnt__task *task = d->news.done[i];
 
+        if (task->unsure) {
+            d->unsure.items[d->unsure.count++] = task;
+            continue;
+        }
         if (task->recovering) {
             take_recovered(d, task);
             continue;
@@ -186,15 +203,18 @@ static void heed_interrupt(mtnt__dispatch *d)
 static bool over(const mtnt__dispatch *d)
 {
     if (d->news.waiting + d->news.running > 0 || d->wanting.count > 0 || d->queued.count > 0 || d->resting.count > 0 ||
-        d->parking.count > 0 || d->elsewhere.count > 0)
+        d->parking.count > 0 || d->elsewhere.count > 0 || d->unsure.count > 0 ||
+        (d->pulled.count > 0 && !mtnt__dispatch_draining(d)))
         return false;
     return d->lost || (d->ended.count == 0 && (d->source_ended || mtnt__dispatch_draining(d)));
 }
 
 static int64_t wait_ms(const mtnt__dispatch *d)
 {
-    size_t outside = d->queued.count + d->wanting.count + d->ended.count + d->resting.count;
+    size_t outside = d->queued.count + d->wanting.count + d->ended.count + d->resting.count + d->unsure.count;
 
+    if (d->away.is && !d->lost)
+        return mtnt__away_idle_ms(d, WAIT_MS);
     if (d->in_flight > outside) /* the pool has some, the last news of it notwithstanding */
         return d->pace.count == 0 ? WAIT_MS : mtnt__admit_idle_ms(d, WAIT_MS);
     /* A run that drains, or whose last tenant has come to nothing just now, has nobody to wait for. */
@@ -241,6 +261,8 @@ int mtnt__dispatch_make_room(mtnt__dispatch *d, mtnt_error *err)
     d->resting.items = calloc(room, sizeof(mtnt__task *));
     d->wanting.items = calloc(room, sizeof(mtnt__task *));
     d->ended.items = calloc(room, sizeof(mtnt__task *));
+    d->unsure.items = calloc(room, sizeof(mtnt__task *));
+    d->pulled.models = calloc(MTNT__BATCH, sizeof(mtnt_model *));
     d->news.started = calloc(room, sizeof(mtnt__task *));
     d->news.done = calloc(room, sizeof(mtnt__task *));
     d->ends = calloc(room, sizeof(*d->ends));
@@ -254,7 +276,7 @@ int mtnt__dispatch_make_room(mtnt__dispatch *d, mtnt_error *err)
     if (d->queued.items == NULL || d->resting.items == NULL || d->batch_groups == NULL || d->wanting.items == NULL ||
         d->ended.items == NULL || d->news.started == NULL || d->news.done == NULL || d->ends == NULL ||
         d->claims == NULL || d->batch == NULL || d->known == NULL || d->ahead.models == NULL ||
-        d->ahead.current == NULL)
+        d->ahead.current == NULL || d->unsure.items == NULL || d->pulled.models == NULL)
         return mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
     return 0;
 }
@@ -266,6 +288,8 @@ void mtnt__dispatch_free_room(mtnt__dispatch *d)
     free(d->batch_groups);
     free(d->wanting.items);
     free(d->ended.items);
+    free(d->unsure.items);
+    free(d->pulled.models);
     free(d->news.started);
     free(d->news.done);
     free(d->ends);

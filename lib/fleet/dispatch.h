@@ -77,11 +77,17 @@ typedef struct mtnt__dispatch {
     mtnt__tally tally;
     mtnt__pool *pool;
     mtnt__pool_news news;
+    struct {
+        bool is, back, told;
+        char timeline[12]; /* of the controller when the run began; "" = not known */
+        int64_t since_ms, next_ms, tries;
+    } away;              /* the controller: see away.h */
     mtnt__tasks queued;  /* may not begin yet */
     mtnt__tasks wanting; /* ask for a claim */
     mtnt__tasks ended;   /* ends to be written */
     mtnt__elsewhere elsewhere;
     mtnt__tasks resting; /* before another try */
+    mtnt__tasks unsure;  /* they have failed, and whether another process has taken them over could not be asked */
     mtnt__waves waves;
     mtnt__groups groups;
     mtnt__pace pace;
@@ -98,7 +104,6 @@ typedef struct mtnt__dispatch {
         mtnt__run_note pacing_note;
         int64_t look_ms; /* at the wave, not before that */
         int64_t asking;  /* tasks that are begun, and for which the controller knows no place yet */
-        int failures;    /* of the controller, in a row */
         bool
             left_behind; /* the last look has seen a place of a process that is gone, and whose tenant is not at hand */
     } share;
@@ -108,8 +113,13 @@ typedef struct mtnt__dispatch {
         mtnt_model **models; /* read from the source, and not current: at … count - 1 have not been pulled */
         bool *current;
         size_t at, count, batch;
-        bool ended; /* the source has */
+        bool unasked; /* read, and the controller has not answered yet */
+        bool ended;   /* the source has */
     } ahead;
+    struct {
+        mtnt_model **models; /* their groups are batch_groups */
+        size_t count;
+    } pulled; /* to be sorted in as soon as the controller has said what it knows of them */
     mtnt_model **batch;
     mtnt__known *known;
     mtnt_model **graves; /* of tenants whose model was put away, and may be removed for good when the run is over */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "fleet/away.h"
 #include "fleet/intake.h"
 
 #define LOOK_MS 1000       /* between two rounds while there is other work */
@@ -94,10 +95,11 @@ static void sort_one(mtnt__dispatch *d, struct mtnt__elsewhere_tenant *tenant, m
     if (ours && tenant->error != NULL) {
         mtnt__tally_failed(&d->tally, tenant->model, tenant->error);
     } else if (ours && tenant->asked[0] != '\0' && strcmp(known->migration, tenant->asked) == 0) {
-        if (give_back(d, tenant->model, known, &error) == 0)
-            mtnt__elsewhere_add(d, tenant->model, "", NULL);
-        else
-            mtnt__tally_failed(&d->tally, tenant->model, &error);
+        switch (mtnt__away_hear(d, give_back(d, tenant->model, known, &error), &error)) {
+        case MTNT__HEARD_ANSWER: mtnt__elsewhere_add(d, tenant->model, "", NULL); break;
+        case MTNT__HEARD_NOTHING: mtnt__elsewhere_add(d, tenant->model, tenant->asked, NULL); break;
+        case MTNT__HEARD_LOST: mtnt__tally_failed(&d->tally, tenant->model, &error); break;
+        }
     } else if (mtnt__elsewhere_has(d, known)) {
         mtnt__text_copy(d->elsewhere.owner, sizeof(d->elsewhere.owner), known->owner);
         mtnt__elsewhere_add(d, tenant->model, tenant->asked, tenant->error);
@@ -163,21 +165,23 @@ void mtnt__elsewhere_look(mtnt__dispatch *d)
     struct mtnt__elsewhere_tenant batch[MTNT__BATCH];
     mtnt__intake_facts facts[MTNT__BATCH];
     mtnt_error error = MTNT_ERROR_INIT;
+    mtnt__heard heard;
     size_t count;
-    int rc;
 
     tell(d);
-    if (mtnt__dispatch_draining(d) || !due(d))
+    if (mtnt__dispatch_draining(d) || !mtnt__away_asks(d) || !due(d))
         return;
     count = take_batch(d, batch);
     for (size_t i = 0; i < count; i++)
         d->batch[i] = batch[i].model;
-    rc = mtnt__intake_select(d, count, facts, &error);
-    if (rc != 0)
-        mtnt__dispatch_lose_controller(d, &error);
+    heard = mtnt__away_hear(d, mtnt__intake_select(d, count, facts, &error), &error);
     for (size_t i = 0; i < count; i++) {
-        if (rc == 0) {
+        if (heard == MTNT__HEARD_ANSWER) {
             sort_one(d, batch + i, d->known + i, facts + i);
+            continue;
+        }
+        if (heard == MTNT__HEARD_NOTHING) {
+            d->elsewhere.items[d->elsewhere.count++] = batch[i];
             continue;
         }
         mtnt__tally_untouched(&d->tally, batch[i].model);
@@ -194,17 +198,28 @@ static bool suspect(const mtnt__task *task)
 static void check_batch(mtnt__dispatch *d, mtnt__task *const *tasks, size_t count)
 {
     mtnt_error error = MTNT_ERROR_INIT;
+    mtnt__heard heard;
     int rc;
 
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         d->batch[i] = tasks[i]->model;
+        tasks[i]->unsure = !mtnt__away_asks(d);
+    }
+    if (!mtnt__away_asks(d))
+        return;
     mtnt__gate_enter(d->gate);
     rc = mtnt__store_select(d->executor->controller, mtnt_chain_name(d->executor->chain),
                             (const mtnt_model *const *)d->batch, count, d->known, &error);
     mtnt__gate_leave(d->gate);
-    /* Their ends are to be written next, and show whether the controller is there. */
-    for (size_t i = 0; i < count && rc == 0; i++)
-        tasks[i]->taken = d->known[i].epoch != tasks[i]->claim.epoch;
+    /* Another error their ends will meet as well, which are written next. */
+    if (rc != 0 && !mtnt__away_may_come_back(rc, &error))
+        return;
+    heard = mtnt__away_hear(d, rc, &error);
+    for (size_t i = 0; i < count; i++) {
+        tasks[i]->unsure = heard == MTNT__HEARD_NOTHING;
+        if (heard == MTNT__HEARD_ANSWER)
+            tasks[i]->taken = d->known[i].epoch != tasks[i]->claim.epoch;
+    }
 }
 
 void mtnt__elsewhere_check(mtnt__dispatch *d)
@@ -213,6 +228,8 @@ void mtnt__elsewhere_check(mtnt__dispatch *d)
     size_t count = 0;
 
     /* With a SQLite controller a process that lives keeps what it has, and its write lock may be a worker's for long. */
+    for (size_t i = 0; i < d->news.done_count && d->lost; i++)
+        d->news.done[i]->unsure = false;
     if (d->lost || d->executor->controller->backend == MTNT_SQLITE)
         return;
     for (size_t i = 0; i < d->news.done_count; i++) {

@@ -6,39 +6,46 @@
 
 #include "fleet/admit.h"
 #include "fleet/again.h"
+#include "fleet/away.h"
 #include "fleet/elsewhere.h"
 #include "fleet/share.h"
 
 #define LAZY_MS 200    /* how long an end may wait for company */
 #define FULL_BATCH 128 /* ends that are worth a commit of their own */
-#define EXCHANGE_TRIES 6
 
+/* One whose answer was lost is found again. */
 static int begin_run(mtnt__dispatch *d, mtnt_error *err)
 {
     const mtnt_executor *executor = d->executor;
     mtnt__run_terms terms;
+    int rc = 0;
 
     if (d->job.run != 0)
-        return 0;
+        return mtnt__share_restore(d, err);
+    if (mtnt__away_is_back(d))
+        rc = mtnt__store_run_of(executor->controller, &d->job.run, err);
+    if (rc != 0 || d->job.run != 0 || d->asked == 0)
+        return rc;
     mtnt__share_terms(executor, &d->job, &terms);
     terms.expected = d->waves.total;
-    return mtnt__store_run_begin(executor->controller, mtnt_chain_name(executor->chain),
-                                 executor->options.command == NULL ? "migrate" : executor->options.command, &terms,
-                                 &d->job.run, err);
+    rc = mtnt__store_run_begin(executor->controller, mtnt_chain_name(executor->chain), mtnt__share_command(executor),
+                               &terms, &d->job.run, err);
+    if (rc == 0)
+        mtnt__away_note_timeline(d);
+    return rc;
 }
 
-static int exchange_once(mtnt__dispatch *d, bool again, mtnt_error *err)
+static int exchange_once(mtnt__dispatch *d, mtnt_error *err)
 {
     mtnt_executor *executor = d->executor;
     mtnt__run_note note;
     int rc = 0;
 
     mtnt__gate_enter(d->gate);
-    if (d->asked > 0)
-        rc = begin_run(d, err);
+    rc = begin_run(d, err);
     d->tally.run = d->job.run;
     mtnt__share_note(d, &note);
-    mtnt__share_pace(d, &note, again);
+    mtnt__share_pace(d, &note);
     for (size_t i = 0; i < d->asked && rc == 0; i++) {
         d->wanting.items[i]->claim.run = d->job.run;
         d->wanting.items[i]->claim.goes_on = mtnt__dispatch_begun(d->wanting.items[i]);
@@ -49,23 +56,6 @@ static int exchange_once(mtnt__dispatch *d, bool again, mtnt_error *err)
                                   d->claims, d->asked, mtnt__lease_ms(&executor->options.migration),
                                   d->job.run == 0 ? NULL : &note, err);
     mtnt__gate_leave(d->gate);
-    return rc;
-}
-
-/* The statements may be repeated: ends are written by migration, and a claim that was written before is found again. */
-static int exchange_again(mtnt__dispatch *d, mtnt_error *err)
-{
-    const mtnt__system *system = d->executor->controller->system;
-    int rc = 0;
-
-    for (int tries = 0; tries < EXCHANGE_TRIES; tries++) {
-        mtnt_error_clear(err);
-        rc = exchange_once(d, tries > 0, err);
-        if (rc == 0 || !(err->retryable || rc == MTNT_E_IN_DOUBT || rc == MTNT_E_CONNECT || rc == MTNT_E_BUSY))
-            break;
-        mtnt__db_disconnect(d->executor->controller->db);
-        system->sleep_ms(system->data, 30 << tries);
-    }
     return rc;
 }
 
@@ -160,9 +150,9 @@ static bool goes_on(const mtnt__dispatch *d, mtnt__task *task)
 
 void mtnt__exchange_drop_wanting(mtnt__dispatch *d)
 {
-    size_t kept = 0;
+    size_t kept = d->asked; /* they may have been claimed: as soon as that is known they are given back */
 
-    for (size_t i = 0; i < d->wanting.count; i++) {
+    for (size_t i = kept; i < d->wanting.count; i++) {
         mtnt__task *task = d->wanting.items[i];
 
         if (goes_on(d, task)) {
@@ -219,22 +209,24 @@ static bool settles(const mtnt__task *task)
 void mtnt__exchange(mtnt__dispatch *d)
 {
     mtnt_error error = MTNT_ERROR_INIT;
-    int rc;
+    mtnt__heard heard;
 
-    if (d->lost || !worth_a_commit(d))
+    if (!mtnt__away_asks(d) || !(d->asked > 0 || worth_a_commit(d)))
         return;
-    prepare_claims(d);
+    /* Those of an exchange without an answer are asked for as they were: they may have been written. */
+    if (d->asked == 0)
+        prepare_claims(d);
     for (size_t i = 0; i < d->ended.count; i++) {
         d->ends[i] = d->ended.items[i]->end;
         d->ends[i].rests = d->ended.items[i]->tries_on;
         d->ends[i].settles = settles(d->ended.items[i]);
         mtnt__heartbeat_remove(d->heartbeat, &d->ended.items[i]->lease);
     }
-    rc = exchange_again(d, &error);
-    if (rc != 0) {
-        mtnt__dispatch_lose_controller(d, &error);
+    heard = mtnt__away_hear(d, exchange_once(d, &error), &error);
+    if (heard == MTNT__HEARD_LOST)
+        d->asked = 0;
+    if (heard != MTNT__HEARD_ANSWER)
         return;
-    }
     give_out(d);
     close_ended(d);
     mtnt__share_paced(d);

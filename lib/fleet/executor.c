@@ -4,6 +4,7 @@
 
 #include "coordinate/deadlines.h"
 #include "fleet/admit.h"
+#include "fleet/away.h"
 #include "fleet/background.h"
 #include "fleet/intake.h"
 #include "fleet/leftovers.h"
@@ -21,10 +22,17 @@ static void show_pool(mtnt_executor *executor, mtnt__pool *pool)
 
 static void finish_run(mtnt__dispatch *d)
 {
-    mtnt_error error = MTNT_ERROR_INIT;
+    mtnt__heard heard = MTNT__HEARD_NOTHING;
 
-    if (d->job.run != 0 && !d->lost && mtnt__share_leave(d, &error) != 0)
-        mtnt__dispatch_note_error(d, &error);
+    while (d->job.run != 0 && !d->lost && heard == MTNT__HEARD_NOTHING) {
+        mtnt_error error = MTNT_ERROR_INIT;
+
+        heard = mtnt__away_hear(d, mtnt__share_leave(d, &error), &error);
+        if (heard == MTNT__HEARD_NOTHING)
+            mtnt__away_sleep(d);
+    }
+    if (mtnt__away_is_back(d) && !d->lost)
+        mtnt__away_note_timeline(d);
     mtnt__tally_run_finished(&d->tally, d->error.code == MTNT_OK ? NULL : &d->error);
 }
 
@@ -61,6 +69,25 @@ static int64_t expected(const mtnt__dispatch *d)
     return d->source->total(d->source->data);
 }
 
+/* One that is on its way to a run that goes on may wait for the controller as that does. */
+static int enter(mtnt__dispatch *d, mtnt_error *err)
+{
+    mtnt__heard heard;
+    int rc;
+
+    do {
+        mtnt_error error = MTNT_ERROR_INIT;
+
+        rc = mtnt__share_enter(d, &error);
+        heard = mtnt__away_hear(d, rc, &error);
+        if (heard == MTNT__HEARD_NOTHING)
+            mtnt__away_sleep(d);
+        else if (rc != 0 && err != NULL)
+            *err = error;
+    } while (heard == MTNT__HEARD_NOTHING);
+    return rc;
+}
+
 /* Everything that a run holds. What has been made before a failure is released by release(). */
 static int make(mtnt__dispatch *d, mtnt_error *err)
 {
@@ -80,7 +107,7 @@ static int make(mtnt__dispatch *d, mtnt_error *err)
         rc = mtnt__pool_new(&d->pool, executor->controller, d->gate, &d->slots, executor->company.turns,
                             executor->options.isolation, executor->workers, mtnt__dispatch_room(executor), err);
     if (rc == 0 && executor->options.join_run != 0)
-        rc = mtnt__share_enter(d, err);
+        rc = enter(d, err);
     return rc;
 }
 

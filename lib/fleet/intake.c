@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fleet/admit.h"
+#include "fleet/away.h"
 #include "fleet/elsewhere.h"
 #include "fleet/leftovers.h"
 #include "fleet/share.h"
@@ -81,19 +82,21 @@ static void look_ahead(mtnt__dispatch *d)
     mtnt_error error = MTNT_ERROR_INIT;
     int rc;
 
-    read_ahead(d);
+    if (!d->ahead.unasked)
+        read_ahead(d);
     announce(d, d->ahead.count == 0 ? NULL : d->ahead.models[0]);
-    /* Whose a model is, the controller does not know. */
-    if (d->ahead.count == 0 || d->job.options.adoption != NULL)
+    d->ahead.unasked =
+        d->ahead.count > 0 && d->job.options.adoption == NULL; /* whose a model is, the controller does not know */
+    if (!d->ahead.unasked)
         return;
     mtnt__gate_enter(d->gate);
     rc = mtnt__store_current(executor->controller, mtnt_chain_name(executor->chain), mtnt__job_goal(&d->job),
                              (const mtnt_model *const *)d->ahead.models, d->ahead.count, d->ahead.current, &error);
     mtnt__gate_leave(d->gate);
-    if (rc != 0)
-        mtnt__dispatch_lose_controller(d, &error);
-    else
-        drop_current(d);
+    if (mtnt__away_hear(d, rc, &error) != MTNT__HEARD_ANSWER)
+        return;
+    d->ahead.unasked = false;
+    drop_current(d);
 }
 
 /* A group whose turn has come, and of which tenants have been waiting; lot_count = none. */
@@ -110,7 +113,7 @@ static size_t ready_lot(const mtnt__dispatch *d)
 
 /* Tenants of a group whose turn has come, or that were read and are not current. Each is met until it has been sorted in, so that no group behind
  * its own takes its turn meanwhile. */
-static size_t pull(mtnt__dispatch *d)
+static void pull(mtnt__dispatch *d)
 {
     size_t count = 0, lot = ready_lot(d);
     mtnt_model *model;
@@ -118,16 +121,16 @@ static size_t pull(mtnt__dispatch *d)
     while (count < MTNT__BATCH && lot < d->parking.lot_count &&
            (model = mtnt__parking_take(&d->parking, lot)) != NULL) {
         d->batch_groups[count] = lot;
-        d->batch[count++] = model;
+        d->pulled.models[count++] = model;
     }
     for (; count < MTNT__BATCH && d->ahead.at < d->ahead.count; count++) {
         model = d->ahead.models[d->ahead.at++];
         d->batch_groups[count] = mtnt__group_of(d->groups.list, d->groups.count, model);
         mtnt__groups_meet(&d->groups, d->batch_groups[count]);
-        d->batch[count] = model;
+        d->pulled.models[count] = model;
     }
+    d->pulled.count = count;
     note_end(d);
-    return count;
 }
 
 /* ---- taking in ---- */
@@ -225,7 +228,8 @@ void mtnt__intake_sort(mtnt__dispatch *d, mtnt_model *model, mtnt__known *known,
 {
     size_t group = mtnt__group_of(d->groups.list, d->groups.count, model);
     mtnt_error error = MTNT_ERROR_INIT;
-    bool failed = false;
+    bool failed = false, later;
+    int rc;
 
     mtnt__groups_meet(&d->groups, group);
     if (waits(d, model, group, known)) {
@@ -234,14 +238,16 @@ void mtnt__intake_sort(mtnt__dispatch *d, mtnt_model *model, mtnt__known *known,
     }
     if (known->gone && known->gone_here && known->removed_ms == 0 && known->now_ms >= known->remove_after_ms)
         mtnt__leftovers_note_grave(d, model);
-    if (forget_gone(d, model, known, &error) != 0) {
+    rc = forget_gone(d, model, known, &error);
+    later = rc != 0 && mtnt__away_may_come_back(rc, &error) && mtnt__away_hear(d, rc, &error) == MTNT__HEARD_NOTHING;
+    if (rc != 0 && !later) {
         failed = true;
         mtnt__tally_failed(&d->tally, model, &error);
-    } else if (mtnt__job_current(&d->job, model, known)) {
+    } else if (!later && mtnt__job_current(&d->job, model, known)) {
         mtnt__tally_current(&d->tally, model);
-    } else if (mtnt__groups_stopped(&d->groups, group)) {
+    } else if (!later && mtnt__groups_stopped(&d->groups, group)) {
         mtnt__tally_untouched(&d->tally, model);
-    } else if (mtnt__elsewhere_has(d, known) || facts->shared.rests) {
+    } else if (later || mtnt__elsewhere_has(d, known) || facts->shared.rests) {
         mtnt__elsewhere_add(d, model, "", NULL);
     } else if (facts->shared.tried) {
         mtnt__tally_elsewhere(&d->tally, model);
@@ -300,40 +306,53 @@ static bool too_early(const mtnt__dispatch *d)
 bool mtnt__intake_ready(const mtnt__dispatch *d)
 {
     return !mtnt__dispatch_draining(d) && mtnt__dispatch_has_room(d) && !too_early(d) &&
-           (!d->source_ended || ready_lot(d) < d->parking.lot_count);
+           (d->pulled.count > 0 || !d->source_ended || ready_lot(d) < d->parking.lot_count);
+}
+
+/* facts NULL: they are not asked for any more. */
+static void sort_pulled(mtnt__dispatch *d, const mtnt__intake_facts *facts)
+{
+    for (size_t i = 0; i < d->pulled.count; i++) {
+        mtnt_model *model = d->pulled.models[i];
+
+        if (facts != NULL)
+            mtnt__intake_sort(d, model, d->known + i, facts + i);
+        else
+            mtnt__tally_untouched(&d->tally, model);
+        part(d, d->batch_groups[i], false);
+        mtnt_model_free(model);
+    }
+    d->pulled.count = 0;
 }
 
 void mtnt__intake(mtnt__dispatch *d)
 {
     mtnt__intake_facts facts[MTNT__BATCH];
     mtnt_error error = MTNT_ERROR_INIT;
-    size_t count;
-    int rc;
+    mtnt__heard heard;
 
-    if (!mtnt__intake_ready(d))
+    if (!mtnt__intake_ready(d) || !mtnt__away_asks(d))
         return;
-    if (d->ahead.at == d->ahead.count && !d->source_ended)
-        look_ahead(d);
-    count = d->lost ? 0 : pull(d);
-    if (count == 0)
-        return;
-    rc = mtnt__intake_select(d, count, facts, &error);
-    if (rc != 0)
-        mtnt__dispatch_lose_controller(d, &error);
-    for (size_t i = 0; i < count; i++) {
-        if (rc == 0)
-            mtnt__intake_sort(d, d->batch[i], d->known + i, facts + i);
-        else
-            mtnt__tally_untouched(&d->tally, d->batch[i]);
-        part(d, d->batch_groups[i], false);
-        mtnt_model_free(d->batch[i]);
+    if (d->pulled.count == 0) {
+        if (d->ahead.unasked || (d->ahead.at == d->ahead.count && !d->source_ended))
+            look_ahead(d);
+        if (!d->ahead.unasked)
+            pull(d);
     }
+    if (d->pulled.count == 0)
+        return;
+    for (size_t i = 0; i < d->pulled.count; i++)
+        d->batch[i] = d->pulled.models[i];
+    heard = mtnt__away_hear(d, mtnt__intake_select(d, d->pulled.count, facts, &error), &error);
+    if (heard != MTNT__HEARD_NOTHING)
+        sort_pulled(d, heard == MTNT__HEARD_ANSWER ? facts : NULL);
 }
 
 /* What was never asked for counts too, so that the sums add up. */
 void mtnt__intake_count_rest(mtnt__dispatch *d)
 {
     announce(d, NULL);
+    sort_pulled(d, NULL);
     while (!d->source_ended) {
         for (; d->ahead.at < d->ahead.count; d->ahead.at++) {
             mtnt__tally_untouched(&d->tally, NULL);

@@ -3,13 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fleet/away.h"
 #include "fleet/dispatch.h"
 #include "state/seats.h"
 
 #define LEASE_MS 60000
 #define ASK_AGAIN_MS 200 /* when others had all of them */
 #define IDLE_MS 1000     /* seats stay with us so long without being used */
-#define FAILURES_MAX 6
 
 void mtnt__servers_release(mtnt__servers *servers)
 {
@@ -99,17 +99,9 @@ bool mtnt__servers_wanted(const mtnt__servers *servers)
     return false;
 }
 
-/* What cannot be asked is asked again; the controller is lost as it is for claims. */
 static bool note(mtnt__dispatch *d, int rc, const mtnt_error *error)
 {
-    if (rc == 0) {
-        d->servers.failures = 0;
-        return true;
-    }
-    mtnt__db_disconnect(d->executor->controller->db);
-    if (++d->servers.failures >= FAILURES_MAX)
-        mtnt__dispatch_lose_controller(d, error);
-    return false;
+    return mtnt__away_hear(d, rc, error) == MTNT__HEARD_ANSWER;
 }
 
 static bool take(mtnt__dispatch *d, struct mtnt__server *server, int64_t now_ms)
@@ -175,8 +167,10 @@ bool mtnt__servers_trade(mtnt__dispatch *d)
     int64_t now_ms = mtnt__dispatch_now_ms(d);
     bool more = false;
 
+    if (!mtnt__away_asks(d))
+        return false;
     renew(d, now_ms);
-    for (size_t i = 0; i < d->servers.count && !d->lost; i++) {
+    for (size_t i = 0; i < d->servers.count && mtnt__away_asks(d); i++) {
         more = take(d, d->servers.items + i, now_ms) || more;
         give(d, d->servers.items + i, now_ms);
     }

@@ -22,7 +22,6 @@ typedef struct mtnt__servers {
     } * items;
     size_t count;
     int64_t renew_ms;
-    int failures; /* of the controller, in a row */
 } mtnt__servers;
 
 void mtnt__servers_release(mtnt__servers *servers);

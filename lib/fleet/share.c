@@ -5,12 +5,12 @@
 
 #include "base/text.h"
 #include "fleet/admit.h"
+#include "fleet/away.h"
 #include "fleet/elsewhere.h"
 
 #define BEAT_MS 1000
 #define BUDGET_BEAT_MS 200 /* where failures of others may end the run */
 #define LOOK_MS 200        /* at a wave that others are not over with */
-#define FAILURES_MAX 6
 
 /* In place of a mode, because nothing is run. */
 static const char baseline[] = "baseline";
@@ -26,6 +26,11 @@ static void text(char *target, size_t size, const char *word)
 static bool paced(const mtnt_rollout_options *rollout)
 {
     return rollout->group_count > 0;
+}
+
+const char *mtnt__share_command(const mtnt_executor *executor)
+{
+    return executor->options.command == NULL ? "migrate" : executor->options.command;
 }
 
 void mtnt__share_terms(const mtnt_executor *executor, const mtnt__job *job, mtnt__run_terms *ret_terms)
@@ -193,10 +198,38 @@ int mtnt__share_enter(mtnt__dispatch *d, mtnt_error *err)
     rc = mtnt__store_run_enter(d->executor->controller, d->executor->options.join_run, err);
     mtnt__gate_leave(d->gate);
     if (rc == 0) {
+        mtnt__away_note_timeline(d);
         d->job.run = d->tally.run = d->executor->options.join_run;
         d->share.sums.at_work = 2;
         d->share.sums.processes = 2;
     }
+    return rc;
+}
+
+static bool has_places(const mtnt__dispatch *d)
+{
+    return d->waves.judges && !mtnt__waves_last(&d->waves);
+}
+
+int mtnt__share_restore(mtnt__dispatch *d, mtnt_error *err)
+{
+    const mtnt_executor *executor = d->executor;
+    const mtnt__waves *waves = &d->waves;
+    mtnt__run_waves there = {.wave = 0};
+    mtnt__run_terms terms;
+    int rc;
+
+    if (d->job.run == 0 || !mtnt__away_is_back(d))
+        return 0;
+    mtnt__share_terms(executor, &d->job, &terms);
+    terms.expected = waves->total;
+    /* Tenants that ask for their place have none yet. */
+    if (waves->judges)
+        there = (mtnt__run_waves){waves->at, waves->begun - d->share.asking, waves->begun_before, waves->failed_before};
+    rc = mtnt__store_run_restore(executor->controller, mtnt_chain_name(executor->chain), mtnt__share_command(executor),
+                                 &terms, d->job.run, &there, err);
+    if (rc == 0)
+        mtnt__away_note_timeline(d);
     return rc;
 }
 
@@ -259,11 +292,6 @@ int64_t mtnt__share_failed(const mtnt__dispatch *d)
            (met > sums->met ? met : sums->met);
 }
 
-static bool has_places(const mtnt__dispatch *d)
-{
-    return d->waves.judges && !mtnt__waves_last(&d->waves);
-}
-
 static int64_t beat_ms(const mtnt__dispatch *d)
 {
     return d->waves.budgeted && mtnt__share_others(d) ? BUDGET_BEAT_MS : BEAT_MS;
@@ -276,8 +304,9 @@ void mtnt__share_beat(mtnt__dispatch *d)
     mtnt_error error = MTNT_ERROR_INIT;
     mtnt__run_sums sums;
     mtnt__run_note note;
+    int rc;
 
-    if (d->job.run == 0 || d->lost || now - d->share.beat_ms < beat_ms(d) || !may_write(d))
+    if (d->job.run == 0 || !mtnt__away_asks(d) || now - d->share.beat_ms < beat_ms(d) || !may_write(d))
         return;
     d->share.beat_ms = now;
     if (has_places(d)) {
@@ -286,11 +315,16 @@ void mtnt__share_beat(mtnt__dispatch *d)
     }
     mtnt__share_note(d, &note);
     mtnt__gate_enter(d->gate);
-    if (mtnt__store_run_beat(controller, &note, &sums, &error) == 0)
+    rc = mtnt__share_restore(d, &error);
+    if (rc == 0)
+        rc = mtnt__store_run_beat(controller, &note, &sums, &error);
+    mtnt__gate_leave(d->gate);
+    if (rc == 0)
         show(d, &sums, &note);
+    if (rc == 0 || mtnt__away_may_come_back(rc, &error))
+        (void)mtnt__away_hear(d, rc, &error);
     else
         mtnt__db_disconnect(controller->db);
-    mtnt__gate_leave(d->gate);
 }
 
 /* ---- waves and the budget of all processes ---- */
@@ -308,15 +342,19 @@ static bool is_spent(void *data, const mtnt__wave_row *row, const mtnt__run_sums
     return mtnt__waves_spent(&waves, sums->failed);
 }
 
-void mtnt__share_pace(mtnt__dispatch *d, mtnt__run_note *note, bool again)
+/* The pacing of an exchange stays until its answer has come. One that has never got as far as to choose has begun nobody: it may find the budget spent. */
+void mtnt__share_pace(mtnt__dispatch *d, mtnt__run_note *note)
 {
+    bool chosen = d->share.pacing.ends != NULL && d->share.pacing.chosen;
+
     if (d->job.run == 0 || !(d->waves.budgeted || has_places(d)))
         return;
     d->share.pacing = (mtnt__pacing){.ends = d->waves.ends,
                                      .wave_count = has_places(d) ? d->waves.count : 1,
                                      .spent = is_spent,
                                      .data = d,
-                                     .again = again};
+                                     .again = chosen,
+                                     .chosen = chosen};
     note->pacing = &d->share.pacing;
     d->share.pacing_note = *note;
 }
@@ -381,14 +419,11 @@ bool mtnt__share_look(mtnt__dispatch *d, mtnt__wave_look *ret_look)
     d->share.left_behind = false;
     mtnt__share_note(d, &note);
     mtnt__gate_enter(d->gate);
-    rc = mtnt__places_look(controller, &look, &error);
-    if (rc != 0)
-        mtnt__db_disconnect(controller->db);
+    rc = mtnt__share_restore(d, &error);
+    if (rc == 0)
+        rc = mtnt__places_look(controller, &look, &error);
     mtnt__gate_leave(d->gate);
-    d->share.failures = rc == 0 ? 0 : d->share.failures + 1;
-    if (d->share.failures >= FAILURES_MAX)
-        mtnt__dispatch_lose_controller(d, &error);
-    if (rc != 0)
+    if (mtnt__away_hear(d, rc, &error) != MTNT__HEARD_ANSWER)
         return false;
     show(d, &look.sums, &note);
     mtnt__admit_set_wave(d, &look.row);
@@ -409,10 +444,8 @@ static bool move(mtnt__dispatch *d, const mtnt__wave_look *look)
     rc = look->row.soak_until_ms == 0
              ? mtnt__wave_soak(controller, d->job.run, look->row.wave, d->waves.soak_ms, &error)
              : mtnt__wave_next(controller, d->job.run, look->row.wave, mtnt__share_failed(d), &error);
-    if (rc != 0)
-        mtnt__db_disconnect(controller->db);
     mtnt__gate_leave(d->gate);
-    return rc == 0;
+    return mtnt__away_hear(d, rc, &error) == MTNT__HEARD_ANSWER;
 }
 
 /* One step: it is judged, or soaks, or the next one begins. True: there may be another. */
@@ -448,7 +481,8 @@ void mtnt__share_wave(mtnt__dispatch *d)
 
     if (soak_until_ms > now_ms)
         mtnt__admit_show_soak(d, soak_until_ms - now_ms);
-    if (d->job.run == 0 || d->lost || (now_ms < d->share.look_ms && (soak_until_ms == 0 || now_ms < soak_until_ms)))
+    if (d->job.run == 0 || !mtnt__away_asks(d) ||
+        (now_ms < d->share.look_ms && (soak_until_ms == 0 || now_ms < soak_until_ms)))
         return;
     /* Judged, soaked for no time, and gone on to the next one. */
     for (int i = 0; i < 3 && step(d, now_ms) && d->waves.at == at; i++)
@@ -523,7 +557,9 @@ int mtnt__share_leave(mtnt__dispatch *d, mtnt_error *err)
 
     mtnt__share_note(d, &note);
     note.total = counts->migrated + counts->current + counts->failed + counts->untouched + counts->elsewhere;
-    rc = mtnt__store_run_leave(d->executor->controller, &note, &sums, err);
+    rc = mtnt__share_restore(d, err);
+    if (rc == 0)
+        rc = mtnt__store_run_leave(d->executor->controller, &note, &sums, err);
     if (rc == 0) {
         int64_t rest = sums.total - sums.migrated - sums.current - sums.failed;
 

@@ -5,12 +5,16 @@
 
 #include "fleet/dispatch.h"
 
+const char *mtnt__share_command(const mtnt_executor *executor);
 /* What the executor's own options say. */
 void mtnt__share_terms(const mtnt_executor *executor, const mtnt__job *job, mtnt__run_terms *ret_terms);
 /* options.join_run: the executor takes the run's terms over. NOT_FOUND: no such run. REFUSED: it has ended, is another chain's, or cannot be joined. */
 int mtnt__share_join(mtnt_executor *executor, mtnt_error *err);
 /* Before the loop of a joined run. */
 int mtnt__share_enter(mtnt__dispatch *d, mtnt_error *err);
+/* Before a question that needs the run's rows, when the controller was away: what it has lost of them is told it anew, under the same number, which
+ * stands in the models. Safe to repeat. */
+int mtnt__share_restore(mtnt__dispatch *d, mtnt_error *err);
 /* This process's part as it stands. */
 void mtnt__share_note(const mtnt__dispatch *d, mtnt__run_note *ret_note);
 /* A sign of life, and a look at the others, when it is time. The loop goes on when it fails. */
@@ -19,10 +23,10 @@ void mtnt__share_beat(mtnt__dispatch *d);
 int64_t mtnt__share_failed(const mtnt__dispatch *d);
 /* Says which options of a joined run's process are not used. */
 void mtnt__share_say_terms(mtnt__dispatch *d);
-/* Before and after an exchange: waves and a budget limit its claims. again: the same one once more. */
-void mtnt__share_pace(mtnt__dispatch *d, mtnt__run_note *note, bool again);
+/* Before an exchange, and after its answer: waves and a budget limit its claims. */
+void mtnt__share_pace(mtnt__dispatch *d, mtnt__run_note *note);
 void mtnt__share_paced(mtnt__dispatch *d);
-/* Looks how far all processes are with the wave. false: it could not be told. ret_look may be NULL. */
+/* Looks how far all processes are with the wave. false: it could not be told (yet). ret_look may be NULL. */
 bool mtnt__share_look(mtnt__dispatch *d, mtnt__wave_look *ret_look);
 /* The wave is complete here: when it is everywhere it is judged, soaks by the controller's clock, and the next one begins. */
 void mtnt__share_wave(mtnt__dispatch *d);

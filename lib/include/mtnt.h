@@ -2,6 +2,7 @@
 #ifndef MTNT_H
 #define MTNT_H
 
+#include "mtnt/audit.h"
 #include "mtnt/chain.h"
 #include "mtnt/command.h"
 #include "mtnt/controller.h"

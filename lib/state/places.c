@@ -157,8 +157,10 @@ int mtnt__pacing_choose(mtnt_controller *controller, int64_t run, mtnt__pacing *
         tenants[i] = mtnt_model_id(claims[i]->model);
     if (rc == 0 && count > 0 && !last_wave(pacing))
         rc = mtnt__places_find(controller, run, tenants, count, placed, err);
-    if (rc == 0)
+    if (rc == 0) {
         choose(pacing, claims, placed, count, pacing->spent(pacing->data, &pacing->row, &pacing->sums));
+        pacing->chosen = true;
+    }
     free(tenants);
     free(placed);
     return rc;

@@ -20,8 +20,10 @@ typedef struct mtnt__pacing {
     bool (*spent)(void *data, const mtnt__wave_row *row,
                   const mtnt__run_sums *sums); /* nobody is to be begun any more */
     void *data;
-    bool again; /* the same exchange once more: what was not withheld from it may be there already */
+    bool
+        again; /* the same exchange once more, of which an earlier one got as far as to choose: what was not withheld may be there already */
     /* Out. */
+    bool chosen;
     mtnt__wave_row row;
     mtnt__run_sums sums;
 } mtnt__pacing;

@@ -36,6 +36,7 @@ struct beginning {
     const char *chain, *command;
     const mtnt__run_terms *terms;
     int64_t run;
+    const mtnt__run_waves *waves; /* restored; NULL = it is new */
 };
 
 static int read_run(void *data, const mtnt_row *row, mtnt_error *err)
@@ -45,10 +46,10 @@ static int read_run(void *data, const mtnt_row *row, mtnt_error *err)
     return 0;
 }
 
-static int begin(mtnt_controller *controller, void *data, mtnt_error *err)
+static int insert_run(mtnt_controller *controller, const struct beginning *beginning, int64_t *ret_run, mtnt_error *err)
 {
-    struct beginning *beginning = data;
     const mtnt__run_terms *terms = beginning->terms;
+    const mtnt__run_waves none = {0}, *waves = beginning->waves == NULL ? &none : beginning->waves;
     const mtnt_value values[] = {mtnt_value_text(beginning->chain),
                                  mtnt_value_text(beginning->command),
                                  mtnt_value_text(controller->process),
@@ -70,12 +71,23 @@ static int begin(mtnt_controller *controller, void *data, mtnt_error *err)
                                  mtnt_value_int(terms->soak_ms),
                                  mtnt_value_text(terms->max_failures[0] == '\0' ? NULL : terms->max_failures),
                                  mtnt_value_int(terms->expected),
+                                 beginning->waves != NULL ? mtnt_value_int(beginning->run) : mtnt_value_end(),
+                                 mtnt_value_int(waves->wave),
+                                 mtnt_value_int(waves->begun),
+                                 mtnt_value_int(waves->begun_before),
+                                 mtnt_value_int(waves->failed_before),
                                  mtnt_value_end()};
-    int rc = mtnt__db_run(
-        controller->db, read_run, &beginning->run, err,
-        "INSERT INTO {schema}.mtnt_run (chain, command, process, started_ms, direction, goal, steps, only_run, atomicity, on_failure, mode, "
-        "out_of_order, may_delete, chain_digest, backs_up, paced, waves, canary, soak_ms, max_failures, expected) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) RETURNING run",
-        values);
+
+    return mtnt__db_run(controller->db, ret_run == NULL ? NULL : read_run, ret_run, err,
+                        beginning->waves != NULL ? MTNT__QUERY_FOR(controller->db, run_restore)
+                                                 : MTNT__QUERY_FOR(controller->db, run_begin),
+                        values);
+}
+
+static int begin(mtnt_controller *controller, void *data, mtnt_error *err)
+{
+    struct beginning *beginning = data;
+    int rc = insert_run(controller, beginning, &beginning->run, err);
 
     return rc != 0 ? rc : enter(controller, beginning->run, err);
 }
@@ -83,12 +95,37 @@ static int begin(mtnt_controller *controller, void *data, mtnt_error *err)
 int mtnt__store_run_begin(mtnt_controller *controller, const char *chain, const char *command,
                           const mtnt__run_terms *terms, int64_t *ret_run, mtnt_error *err)
 {
-    struct beginning beginning = {chain, command, terms, 0};
+    struct beginning beginning = {chain, command, terms, 0, NULL};
     int rc = in_transaction(controller, begin, &beginning, err);
 
     if (rc == 0)
         *ret_run = beginning.run;
     return rc;
+}
+
+int mtnt__store_run_of(mtnt_controller *controller, int64_t *ret_run, mtnt_error *err)
+{
+    const mtnt_value values[] = {mtnt_value_text(controller->owner), mtnt_value_end()};
+
+    return mtnt__db_run(controller->db, read_run, ret_run, err,
+                        "SELECT run FROM {schema}.mtnt_run_process WHERE process = $1 ORDER BY run DESC LIMIT 1",
+                        values);
+}
+
+static int restore(mtnt_controller *controller, void *data, mtnt_error *err)
+{
+    const struct beginning *beginning = data;
+    int rc = insert_run(controller, beginning, NULL, err);
+
+    return rc != 0 ? rc : enter(controller, beginning->run, err);
+}
+
+int mtnt__store_run_restore(mtnt_controller *controller, const char *chain, const char *command,
+                            const mtnt__run_terms *terms, int64_t run, const mtnt__run_waves *waves, mtnt_error *err)
+{
+    struct beginning beginning = {chain, command, terms, run, waves};
+
+    return in_transaction(controller, restore, &beginning, err);
 }
 
 /* ---- find and enter ---- */

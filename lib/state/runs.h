@@ -49,6 +49,15 @@ int mtnt__store_run_begin(mtnt_controller *controller, const char *chain, const 
 /* Reads only. run 0: the newest of the chain that processes are at work on. */
 int mtnt__store_run_find(mtnt_controller *controller, const char *chain, int64_t run, mtnt__run_row *ret_row,
                          mtnt_error *err);
+/* The run that this call of the handle is at work on; *ret_run stays as it was when there is none. Reads only. */
+int mtnt__store_run_of(mtnt_controller *controller, int64_t *ret_run, mtnt_error *err);
+/* Where the waves of a run are: see places.h. */
+typedef struct mtnt__run_waves {
+    int64_t wave, begun, begun_before, failed_before;
+} mtnt__run_waves;
+/* Writes the run, that this process works on it, and that its waves are there or further, where the controller does not know that (any more). */
+int mtnt__store_run_restore(mtnt_controller *controller, const char *chain, const char *command,
+                            const mtnt__run_terms *terms, int64_t run, const mtnt__run_waves *waves, mtnt_error *err);
 /* This call becomes one of the run's processes. REFUSED: it has ended meanwhile. */
 int mtnt__store_run_enter(mtnt_controller *controller, int64_t run, mtnt_error *err);
 /* In a transaction that is open: may be put off until its commit. */

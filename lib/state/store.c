@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "db/database.h"
+#include "state/ahead.h"
 #include "state/host.h"
 #include "state/places.h"
 #include "state/queries.h"
@@ -513,6 +514,10 @@ static int finish_all(mtnt_controller *controller, const char *chain, const mtnt
         rc = write_audits(controller->db, chain, ends, count, err);
     if (rc == 0)
         rc = finish_migrations(controller->db, ends, count, err);
+    for (size_t i = 0; i < count && rc == 0; i++)
+        if (ends[i].ahead != NULL && ends[i].ahead->count > 0)
+            rc = mtnt__ahead_write(controller->db, chain, ends[i].tenant, ends[i].placed, ends[i].ahead,
+                                   ends[i].finished_ms, err);
     return rc;
 }
 
@@ -707,6 +712,9 @@ static int resolve_rows(mtnt_controller *controller, const char *chain, const mt
                                     int_or_null(end->finished_ms, ended), mtnt_value_end()};
     int rc = move_one(controller, MTNT__QUERY_FOR(controller->db, resolve_tenant), tenant, end, err);
 
+    if (rc == 0 && end->ahead != NULL)
+        rc = mtnt__ahead_write(controller->db, chain, end->tenant, end->placed, end->ahead, end->finished_ms, err);
+
     if (rc == 0)
         rc = move_one(
             controller,
@@ -733,10 +741,15 @@ int mtnt__store_resolve(mtnt_controller *controller, const char *chain, const mt
 static int reconcile_rows(mtnt_controller *controller, const char *chain, const mtnt__end *end,
                           const mtnt__audit *audit, mtnt_error *err)
 {
-    int rc = finish_all(controller, chain, end, 1, err);
+    mtnt__end plain = *end;
+    int rc;
 
+    plain.ahead = NULL; /* after that, for the changes are those of the last statement */
+    rc = finish_all(controller, chain, &plain, 1, err);
     if (rc == 0 && mtnt__db_changes(controller->db) != 1)
         rc = mtnt_error_set(err, MTNT_E_BUSY, "tenant %s: another process has taken it over", end->tenant);
+    if (rc == 0 && end->ahead != NULL)
+        rc = mtnt__ahead_write(controller->db, chain, end->tenant, end->placed, end->ahead, end->finished_ms, err);
     return rc == 0 ? write_word(controller, chain, end, audit, err) : rc;
 }
 

@@ -130,6 +130,8 @@ typedef struct mtnt__end {
     const mtnt__step *steps;
     size_t step_count;
     const mtnt__audit *audit; /* a row that is written by whoever ends it; NULL = none */
+    const struct mtnt__ahead
+        *ahead; /* what the model holds and the controller has not known till now; NULL = nothing */
 } mtnt__end;
 
 /* Writes them all by migration id; a row that has ended already stays as it is, and so does one whose claim is another's by now: the claim is

@@ -163,6 +163,57 @@ test_standby() {
     says '! 2 .*the controller .* has synchronous_standby_names set, and no such standby is connected'
 }
 
+# An asynchronous standby takes over that has not heard the end: what the models hold and it does not know is found.
+test_failover() {
+    start_server
+    settings=$(sh "$server" standby "$scratch/standby" "$scratch/pg")
+    wait_for "SELECT count(*) = 1 FROM pg_stat_replication WHERE state = 'streaming' AND replay_lsn = pg_current_wal_lsn()"
+    both="host=$scratch/pg/socket,$scratch/standby/socket&port=$MTNT_TEST_PG_PORT,$(cat "$scratch/standby/port")&user=mtnt"
+    sqlite_models acme globex
+    cat >chain.yaml <<END
+chain: failover
+operations:
+  - {name: one, sql: {model: {up: "CREATE TABLE one(x INTEGER)", down: "DROP TABLE one"}}}
+  - {name: two, sql: {model: {up: "CREATE TABLE two(x INTEGER)", down: "DROP TABLE two"}}}
+  - name: three
+    sql:
+      model: {up: "CREATE TABLE three(x INTEGER)", down: "DROP TABLE three"}
+      controller: {up: "INSERT INTO seen VALUES (:'tenant')", down: "DELETE FROM seen WHERE id = :'tenant'"}
+END
+    controller_and_models "postgresql:///ctl?$both" "sqlite:models/{id}.db"
+    ok doctor
+    says '! 2 .*names several hosts, and after a failover a standby may be taken for the primary'
+    controller_and_models "postgresql:///ctl?$both&target_session_attrs=read-write" "sqlite:models/{id}.db"
+    ok doctor
+    says 'only asynchronous standbys'
+    ok migrate --to one
+    ok recover --audit
+    says 'audit: 2 models compared, 0 ahead of the controller, 0 out of step with it, 0 not compared'
+
+    wait_for "SELECT count(*) = 1 FROM pg_stat_replication WHERE replay_lsn = pg_current_wal_lsn()"
+    eval "$settings"
+    psql -X -q -v ON_ERROR_STOP=1 "$MTNT_TEST_PG" -c "ALTER SYSTEM SET primary_conninfo = ''" -c "SELECT pg_reload_conf()" >/dev/null
+    wait_for "SELECT count(*) = 0 FROM pg_stat_replication"
+    ok migrate --tenant acme
+    ok migrate --tenant globex --to two
+    sh "$server" halt "$scratch/pg"
+    exits 2 migrate
+    sh "$server" promote "$scratch/standby"
+
+    exits 3 recover --audit --tenant globex
+    says '^globex: was ahead of the controller, which knows it now$' '1 ahead of the controller, 0 out of step'
+    exits 1 recover --audit --format json
+    json '.summary.audit | .out_of_step == 1 and .ahead == 0 and .tenants == 2'
+    ok status --format json
+    json '[.tenants[] | select(.id == "acme") | .state] == ["diverged"]'
+    exits 1 migrate
+    says 'acme' 'migrated'
+    ok resolve --tenant acme --as committed --yes
+    ok recover --audit
+    ok migrate
+    says '2 already current'
+}
+
 # Ten thousand tenants are a few lines; -v and JSON list each.
 test_many() {
     count=400

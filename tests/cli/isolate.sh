@@ -106,6 +106,26 @@ test_sqlite() {
     same "$(controller_says "SELECT count(*) FROM seats")" 10
 }
 
+# What the process of an attempt finds in a model that is ahead of its controller is told by it, and written by ours.
+test_controller_behind() {
+    controller=sqlite models=sqlite
+    seats sqlite:controller.db 'sqlite:models/{id}.db' a b
+    sqlite_models a b
+    sql controller.db "CREATE TABLE seats(tenant TEXT)"
+    export SEATS_WRITES=both
+    ok migrate --tenant a
+    ok migrate --tenant b --to one
+    for table in tenant operation migration decision; do
+        sql controller.db "DELETE FROM mtnt_$table"
+    done
+    exits 1 migrate --isolate
+    says '1 migrated, 0 already current, 1 failed' 'which the controller does not know' 'resolve --tenant a'
+    same "$(controller_says "SELECT tenant, state FROM mtnt_tenant ORDER BY tenant" | tr '\n' ' ')" 'a|diverged b|idle '
+    same "$(controller_says "SELECT tenant FROM seats ORDER BY tenant" | tr '\n' ' ')" 'a b '
+    ok recover --audit --tenant b
+    says '1 model compared, 0 ahead'
+}
+
 test_model_only() {
     controller=sqlite models=sqlite
     # shellcheck disable=SC2086

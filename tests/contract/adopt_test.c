@@ -93,6 +93,58 @@ static void taken_over(fleet *f)
     mtnt_controller_close(other);
 }
 
+/* What the other one has migrated wrote its own rows, not ours: nothing of it is missed here, nor after what comes next. What we lose ourselves is. */
+static void nothing_missed(fleet *f)
+{
+    mtnt_controller *other = other_open(f);
+    const mtnt_adoption adoption = by_ann(other_dsn(f));
+    mtnt_adopted adopted;
+    mtnt_audit found;
+
+    fleet_add(f, "a", MTNT_WRITES_MODEL);
+    fleet_add(f, "b", WRITES_BOTH);
+    other_take_notes(f, other);
+    assert_code(f, other_perform(f, other, 0), 0);
+    assert_code(f, adopt(f, 0, &adoption, &adopted), 0);
+    assert_code(f, mtnt_audit_model(f->controller, f->chain, f->tenants[0].model, &found, &f->err), 0);
+    assert_int_equal(found.verdict, MTNT_AUDIT_AGREES);
+    fleet_add(f, "c", WRITES_BOTH);
+    fleet_must_perform(f, 0);
+    assert_text(fleet_notes(f, 0), "c");
+    assert_code(f, mtnt_audit_model(f->controller, f->chain, f->tenants[0].model, &found, &f->err), 0);
+    assert_int_equal(found.verdict, MTNT_AUDIT_AGREES);
+    assert_text(fleet_known(f, 0), "idle|3|ok");
+    assert_text(fleet_ask_controller(f, "SELECT count(*) FROM mtnt_step"), "0");
+    /* As a standby that lagged has it. */
+    (void)fleet_ask_controller(f, "DELETE FROM mtnt_decision WHERE outcome = 'commit'");
+    (void)fleet_ask_controller(
+        f, "DELETE FROM mtnt_migration WHERE migration = (SELECT migration FROM mtnt_operation WHERE name = 'c')");
+    assert_code(f, mtnt_audit_model(f->controller, f->chain, f->tenants[0].model, &found, &f->err), 0);
+    assert_int_equal(found.verdict, MTNT_AUDIT_OUT_OF_STEP);
+    assert_int_equal(found.migrations, 1);
+    mtnt_controller_close(other);
+}
+
+/* Adopt is no way around what is out of step in a model of our own. */
+static void own_and_out_of_step(fleet *f)
+{
+    const mtnt_adoption adoption = by_ann(NULL);
+    mtnt_adopted adopted;
+
+    fleet_add(f, "a", MTNT_WRITES_MODEL);
+    fleet_must_perform(f, 0);
+    fleet_add(f, "b", WRITES_BOTH);
+    fleet_must_perform(f, 0);
+    (void)fleet_ask_controller(f, "DELETE FROM mtnt_decision");
+    (void)fleet_ask_controller(f, "DELETE FROM mtnt_migration");
+    (void)fleet_ask_controller(f, "DELETE FROM mtnt_operation");
+    (void)fleet_ask_controller(f, "DELETE FROM mtnt_tenant");
+    assert_code(f, adopt(f, 0, &adoption, &adopted), MTNT_E_BLOCKED);
+    assert_says(f->err.message, "operation b");
+    assert_text(fleet_known(f, 0), "diverged|0|error");
+    assert_text(fleet_applied(f, 0), "a;b");
+}
+
 static void only_looked_at(fleet *f)
 {
     mtnt_controller *other = begin(f);
@@ -276,6 +328,8 @@ int main(void)
 {
     static const pair_test tests[] = {
         {"taken_over", taken_over, ON_ALL, 0, false},
+        {"nothing_missed", nothing_missed, ON_ALL, 0, false},
+        {"own_and_out_of_step", own_and_out_of_step, ON_ALL, 0, false},
         {"only_looked_at", only_looked_at, ON_ALL, 0, false},
         {"unfinished_there", unfinished_there, ON_ALL, 0, false},
         {"prepared_there", prepared_there, ON_SERVER, 0, false},

@@ -37,6 +37,26 @@ static void what_the_table_says_is_recorded(fleet *f)
     assert_text(goose_rows(f, 0), "0;1;2");
 }
 
+/* What is recorded has a migration of its own, and that is known. */
+static void nothing_is_missed_by_an_audit(fleet *f)
+{
+    mtnt_audit found;
+
+    fleet_add(f, "a", MTNT_WRITES_MODEL);
+    fleet_add(f, "b", WRITES_BOTH);
+    fleet_add(f, "c", WRITES_BOTH);
+    goose_version(f, "a", "0001", false);
+    goose_version(f, "b", "2", false);
+    goose_version(f, "c", "3", false);
+    goose_applied(f, 0, 2);
+    assert_code(f, fleet_baseline(f, 0, NULL), 0);
+    fleet_must_perform(f, 0);
+    assert_text(fleet_notes(f, 0), "c");
+    assert_code(f, mtnt_audit_model(f->controller, f->chain, f->tenants[0].model, &found, &f->err), 0);
+    assert_int_equal(found.verdict, MTNT_AUDIT_AGREES);
+    assert_text(fleet_known(f, 0), "idle|3|ok");
+}
+
 static void a_controller_that_has_forgotten_is_told(fleet *f)
 {
     three_versions(f, false);
@@ -216,6 +236,7 @@ int main(void)
 {
     const pair_test tests[] = {
         {"what_the_table_says_is_recorded", what_the_table_says_is_recorded, ON_ALL, 1, false},
+        {"nothing_is_missed_by_an_audit", nothing_is_missed_by_an_audit, ON(PAIR_SQLITE) | ON(PAIR_POSTGRES), 1, false},
         {"a_controller_that_has_forgotten_is_told", a_controller_that_has_forgotten_is_told,
          ON(PAIR_SQLITE) | ON(PAIR_POSTGRES), 1, false},
         {"what_does_not_go_together_is_refused", what_does_not_go_together_is_refused, ON_ALL, 1, false},

@@ -1,5 +1,5 @@
 /* CONFORMANCE, B: statuses, and what is refused before anything runs. B1 to B4 and B8 are in unit/bookkeeping_test.c, where every call shows, B8 here too;
- * the beats of B5 and B6 are counted in unit/heartbeat_test.c, without a clock. */
+ * the beats of B5 and B6 are counted in unit/heartbeat_test.c, without a clock, and of B5 in a run here. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,6 +85,81 @@ static void b5_heartbeats_fail(fleet *f)
     free(model);
     fleet_must_perform(f, 0);
     assert_text(fleet_known(f, 0), "idle|2|ok");
+}
+
+/* ---- … in a run: beats of every process go on, and those of one tenant fail ---- */
+
+#define BEATS_PG                                                                                                    \
+    "CREATE SEQUENCE beats; CREATE FUNCTION no_beat() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "                \
+    "PERFORM nextval('beats'); RAISE EXCEPTION 'no beat'; END $$; CREATE TRIGGER no_beat BEFORE UPDATE ON "         \
+    "mtnt_tenant FOR EACH ROW WHEN (old.tenant = 't1' AND old.state = 'executing' AND new.state = 'executing' AND " \
+    "old.epoch = new.epoch) EXECUTE FUNCTION no_beat()"
+#define BEATS_SQLITE                                                                                              \
+    "CREATE TRIGGER no_beat BEFORE UPDATE ON mtnt_tenant WHEN old.tenant = 't1' AND old.state = 'executing' AND " \
+    "new.state = 'executing' AND old.epoch = new.epoch BEGIN SELECT RAISE(ABORT, 'no beat'); END"
+
+static bool had_none; /* t1 has been there; the source counts with the fleet's counter */
+
+static int t1_without_heartbeats(fleet *f, mtnt_operation *operation, mtnt_context *context, mtnt_error *err)
+{
+    bool postgres = f->controller_backend == MTNT_POSTGRES;
+    mtnt_error cancelled = MTNT_ERROR_INIT;
+    const char *answer;
+
+    (void)operation;
+    if (strcmp(mtnt_model_id(mtnt_scope_tenant(context)), "t1") != 0 || had_none)
+        return 0;
+    had_none = true;
+    for (int tries = 0; tries < 1000; tries++) {
+        if (strcmp(fleet_ask_controller(f, "SELECT count(*) FROM mtnt_tenant WHERE state = 'idle'"), "2") == 0)
+            break;
+        usleep(10000);
+    }
+    answer = fleet_ask_controller(f, postgres ? BEATS_PG : BEATS_SQLITE);
+    if (answer[0] != '\0')
+        return mtnt_error_set(err, MTNT_E_INVALID, "%s", answer);
+    run_for_ever(mtnt_scope_model(context), &cancelled);
+    fleet_ask_controller(f, postgres ? "DROP TRIGGER no_beat ON mtnt_tenant" : "DROP TRIGGER no_beat");
+    if (cancelled.code != MTNT_E_CANCELLED || !mtnt_context_cancelled(context))
+        return mtnt_error_set(err, MTNT_E_INVALID, "not cancelled: %s", cancelled.message);
+    *err = cancelled;
+    return err->code;
+}
+
+static void b5_run(fleet *f, int64_t controller_wait_ms, int failed)
+{
+    mtnt_executor_options options = MTNT_EXECUTOR_OPTIONS_INIT;
+    fleet_report r;
+
+    had_none = false;
+    fleet_add(f, "a", MTNT_WRITES_MODEL);
+    fleet_add_body(f, "b", MTNT_WRITES_MODEL, (body){.during = t1_without_heartbeats});
+    options.migration.heartbeat_ms = 50;
+    options.migration.heartbeat_retries = 2;
+    options.rollout.controller_wait_ms = controller_wait_ms;
+    assert_code(f, fleet_run(f, 2, &options, &r), 0);
+    assert_int_equal(r.counts.failed, failed);
+    assert_int_equal(r.counts.migrated, 3 - failed);
+    if (f->controller_backend == MTNT_POSTGRES)
+        assert_text(fleet_ask_controller(f, "SELECT last_value FROM beats"), "3");
+    assert_text(
+        fleet_ask_controller(f, "SELECT count(*) FROM mtnt_migration WHERE tenant = 't1' AND state = 'aborted'"), "1");
+    assert_text(fleet_known(f, 0), failed > 0 ? "idle|0|error" : "idle|2|ok");
+    if (failed > 0)
+        assert_says(r.texts[0], "its lease was lost: it could not be renewed in the controller for too long");
+    else
+        assert_int_equal(r.retries, 1);
+}
+
+static void b5_in_a_run(fleet *f)
+{
+    b5_run(f, -1, 1);
+}
+
+/* Such a failure is the controller's. It is tried again as long as the run waits for that, and costs none of its --retries. */
+static void b5_in_a_run_that_waits(fleet *f)
+{
+    b5_run(f, 0, 0);
 }
 
 #define TAKEN "UPDATE mtnt_tenant SET epoch = epoch + 1, owner = 'somebody else' WHERE tenant = 't1'"
@@ -331,6 +406,8 @@ int main(void)
         ON(PAIR_POSTGRES) | ON(PAIR_SCHEMA) | ON(PAIR_OTHER_SCHEMA) | ON(PAIR_POSTGRES_SQLITE);
     const pair_test tests[] = {
         {"b5_heartbeats_fail", b5_heartbeats_fail, ON_ALL, 1, false},
+        {"b5_in_a_run", b5_in_a_run, ON_ALL, 3, false},
+        {"b5_in_a_run_that_waits", b5_in_a_run_that_waits, on_postgres, 3, false},
         {"b6_model_written", b6_model_written, ON_ALL, 1, false},
         {"b6_both_written", b6_both_written, on_postgres, 1, false},
         {"b7_out_of_order", b7_out_of_order, ON_ALL, 1, false},

@@ -7,6 +7,7 @@
 
 #include "db/database.h"
 #include "fleet_run.h"
+#include "state/runs.h"
 
 #define SQLITE_MODELS (ON(PAIR_SQLITE) | ON(PAIR_POSTGRES_SQLITE))
 
@@ -921,10 +922,43 @@ static void a13_with_groups(fleet *f)
     a13(f, 4, &(mtnt_rollout_options){.groups = groups, .group_count = 2, .canary = 2});
 }
 
+static void restore(fleet *f, int64_t run, const mtnt__run_waves *waves, const char *expected)
+{
+    const mtnt__run_terms terms = {.atomicity = "chain", .on_failure = "rollback", .mode = "auto", .waves = "1,50%"};
+
+    assert_code(f, mtnt__store_run_restore(f->controller, "shop", "migrate", &terms, run, waves, &f->err), 0);
+    assert_text(fleet_ask_controller(f, "SELECT run, waves, wave, begun, begun_before, failed_before FROM mtnt_run"),
+                expected);
+}
+
+/* A controller that has failed over is told where the waves are, and what it knows better stays. */
+static void run_is_told_anew(fleet *f)
+{
+    const mtnt__run_terms terms = {.atomicity = "chain", .on_failure = "rollback", .mode = "auto", .waves = "1,50%"};
+    int64_t run = 0, found = 0, next = 0;
+
+    assert_code(f, mtnt__store_run_begin(f->controller, "shop", "migrate", &terms, &run, &f->err), 0);
+    assert_int_equal(run, 1);
+    (void)fleet_ask_controller(f, "UPDATE mtnt_run SET wave = 1, begun = 5, begun_before = 1, soak_until_ms = 9");
+    restore(f, run, &(mtnt__run_waves){1, 4, 1, 0}, "1|1,50%|1|5|1|0");
+    assert_text(fleet_ask_controller(f, "SELECT soak_until_ms FROM mtnt_run"), "9");
+    restore(f, run, &(mtnt__run_waves){1, 6, 1, 0}, "1|1,50%|1|6|1|0");
+    restore(f, run, &(mtnt__run_waves){2, 6, 6, 1}, "1|1,50%|2|6|6|1");
+    (void)fleet_ask_controller(f, "DELETE FROM mtnt_run_process");
+    (void)fleet_ask_controller(f, "DELETE FROM mtnt_run");
+    restore(f, 7, &(mtnt__run_waves){2, 6, 6, 1}, "7|1,50%|2|6|6|1");
+    restore(f, 7, &(mtnt__run_waves){2, 6, 6, 1}, "7|1,50%|2|6|6|1");
+    assert_code(f, mtnt__store_run_of(f->controller, &found, &f->err), 0);
+    assert_int_equal(found, 7);
+    assert_code(f, mtnt__store_run_begin(f->controller, "shop", "migrate", &terms, &next, &f->err), 0);
+    assert_int_equal(next, 8);
+}
+
 int main(void)
 {
     const pair_test tests[] = {
         {"waves_one_after_another", waves_one_after_another, SQLITE_MODELS, 0, true},
+        {"run_is_told_anew", run_is_told_anew, ON(PAIR_SQLITE) | ON(PAIR_POSTGRES), 1, false},
         {"canary_that_fails", canary_that_fails, SQLITE_MODELS, 0, true},
         {"budget_is_spent", budget_is_spent, SQLITE_MODELS, 0, true},
         {"percentages_are_of_the_pending", percentages_are_of_the_pending, SQLITE_MODELS, 0, true},

@@ -233,6 +233,53 @@ static void repaired(fleet *f)
     free(model);
 }
 
+static void lose(fleet *f)
+{
+    fleet_ask_controller(
+        f,
+        "DELETE FROM mtnt_migration WHERE migration = (SELECT migration FROM mtnt_operation WHERE tenant = 't1' AND name = 'b')");
+    fleet_ask_controller(f, "DELETE FROM mtnt_decision");
+    fleet_ask_controller(f, "DELETE FROM mtnt_operation WHERE tenant = 't1' AND name = 'b'");
+    forget(f);
+}
+
+/* What it wrote itself with a migration that it has lost is lost, too: its rows are not put right as if nothing were. */
+static void half_lost(fleet *f)
+{
+    mtnt_migration_options options = MTNT_MIGRATION_OPTIONS_INIT;
+    looked l;
+
+    fleet_add(f, "a", MTNT_WRITES_MODEL);
+    fleet_add(f, "b", WRITES_BOTH);
+    options.atomicity = MTNT_ATOMICITY_OPERATION;
+    assert_code(f, fleet_perform(f, 0, &options), 0);
+    options.to = "a";
+    assert_code(f, fleet_perform(f, 1, &options), 0);
+    lose(f);
+    l = look(f, true, NULL);
+    assert_says(l.text, "t1 ahead;");
+    assert_says(l.text, "t1 !MTNT_E_BLOCKED;");
+    assert_text(fleet_known(f, 0), "diverged|1|error");
+    assert_text(fleet_applied(f, 0), "a;b");
+    assert_text(fleet_ask_controller(f, "SELECT count(*) FROM mtnt_audit"), "0");
+    assert_code(f, fleet_perform(f, 0, NULL), MTNT_E_BLOCKED);
+}
+
+/* Where the model was all that it wrote, the migration is known again. */
+static void known_again(fleet *f)
+{
+    mtnt_audit found;
+    looked l;
+
+    make_forgetful(f);
+    lose(f);
+    l = look(f, true, NULL);
+    assert_text(l.text, "t1 ahead repaired;");
+    assert_code(f, mtnt_audit_model(f->controller, f->chain, f->tenants[0].model, &found, &f->err), 0);
+    assert_int_equal(found.verdict, MTNT_AUDIT_AGREES);
+    assert_text(fleet_known(f, 0), "idle|2|ok");
+}
+
 /* Somebody takes the tenant while it is looked at: it is not repaired, and left to that one. */
 static void overtaken(fleet *f)
 {
@@ -323,6 +370,8 @@ int main(void)
     static const pair_test tests[] = {{"sound", sound, ON_ALL, 3, false},
                                       {"changed", changed, ON_ALL, 3, false},
                                       {"repaired", repaired, MOST, 2, false},
+                                      {"half_lost", half_lost, MOST, 2, false},
+                                      {"known_again", known_again, MOST, 2, false},
                                       {"overtaken", overtaken, MOST, 2, false},
                                       {"migrated_meanwhile", migrated_meanwhile, MOST, 1, false},
                                       {"lanes", lanes, ON(PAIR_SQLITE) | ON(PAIR_POSTGRES), 2, false},

@@ -1,6 +1,6 @@
 /* kill -9 at every point of a takeover, for every pair. A process takes a model over from another controller, and dies before its n-th system call that
  * changes a file or talks to a server; another one recovers. Then the model is the one's or the other's, and the controller tells of it, with its operations
- * and an audit row, or of nothing; what the dead process has said to be done is done. By default a sample of the points; MTNT_TEST_CRASH_ALL=1
+ * and an audit row, or of nothing, and it knows what the other one has migrated; what the dead process has said to be done is done. By default a sample of the points; MTNT_TEST_CRASH_ALL=1
  * takes every one. */
 #include <signal.h>
 #include <stdio.h>
@@ -67,6 +67,16 @@ static void check(fleet *f)
     }
 }
 
+/* Its half of what wrote both is with the other one: nothing is missed here. */
+static void check_audit(fleet *f)
+{
+    mtnt_audit found;
+
+    if (mtnt_audit_model(f->controller, f->chain, f->tenants[0].model, &found, &f->err) != 0 ||
+        found.verdict != MTNT_AUDIT_AGREES)
+        complain(f, "ours, and its migrations are not known");
+}
+
 /* Returns false when the process got to the end alive. */
 static bool kill_once(pair which, int at)
 {
@@ -78,7 +88,8 @@ static bool kill_once(pair which, int at)
     int status;
 
     fleet_add(f, "a", MTNT_WRITES_MODEL);
-    fleet_add(f, "b", MTNT_WRITES_MODEL);
+    fleet_add(f, "b", WRITES_BOTH);
+    other_take_notes(f, other);
     assert_code(f, other_perform(f, other, 0), 0);
     mtnt_controller_close(other);
     memset(story, 0, sizeof(*story));
@@ -97,6 +108,7 @@ static bool kill_once(pair which, int at)
     if (adopt(f, 0, &adoption, &adopted) != 0)
         complain(f, "the next one fails");
     check(f);
+    check_audit(f);
     if (!is_ours(f) || fleet_perform(f, 0, NULL) != 0)
         complain(f, "it is not ours after all");
     fleet_free(f);

@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include "base/system.h"
+#include "cluster.h"
 #include "fleet_fixture.h"
+#include "proxy.h"
 
 #define PROCESSES 4
 #define CROWD 96
@@ -40,11 +42,13 @@ static struct shared {
     int64_t done_ms[1000]; /* when so many were done */
     int early;             /* tenants that were begun before their wave */
     int holder;            /* who has the canary, from 1; 0 = nobody */
-    bool go;
+    bool go, parted;
 } * shared;
 static int me; /* of a process */
 static mtnt_rollout_options rollout;
 static bool strangers;
+static cluster servers; /* of the controller, where the test takes it down */
+static bool clustered;
 
 static void share(void)
 {
@@ -113,6 +117,11 @@ static int rows_of(const fleet *f, int number)
     return (int)rows;
 }
 
+static const char *ask(fleet *f, const char *sql)
+{
+    return clustered ? cluster_ask(&servers, "controller", sql) : fleet_ask_controller(f, sql);
+}
+
 static void check_each_once(fleet *f)
 {
     char expected[40];
@@ -120,9 +129,8 @@ static void check_each_once(fleet *f)
     for (int i = 1; i <= crowd_size(); i++)
         if (rows_of(f, i) != 1)
             fail_msg("tenant c%d: %d rows", i, rows_of(f, i));
-    snprintf(expected, sizeof(expected), "idle|3|0|%d", crowd_size());
-    assert_text(fleet_ask_controller(f, "SELECT state, version, count(error), count(*) FROM mtnt_tenant GROUP BY 1, 2"),
-                expected);
+    snprintf(expected, sizeof(expected), "idle|%d|0|%d", (int)mtnt_chain_len(f->chain), crowd_size());
+    assert_text(ask(f, "SELECT state, version, count(error), count(*) FROM mtnt_tenant GROUP BY 1, 2"), expected);
 }
 
 /* ---- the processes ---- */
@@ -144,11 +152,19 @@ static void run_one(fleet *f, mtnt_executor_options *options)
     mtnt_tenant_source source = {next_of_crowd, size_of_crowd, NULL, f};
     outcome *told = shared->outcomes + me;
     mtnt_executor *executor = NULL;
+    int rc;
 
     f->counter = 0;
     options->reporter = (mtnt_reporter){note, told};
     options->rollout = rollout;
-    if (mtnt_executor_new(&executor, f->controller, f->chain, options, &told->error) == 0)
+    rc = mtnt_executor_new(&executor, f->controller, f->chain, options, &told->error);
+    /* The controller may be gone while it is asked for the run that is to be joined: whoever starts a process starts it again. */
+    for (int tries = 0; rc != 0 && clustered && told->error.retryable && tries < 300; tries++) {
+        usleep(100000);
+        mtnt_error_clear(&told->error);
+        rc = mtnt_executor_new(&executor, f->controller, f->chain, options, &told->error);
+    }
+    if (rc == 0)
         (void)mtnt_executor_migrate(executor, &source, &told->counts, &told->error);
     mtnt_executor_free(executor);
     told->done = true;
@@ -546,6 +562,145 @@ static void canary_killed(fleet *f)
     unshare_all();
 }
 
+/* ---- everything at once ---- */
+
+/* A host that nothing reaches, and that reaches nothing: its messages come late, and so do the answers. */
+static proxy_action pass_unless_parted(void *data, const proxy_message *message)
+{
+    (void)data;
+    (void)message;
+    while (__atomic_load_n(&shared->parted, __ATOMIC_SEQ_CST))
+        usleep(5000);
+    return PROXY_PASS;
+}
+
+static void go_through_a_proxy(fleet *f)
+{
+    char words[300];
+
+    snprintf(words, sizeof(words), "host=%s/socket port=%d user=mtnt", servers.primary.folder, servers.primary.port);
+    setenv("MTNT_TEST_PG", words, 1);
+    assert_non_null(proxy_start(f->folder, pass_unless_parted, NULL));
+    snprintf(f->controller_dsn, sizeof(f->controller_dsn), "postgresql:///controller?host=%s&port=%d&user=mtnt",
+             f->folder, servers.primary.port);
+    fleet_reopen(f);
+}
+
+#define PARTED 3
+
+static void in_the_storm(fleet *f)
+{
+    mtnt_executor_options options = MTNT_EXECUTOR_OPTIONS_INIT;
+    outcome *told = shared->outcomes + me;
+    mtnt_run_info info;
+    int rc = MTNT_E_NOT_FOUND;
+
+    if (me == PARTED)
+        go_through_a_proxy(f);
+    __atomic_add_fetch(&shared->ready, 1, __ATOMIC_SEQ_CST);
+    while (!__atomic_load_n(&shared->go, __ATOMIC_SEQ_CST))
+        usleep(1000);
+    options.workers = 2;
+    options.migration.heartbeat_ms = 200;
+    for (int tries = 0; me > 0 && rc != 0 && tries < 3000; tries++) {
+        rc = mtnt_run_find(f->controller, f->chain, 0, &info, &told->error);
+        usleep(10000);
+    }
+    options.join_run = me == 0 ? 0 : info.run;
+    mtnt_error_clear(&told->error);
+    run_one(f, &options);
+}
+
+static int slow_work(fleet *f, mtnt_operation *operation, mtnt_context *context, mtnt_error *err)
+{
+    usleep(8000);
+    return work(f, operation, context, err);
+}
+
+static int tenants_done(fleet *f)
+{
+    return atoi(ask(f, "SELECT count(*) FROM mtnt_tenant WHERE state = 'idle' AND version = 4"));
+}
+
+static void await_eighths(fleet *f, int eighths)
+{
+    while (tenants_done(f) < crowd_size() * eighths / 8)
+        usleep(5000);
+}
+
+static void send(pid_t pid, int number)
+{
+    if (kill(pid, number) != 0)
+        fprintf(stderr, "the process had ended before\n");
+}
+
+static mtnt_rollout_options storm_rollout;
+
+/* One of four is killed, and another comes; one is stopped for longer than its lease, and wakes; one loses its way to the controller, and finds it
+ * again; and the controller goes twice, once for longer. At the end each tenant is done, once, and both sides say so. */
+static void storm(fleet *f)
+{
+    pid_t pids[PROCESSES];
+    char expected[40];
+    int status;
+
+    strangers = true;
+    rollout = storm_rollout;
+    share();
+    cluster_start(&servers);
+    clustered = true;
+    if (cluster_ask(&servers, "postgres", "CREATE DATABASE controller")[0] == '!' ||
+        cluster_ask(&servers, "controller", "CREATE TABLE notes (tenant TEXT, operation TEXT)")[0] == '!')
+        fail_msg("%s", servers.answer);
+    cluster_dsn(&servers, "controller", f->controller_dsn, sizeof(f->controller_dsn));
+    fleet_reopen(f);
+    fleet_add_body(f, "create", MTNT_WRITES_MODEL, (body){.flags = MTNT_OPERATION_CREATES_MODEL, .model_up = ""});
+    fleet_add_body(f, "table", MTNT_WRITES_MODEL,
+                   (body){.model_up = "CREATE TABLE IF NOT EXISTS done(process INTEGER)"});
+    fleet_add_body(f, "row", MTNT_WRITES_MODEL, (body){.model_up = "", .during = slow_work});
+    fleet_add_body(f, "note", WRITES_BOTH, (body){.model_up = ""});
+    start(f, PROCESSES, in_the_storm, pids);
+
+    await_eighths(f, 1);
+    send(pids[1], SIGKILL);
+    assert_int_equal(waitpid(pids[1], &status, 0), pids[1]);
+    me = 1;
+    pids[1] = fleet_begin_child(f, in_the_storm);
+    await_eighths(f, 2);
+    send(pids[2], SIGSTOP);
+    cluster_halt(&servers);
+    usleep(1500000);
+    cluster_restart(&servers);
+    await_eighths(f, 3);
+    usleep(1000000);
+    send(pids[2], SIGCONT);
+    await_eighths(f, 5);
+    __atomic_store_n(&shared->parted, true, __ATOMIC_SEQ_CST);
+    usleep(2500000);
+    __atomic_store_n(&shared->parted, false, __ATOMIC_SEQ_CST);
+    await_eighths(f, 6);
+    cluster_restart(&servers);
+    finish(PROCESSES, pids);
+    for (int i = 0; i < PROCESSES; i++)
+        expect_no_failure(i);
+
+    check_each_once(f);
+    snprintf(expected, sizeof(expected), "%d|%d", crowd_size(), crowd_size());
+    assert_text(ask(f, "SELECT count(*), count(DISTINCT tenant) FROM notes"), expected);
+    assert_text(ask(f, "SELECT count(*) FROM pg_prepared_xacts"), "0");
+    clustered = false;
+    fleet_close(f);
+    cluster_stop(&servers);
+    unshare_all();
+}
+
+/* In waves, which all of them wait for together, and of which the controller's absence is no reason to begin anybody too early, nor to count a failure. */
+static void storm_in_waves(fleet *f)
+{
+    storm_rollout = (mtnt_rollout_options){.waves = "30%,80%", .canary = 4, .soak_ms = 100, .max_failures = "2"};
+    storm(f);
+}
+
 int main(void)
 {
     const pair_test tests[] = {
@@ -558,6 +713,8 @@ int main(void)
         {"first_killed", first_killed, ON(PAIR_POSTGRES_SQLITE), 1, true},
         {"joiner_killed", joiner_killed, ON(PAIR_POSTGRES_SQLITE), 1, true},
         {"stopped", stopped, ON(PAIR_POSTGRES_SQLITE), 1, true},
+        {"storm", storm, ON(PAIR_POSTGRES_SQLITE), 1, true},
+        {"storm_in_waves", storm_in_waves, ON(PAIR_POSTGRES_SQLITE), 1, true},
     };
 
     return run_pair_tests("processes", tests, sizeof(tests) / sizeof(*tests));

@@ -23,6 +23,13 @@ static inline mtnt_controller *other_open(fleet *f)
     return other;
 }
 
+/* Where operations of the fixture that write the controller do so. */
+static inline void other_take_notes(fleet *f, mtnt_controller *other)
+{
+    assert_code(f, mtnt_db_exec(mtnt_controller_db(other), &f->err, "CREATE TABLE notes (tenant TEXT, operation TEXT)"),
+                0);
+}
+
 /* The fleet's chain on a tenant, by the other controller. Returns the error's code. */
 static inline int other_perform(fleet *f, mtnt_controller *other, size_t tenant)
 {

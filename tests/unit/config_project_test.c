@@ -47,6 +47,7 @@ static void every_key_is_read(void **state)
                                      "max_failures: 3\n"
                                      "retries: 4\n"
                                      "retry_pause: 2s\n"
+                                     "controller_wait: 90s\n"
                                      "per_server: 6\n"
                                      "connections: 40\n"
                                      "rate: 90/m\n"
@@ -90,6 +91,7 @@ static void every_key_is_read(void **state)
     assert_string_equal(project.max_failures, "3");
     assert_int_equal(project.retries, 4);
     assert_int_equal(project.retry_pause_ms, 2000);
+    assert_int_equal(project.controller_wait_ms, 90000);
     assert_int_equal(project.per_server, 6);
     assert_int_equal(project.connections, 40);
     assert_string_equal(project.rate, "90/m");

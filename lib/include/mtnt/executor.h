@@ -33,7 +33,7 @@ typedef struct mtnt_executor_options {
 #define MTNT_EXECUTOR_OPTIONS_INIT                                                                              \
     {                                                                                                           \
         MTNT_EXECUTOR_OPTIONS_VERSION, 0, MTNT_FORWARD, MTNT_MIGRATION_OPTIONS_INIT, false, NULL, {NULL, NULL}, \
-            {NULL, 0, 0, NULL, 0, 0, 0, 0, NULL, NULL, 0, 0}, 0, NULL,                                          \
+            {NULL, 0, 0, NULL, 0, 0, 0, 0, NULL, NULL, 0, 0, 0}, 0, NULL,                                       \
     }
 
 /* Borrows controller and chain until _free; copies the options (texts and lists in migration and rollout are borrowed too). INVALID, NOMEM. With

@@ -23,8 +23,9 @@ typedef struct mtnt_project {
     int canary, retries, per_server, connections;
     char *waves, *max_failures, *rate; /* checked */
     int64_t soak_ms, retry_pause_ms;
-    char **environments; /* of the chain's only these, NULL-terminated */
-    mtnt_group *groups;  /* checked; their texts and lists are the project's */
+    int64_t controller_wait_ms; /* as in mtnt_rollout_options: -1 = not at all */
+    char **environments;        /* of the chain's only these, NULL-terminated */
+    mtnt_group *groups;         /* checked; their texts and lists are the project's */
     size_t group_count;
 } mtnt_project;
 

@@ -79,7 +79,8 @@ typedef struct mtnt_event {
     const mtnt_error *error;   /* NULL = none */
     const mtnt_counts *counts; /* RUN_…, PROGRESS, TENANT_FINISHED */
     const mtnt_wave *wave;     /* WAVE_… */
-    int64_t tries, pause_ms;   /* TENANT_RETRY: so many tries have failed; the next comes after pause_ms */
+    int64_t tries,
+        pause_ms; /* TENANT_RETRY: so many tries have failed, not counting those that the controller was away in; the next comes after pause_ms */
     const mtnt_counts *
         whole; /* where counts is set and others have joined the run: of all its processes together, as far as they have told */
     int processes; /* that have worked on the run; 0 = not known yet */

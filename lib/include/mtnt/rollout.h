@@ -47,6 +47,9 @@ typedef struct mtnt_rollout_options {
     const char *rate;
     const mtnt_group *groups;
     size_t group_count;
+    /* So long a run waits for a PostgreSQL controller that does not answer, or only as a standby (restarted, failed over), and tries to connect again; what
+     * was under way meanwhile is taken up where it stands. 0 = 60 s, negative = not at all. */
+    int64_t controller_wait_ms;
     /* How many tenants will have something to do (mtnt_executor_count), for percentages; 0: what the source says that it has is taken for it. */
     int64_t pending;
 } mtnt_rollout_options;

@@ -88,7 +88,8 @@ typedef struct mtnt_verification_options {
     int workers;      /* models at the same time, 1 to 1024; 0 = twice the processors, at most 16 */
     bool allow_out_of_order;
     /* Brings the controller's rows (version, what is applied, identity) in step with the models, which are not touched: under the tenant's
-     * lease, with an audit row. Needs a controller that is not read_only, and who. REPLACED needs accept_replaced, too. */
+     * lease, with an audit row. Needs a controller that is not read_only, and who. REPLACED needs accept_replaced, too. Not where a
+     * migration that the controller does not know has written the controller as well: that half is lost, and the tenant is marked as diverged (BLOCKED). */
     bool repair, accept_replaced;
     const char *who, *reason;
     /* On the caller's thread, one after another; not 0 ends it with that code. NULL = nobody. */
