@@ -62,6 +62,7 @@ typedef struct mtnt__dispatch {
     mtnt__job job;
     mtnt__gate gate;
     mtnt__slots slots;
+    mtnt__jointly jointly;
     mtnt__templates templates;
     mtnt__heartbeat *heartbeat;
     mtnt__tally tally;
