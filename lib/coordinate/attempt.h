@@ -6,6 +6,7 @@
 #include "coordinate/blockers.h"
 #include "coordinate/deadlines.h"
 #include "coordinate/gate.h"
+#include "coordinate/jointly.h"
 #include "coordinate/mode.h"
 #include "coordinate/sessions.h"
 #include "coordinate/slots.h"
@@ -43,6 +44,7 @@ typedef struct mtnt__link {
     mtnt__gate *gate;                  /* NULL = none */
     mtnt__slots *slots;                /* NULL = one attempt at a time */
     mtnt__fingerprints_met met;        /* schemas of its tenants */
+    mtnt__jointly *jointly;            /* NULL = likewise */
     mtnt__finish finish;
     /* Called when the next attempt has come as far as it can without waiting for the answer: to see to mtnt__task_collect. NULL = nobody does, and every
      * attempt waits for its own. */
@@ -240,15 +242,15 @@ char *mtnt__provision_dsn(const mtnt_model *model, const char *migration);
 /* Removes the provisional object only; one that is not there is fine. */
 int mtnt__provision_remove(const mtnt_controller *controller, const mtnt_model *model, const char *migration,
                            mtnt_error *err);
-/* Durable before the decision: the file's folder is synced (its content is by the commit). */
-int mtnt__provision_sync(const mtnt_model *model, mtnt_error *err);
+/* Durable before the decision: the file's folder is synced (its content is by the commit). jointly NULL: alone. */
+int mtnt__provision_sync(mtnt__jointly *jointly, const mtnt_model *model, mtnt_error *err);
 /* Whether anything at all is at a SQLite model's name, a link to nowhere included. Others: false, the server is asked. */
 bool mtnt__provision_name_taken(const mtnt_model *model);
 /* After a commit decision: rename without overwrite, look whose model is at the name (its created_by), make the name durable. BLOCKED when
  * it is not this migration's. Safe to repeat, by several recoverers at once. built: the file that this process has made, as it was identified while it
  * had it open: when just that file has got the name by this call's own rename, nothing of it has to be read again. None: it is read. */
-int mtnt__provision_finish(const mtnt_controller *controller, const mtnt_model *model, const char *migration,
-                           mtnt__file_identity built, mtnt_error *err);
+int mtnt__provision_finish(const mtnt_controller *controller, mtnt__jointly *jointly, const mtnt_model *model,
+                           const char *migration, mtnt__file_identity built, mtnt_error *err);
 
 /* remove.c. Calls of a scope; data is the attempt. */
 int mtnt__remove_model(void *data, int64_t grace_ms, mtnt_error *err);

@@ -121,13 +121,16 @@ static int settle(mtnt__attempt *attempt, mtnt_error *err)
 }
 
 /* The tenant's last migration has ended, durably, before this one was claimed: its row is not needed any more. */
+static const char *collectable(const mtnt__attempt *attempt)
+{
+    const char *ended = attempt->known.migration;
+
+    return mtnt__known_idle(&attempt->known) && ended[0] != '\0' && strcmp(ended, key_of(attempt)) != 0 ? ended : NULL;
+}
+
 static int write_row(const mtnt__attempt *attempt, mtnt_db *db, mtnt_error *err)
 {
-    const char *key = key_of(attempt), *ended = attempt->known.migration;
-
-    return mtnt__known_idle(&attempt->known) && ended[0] != '\0' && strcmp(ended, key) != 0
-               ? mtnt__register_commit_after(db, key, ended, err)
-               : mtnt__register_commit(db, key, err);
+    return mtnt__register_commit_after(db, key_of(attempt), collectable(attempt), err);
 }
 
 static int decide(mtnt__attempt *attempt, mtnt_db *decider, mtnt_error *err)
@@ -319,6 +322,31 @@ static int target_is_free(mtnt__attempt *attempt, mtnt_error *err)
     return rc;
 }
 
+static int open_decider(void *data, mtnt_db **ret_db, mtnt_error *err)
+{
+    return mtnt__sides_open_decider(data, ret_db, err);
+}
+
+static void give_back_decider(void *data, mtnt_db *db, bool good)
+{
+    mtnt__sides_decider_done(data, db, good);
+}
+
+/* The operations write nothing there: nothing but the row, which may share its transaction with others. */
+static int decide_jointly(mtnt__attempt *attempt, mtnt_error *err)
+{
+    mtnt__link *link = attempt->link;
+    mtnt__decision decision = {.migration = key_of(attempt),
+                               .ended = collectable(attempt),
+                               .deadline = attempt->deadline,
+                               .cancelled = attempt->cancelled,
+                               .open = open_decider,
+                               .give_back = give_back_decider,
+                               .data = attempt};
+
+    return mtnt__jointly_decide(link->jointly, link->gate, link->controller->system, &decision, err);
+}
+
 static int decide_provisional(mtnt__attempt *attempt, mtnt_error *err)
 {
     mtnt_db *own = NULL;
@@ -326,21 +354,18 @@ static int decide_provisional(mtnt__attempt *attempt, mtnt_error *err)
 
     if (!attempt->controller_is_reader)
         return decide(attempt, attempt->controller, err);
-    /* What operations have read there is over: a pooler may have no second connection for us. */
+    /* What operations have read there is over: a pooler may have no second connection for us, and a SQLite file's readers hold up its COMMIT. */
     mtnt__db_rollback(attempt->controller);
+    if (attempt->link->controller->backend == MTNT_SQLITE)
+        return decide_jointly(attempt, err);
     rc = mtnt__sides_open_decider(attempt, &own, err);
     if (rc == 0) {
         mtnt__db_set_deadline(own, attempt->deadline);
-        if (attempt->link->controller->backend == MTNT_SQLITE && !attempt->gated) {
-            mtnt__gate_enter(attempt->link->gate);
-            attempt->gated = true;
-        }
         rc = mtnt__db_begin(own, err);
     }
     if (rc == 0)
         rc = decide(attempt, own, err);
     mtnt__sides_decider_done(attempt, own, rc == 0);
-    mtnt__sides_leave_gate(attempt);
     return rc;
 }
 
@@ -362,7 +387,7 @@ static int commit_provisional(mtnt__attempt *attempt, mtnt_error *err)
     if (rc == 0)
         mtnt__clone_make(attempt);
     if (rc == 0)
-        rc = mtnt__provision_sync(model, err);
+        rc = mtnt__provision_sync(attempt->link->jointly, model, err);
     if (rc == 0)
         rc = target_is_free(attempt, err);
     if (rc == 0)
@@ -371,7 +396,8 @@ static int commit_provisional(mtnt__attempt *attempt, mtnt_error *err)
         return settle(attempt, err);
     if (rc != 0)
         return rc;
-    rc = mtnt__provision_finish(attempt->link->controller, model, attempt->claim->migration, built, err);
+    rc = mtnt__provision_finish(attempt->link->controller, attempt->link->jointly, model, attempt->claim->migration,
+                                built, err);
     if (rc != 0)
         return settle(attempt, err);
     attempt->verdict = MTNT__VERDICT_COMMITTED;

@@ -144,9 +144,11 @@ int mtnt__provision_delete(void *data, mtnt_error *err)
     return rc == 0 ? 0 : mtnt_error_wrap(err, "cannot delete the model that was being created");
 }
 
-int mtnt__provision_sync(const mtnt_model *model, mtnt_error *err)
+int mtnt__provision_sync(mtnt__jointly *jointly, const mtnt_model *model, mtnt_error *err)
 {
-    return model->backend == MTNT_SQLITE ? mtnt__folder_sync_of(mtnt__dsn_sqlite_path(mtnt__model_dsn(model)), err) : 0;
+    return model->backend == MTNT_SQLITE
+               ? mtnt__jointly_sync_folder_of(jointly, mtnt__dsn_sqlite_path(mtnt__model_dsn(model)), err)
+               : 0;
 }
 
 /* Of what is at a SQLite model's name, not of what a link there leads to. */
@@ -237,8 +239,8 @@ static bool is_built(const mtnt_model *model, mtnt__file_identity built)
            mtnt__file_identity_equal(mtnt__file_identify(mtnt__dsn_sqlite_path(mtnt__model_dsn(model))), built);
 }
 
-int mtnt__provision_finish(const mtnt_controller *controller, const mtnt_model *model, const char *migration,
-                           mtnt__file_identity built, mtnt_error *err)
+int mtnt__provision_finish(const mtnt_controller *controller, mtnt__jointly *jointly, const mtnt_model *model,
+                           const char *migration, mtnt__file_identity built, mtnt_error *err)
 {
     mtnt_error own = MTNT_ERROR_INIT;
     int rc = rename_provisional(controller, model, migration, &own);
@@ -251,6 +253,6 @@ int mtnt__provision_finish(const mtnt_controller *controller, const mtnt_model *
     if (rc != 0 || !is_built(model, built))
         rc = check_target(controller, model, migration, err);
     if (rc == 0)
-        rc = mtnt__provision_sync(model, err);
+        rc = mtnt__provision_sync(jointly, model, err);
     return rc;
 }

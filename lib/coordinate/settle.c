@@ -217,7 +217,7 @@ static int finish_prepared(const mtnt__settlement *settlement, mtnt__outcome out
 static int finish_provisional_once(const mtnt__settlement *settlement, mtnt__outcome outcome, mtnt_error *err)
 {
     return outcome == MTNT__OUTCOME_COMMIT
-               ? mtnt__provision_finish(settlement->controller, settlement->model, settlement->migration,
+               ? mtnt__provision_finish(settlement->controller, NULL, settlement->model, settlement->migration,
                                         (mtnt__file_identity){0, 0}, err)
                : mtnt__provision_remove(settlement->controller, settlement->model, settlement->migration, err);
 }

@@ -72,6 +72,7 @@ typedef struct mtnt__dispatch {
     mtnt__job job;
     mtnt__gate own_gate, *gate; /* the company's, if there is one */
     mtnt__slots slots;
+    mtnt__jointly jointly;
     mtnt__templates templates;
     mtnt__heartbeat *heartbeat;
     mtnt__tally tally;

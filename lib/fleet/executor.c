@@ -104,7 +104,7 @@ static int make(mtnt__dispatch *d, mtnt_error *err)
         rc = mtnt__heartbeat_open(&d->heartbeat, executor->controller, mtnt_chain_name(executor->chain), d->gate,
                                   &executor->options.migration, err);
     if (rc == 0)
-        rc = mtnt__pool_new(&d->pool, executor->controller, d->gate, &d->slots, executor->company.turns,
+        rc = mtnt__pool_new(&d->pool, executor->controller, d->gate, &d->slots, &d->jointly, executor->company.turns,
                             executor->options.isolation, executor->workers, mtnt__dispatch_room(executor), err);
     if (rc == 0 && executor->options.join_run != 0)
         rc = enter(d, err);
@@ -158,8 +158,15 @@ int mtnt_executor_migrate(mtnt_executor *executor, mtnt_tenant_source *source, m
         mtnt__gate_release(&d.own_gate);
         return rc;
     }
+    rc = mtnt__jointly_init(&d.jointly, err);
+    if (rc != 0) {
+        mtnt__slots_release(&d.slots);
+        mtnt__gate_release(&d.own_gate);
+        return rc;
+    }
     rc = mtnt__templates_init(&d.templates, err);
     if (rc != 0) {
+        mtnt__jointly_release(&d.jointly);
         mtnt__slots_release(&d.slots);
         mtnt__gate_release(&d.own_gate);
         return rc;
@@ -174,6 +181,7 @@ int mtnt_executor_migrate(mtnt_executor *executor, mtnt_tenant_source *source, m
         rc = run(&d, ret_counts, err);
     release(&d);
     mtnt__templates_release(&d.templates);
+    mtnt__jointly_release(&d.jointly);
     mtnt__slots_release(&d.slots);
     mtnt__gate_release(&d.own_gate);
     return rc;

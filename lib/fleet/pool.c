@@ -172,7 +172,7 @@ no_work:
 }
 
 static int start_workers(mtnt__pool *pool, const mtnt_controller *controller, mtnt__gate *gate, mtnt__slots *slots,
-                         const mtnt_isolation *isolation, mtnt_error *err)
+                         mtnt__jointly *jointly, const mtnt_isolation *isolation, mtnt_error *err)
 {
     for (size_t i = 0; i < pool->worker_count; i++) {
         struct worker *worker = pool->workers + i;
@@ -181,6 +181,7 @@ static int start_workers(mtnt__pool *pool, const mtnt_controller *controller, mt
                                   .link = {.controller = controller,
                                            .gate = gate,
                                            .slots = slots,
+                                           .jointly = jointly,
                                            .collect = collect,
                                            .collect_data = worker,
                                            .isolation = isolation}};
@@ -193,8 +194,8 @@ static int start_workers(mtnt__pool *pool, const mtnt_controller *controller, mt
 }
 
 int mtnt__pool_new(mtnt__pool **ret_pool, const mtnt_controller *controller, mtnt__gate *gate, mtnt__slots *slots,
-                   mtnt__turns *turns, const mtnt_isolation *isolation, size_t workers, size_t capacity,
-                   mtnt_error *err)
+                   mtnt__jointly *jointly, mtnt__turns *turns, const mtnt_isolation *isolation, size_t workers,
+                   size_t capacity, mtnt_error *err)
 {
     mtnt__pool *pool = calloc(1, sizeof(*pool));
     int rc;
@@ -214,7 +215,7 @@ int mtnt__pool_new(mtnt__pool **ret_pool, const mtnt_controller *controller, mtn
         rc = mtnt_error_set(err, MTNT_E_NOMEM, "out of memory");
     } else {
         pool->worker_count = workers;
-        rc = start_workers(pool, controller, gate, slots, isolation, err);
+        rc = start_workers(pool, controller, gate, slots, jointly, isolation, err);
     }
     if (rc != 0)
         mtnt__pool_free(pool);

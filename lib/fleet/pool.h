@@ -11,8 +11,8 @@ typedef struct mtnt__pool mtnt__pool;
 /* capacity: how many tasks are in the pool at most. isolation: NULL = the tasks run on its threads. turns: a worker begins what has its turn, and
  * others wait; NULL = all do. */
 int mtnt__pool_new(mtnt__pool **ret_pool, const mtnt_controller *controller, mtnt__gate *gate, mtnt__slots *slots,
-                   mtnt__turns *turns, const mtnt_isolation *isolation, size_t workers, size_t capacity,
-                   mtnt_error *err);
+                   mtnt__jointly *jointly, mtnt__turns *turns, const mtnt_isolation *isolation, size_t workers,
+                   size_t capacity, mtnt_error *err);
 /* Ends after the tasks that run; joins. Tasks that were pushed and not taken stay the caller's. */
 void mtnt__pool_free(mtnt__pool *pool);
 

@@ -390,7 +390,8 @@ static void check_model(const struct fleet *fleet, int tenant)
     expect_rows(fleet, db, postgres, "customers", 100);
     expect_rows(fleet, db, postgres, "orders", 0);
     expect_rows(fleet, db, postgres, "mtnt_applied", PAIR_OPERATIONS + (new ? 1 : 0));
-    expect_rows(fleet, db, postgres, "mtnt_meta", new ? 5 : 4);
+    /* Beyond what the protocol asks for, the library leaves a fingerprint of the schema in SQLite models. */
+    expect_rows(fleet, db, postgres, "mtnt_meta WHERE key <> 'fingerprint'", new ? 5 : 4);
     /* One transaction over both needs one row, in the controller; so does a model that nobody sees before the decision. */
     expect_rows(fleet, db, postgres, "mtnt_decision WHERE outcome = 'commit'", has_two_rows(fleet->pair) ? 1 : 0);
     if (postgres)

@@ -263,6 +263,10 @@ static void saga_by_side_failing(pair which)
 
 /* ---- a run over several tenants at once ---- */
 
+#define RUN_TENANTS 3
+
+static const kind *of_run;
+
 static void run_and_die(fleet *f)
 {
     mtnt_executor_options options = MTNT_EXECUTOR_OPTIONS_INIT;
@@ -271,7 +275,7 @@ static void run_and_die(fleet *f)
     mtnt_counts counts;
 
     points_arm(story->kill_at);
-    options.workers = 2;
+    options.workers = of_run->creates ? RUN_TENANTS : 2;
     if (mtnt_executor_new(&executor, f->controller, f->chain, &options, &f->err) == 0)
         story->rc = mtnt_executor_migrate(executor, &source, &counts, &f->err);
     mtnt_executor_free(executor);
@@ -279,14 +283,15 @@ static void run_and_die(fleet *f)
     points_arm(0);
 }
 
-static void kill_run_once(pair which, int at)
+static void kill_run_once(pair which, const kind *k, int at)
 {
-    const kind k = {.writes = WRITES_BOTH};
-    fleet *f = fleet_new(which, 3, true);
+    const char *notes = (k->writes & MTNT_WRITES_CONTROLLER) != 0 ? "a;b" : "";
+    fleet *f = fleet_new(which, RUN_TENANTS, !k->creates);
     fleet_report r;
     int status;
 
-    add_chain(f, &k);
+    of_run = k;
+    add_chain(f, k);
     memset(story, 0, sizeof(*story));
     story->kill_at = at;
     status = fleet_in_child(f, run_and_die);
@@ -294,31 +299,43 @@ static void kill_run_once(pair which, int at)
         fail_msg("killed at %d: ended with status %d", at, status);
     fleet_log_clear(f);
     assert_code(f, fleet_run(f, 2, NULL, &r), 0);
-    if (r.counts.migrated + r.counts.current != 3)
-        fail_msg("killed at %d: the next run migrates %d of 3: %s %s %s", at, (int)r.counts.migrated, r.texts[0],
+    if (r.counts.migrated + r.counts.current != RUN_TENANTS)
+        fail_msg("killed at %d: the next run migrates %d of all: %s %s %s", at, (int)r.counts.migrated, r.texts[0],
                  r.texts[1], r.texts[2]);
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < RUN_TENANTS; i++) {
         assert_text(fleet_tables(f, i), "a;b;precious");
-        assert_text(fleet_notes(f, i), "a;b");
-        assert_text(fleet_known(f, i), "idle|2|ok");
+        assert_text(fleet_notes(f, i), notes);
+        assert_text(fleet_known(f, i), k->creates ? "idle|3|ok" : "idle|2|ok");
     }
     assert_text(fleet_gids(f), "");
+    assert_int_equal(fleet_provisional(f), 0);
     fleet_free(f);
 }
 
-static void run(pair which)
+static void kill_runs(pair which, kind k)
 {
     bool every = getenv("MTNT_TEST_CRASH_ALL") != NULL;
     int all;
 
     story = mmap(NULL, sizeof(*story), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_ptr_not_equal(story, MAP_FAILED);
-    kill_run_once(which, 0);
+    kill_run_once(which, &k, 0);
     all = story->all;
     assert_true(all > 0);
     for (int at = 1; at <= all; at += every ? 1 : 1 + all / 10)
-        kill_run_once(which, at);
+        kill_run_once(which, &k, at);
     munmap(story, sizeof(*story));
+}
+
+static void run(pair which)
+{
+    kill_runs(which, (kind){.writes = WRITES_BOTH});
+}
+
+/* They decide together, and share the syncs of their folder. */
+static void run_of_new_models(pair which)
+{
+    kill_runs(which, (kind){.writes = MTNT_WRITES_MODEL, .creates = true});
 }
 
 /* ---- new models that become a template, and copies of it ---- */
@@ -436,6 +453,7 @@ int main(void)
         {"saga_by_side_failing", saga_by_side_failing, all | ON(PAIR_SQLITE) | ON(PAIR_SQLITE_POSTGRES)},
         {"copies", copies, ON(PAIR_SQLITE) | ON(PAIR_POSTGRES)},
         {"run", run, all | ON(PAIR_SQLITE) | ON(PAIR_POSTGRES_SQLITE)},
+        {"run_of_new_models", run_of_new_models, all | ON(PAIR_SQLITE)},
     };
 
     return run_bare_tests("crash", tests, sizeof(tests) / sizeof(*tests));

@@ -99,7 +99,8 @@ static fixture *new_fixture(size_t workers)
     f->news.started = test_calloc(CAPACITY, sizeof(mtnt__task *));
     f->news.done = test_calloc(CAPACITY, sizeof(mtnt__task *));
     assert_int_equal(mtnt__gate_init(&f->gate, NULL), 0);
-    assert_int_equal(mtnt__pool_new(&f->pool, &f->controller, &f->gate, NULL, NULL, NULL, workers, CAPACITY, NULL), 0);
+    assert_int_equal(
+        mtnt__pool_new(&f->pool, &f->controller, &f->gate, NULL, NULL, NULL, NULL, workers, CAPACITY, NULL), 0);
     return f;
 }
 
