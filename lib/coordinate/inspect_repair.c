@@ -141,6 +141,7 @@ static int claim_lane(mtnt__inspection *i, mtnt__inspected_lane *lane, mtnt__cla
 static int repair_lane(mtnt__inspection *i, mtnt__inspected_lane *lane, const mtnt__repair *repair, mtnt_error *err)
 {
     mtnt__audited audited = {.identity = {.known = false}};
+    mtnt__known known;
     mtnt__claim claim;
     int rc = claim_lane(i, lane, &claim, repair, err);
 
@@ -150,10 +151,12 @@ static int repair_lane(mtnt__inspection *i, mtnt__inspected_lane *lane, const mt
     lane->previous = claim.previous;
     mtnt__inspection_clear(i);
     mtnt__inspect(i);
+    known = lane->known;
+    mtnt__text_copy(known.uuid, sizeof(known.uuid), i->identity.uuid); /* a replaced one is accepted as it is */
     if (!may_repair(i, repair) || !lane->positioned)
         rc = mtnt_error_set(err, MTNT_E_BUSY, "it has been changed meanwhile: look again");
     if (rc == 0)
-        rc = mtnt__audit_look(repair->controller, lane->chain, i->model, &lane->known, &audited, err);
+        rc = mtnt__audit_look(repair->controller, lane->chain, i->model, &known, &audited, err);
     if (rc == 0 && audited.ahead.both == 0)
         rc = write_lane(i, lane, &claim, &audited.ahead, repair, err);
     else if (rc == 0)
