@@ -1,15 +1,16 @@
 # shellcheck shell=sh
-# What the README shows, done as it says.
+# What the README and the guide show, done as they say.
 . "${MTNT_TEST_SOURCE_DIR:?}/tests/support/cli.sh"
 
 readme=$MTNT_TEST_SOURCE_DIR/README.md
+guide=$MTNT_TEST_SOURCE_DIR/cmd/mtnt-model/GUIDE.md
 
-# block LANGUAGE PATTERN: the first code block of that language with such a line.
+# block LANGUAGE PATTERN [FILE]: the first code block of that language with such a line, in the README.
 block() {
     awk -v language="$1" -v pattern="$2" '
         $0 == "```" language && !inside { inside = 1; text = ""; next }
         $0 ~ /^```/ { if (inside && text ~ pattern) { printf "%s", text; exit } inside = 0; next }
-        inside { text = text $0 "\n" }' "$readme"
+        inside { text = text $0 "\n" }' "${3:-$readme}"
 }
 
 test_first_chain() {
@@ -33,8 +34,8 @@ test_first_chain() {
 }
 
 test_farewell() {
-    block yaml "# farewell.yaml" >farewell.yaml
-    [ -s farewell.yaml ] || fail "the README has no farewell.yaml"
+    block yaml "# farewell.yaml" "$guide" >farewell.yaml
+    [ -s farewell.yaml ] || fail "the guide has no farewell.yaml"
     fleet 1 acme
     sql controller.db "CREATE TABLE customers(id TEXT, closed INTEGER DEFAULT 0); INSERT INTO customers(id) VALUES('acme')"
     ok migrate
@@ -59,6 +60,15 @@ test_operation_in_c() {
     sql controller.db "CREATE TABLE customers(id TEXT, seats INTEGER); INSERT INTO customers VALUES('a', 7)"
     ok migrate --plugin ./seats.so
     same "$(sql models/a.db "SELECT value FROM settings")" 7
+}
+
+# Every file that a link leads to is there.
+test_links() {
+    for page in "$readme" "$guide"; do
+        grep -o '](\([^)#:]*\))' "$page" | sed 's/^](//; s/)$//' | while read -r link; do
+            [ -e "$(dirname "$page")/$link" ] || fail "$page leads to $link, which is not there"
+        done
+    done
 }
 
 cli_main "$@"

@@ -125,7 +125,7 @@ MTNT_API int mtnt_chain_select_environments(mtnt_chain *chain, const char *const
 
 /* ---- files ---- */
 
-/* Adds the operations of a chain file (its format: README); takes its name unless the chain has operations already. SQL files
+/* Adds the operations of a chain file (its format: schemas/chain.schema.json); takes its name unless the chain has operations already. SQL files
  * are read beside it. CONFIG with file and line, NOT_FOUND, IO, NOMEM. Blocks on the file system. */
 MTNT_API int mtnt_chain_load_yaml(mtnt_chain *chain, const char *path, mtnt_error *err);
 
