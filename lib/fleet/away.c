@@ -8,6 +8,7 @@
 
 #define FIRST_PAUSE_MS 50
 #define LONGEST_PAUSE_MS 2000
+#define LONGEST_FILE_PAUSE_MS 200
 #define IMPATIENT_MS 2000 /* when somebody has said twice that they want it to end */
 #define FILE_TRIES 6      /* of a SQLite controller, each of which waits for its lock by itself */
 
@@ -35,13 +36,17 @@ static bool is_over(const mtnt__dispatch *d)
 static void wait_on(mtnt__dispatch *d)
 {
     const mtnt__system *system = d->executor->controller->system;
+    /* A file is busy for a moment; a server is away for longer. */
+    int64_t longest_ms = d->executor->controller->backend == MTNT_SQLITE ? LONGEST_FILE_PAUSE_MS : LONGEST_PAUSE_MS;
     uint32_t chance = 0;
     int64_t pause_ms;
 
     if (system->random(system->data, &chance, sizeof(chance)) != 0)
         chance = 0;
     pause_ms = mtnt__pause_ms(FIRST_PAUSE_MS, d->away.tries, chance);
-    d->away.next_ms = mtnt__dispatch_now_ms(d) + (pause_ms < LONGEST_PAUSE_MS ? pause_ms : LONGEST_PAUSE_MS);
+    if (pause_ms > longest_ms)
+        pause_ms = longest_ms;
+    d->away.next_ms = mtnt__dispatch_now_ms(d) + pause_ms;
 }
 
 /* Once, and only when it takes longer than a moment. */
