@@ -196,7 +196,9 @@ static void note(comparison *c, const locked *was, const mtnt__chain_entry *is, 
         mtnt__buffer_add_format(&c->text, "\n+ %" PRId64 " %.*s %s", is->order, SHORT, is->checksum, is->name);
     mtnt__buffer_add_format(&c->text, "   (%s", why);
     if (is != NULL && is->file != NULL)
-        mtnt__buffer_add_format(&c->text, ", %s:%" PRIu32, is->file, is->line);
+        mtnt__buffer_add_format(&c->text, ", %s", is->file);
+    if (is != NULL && is->file != NULL && is->line > 0) /* 0: the file as a whole, as in folders of migrations */
+        mtnt__buffer_add_format(&c->text, ":%" PRIu32, is->line);
     mtnt__buffer_add_text(&c->text, ")");
 }
 

@@ -58,6 +58,17 @@ test_changed() {
     ok migrate -q
 }
 
+# A file of a folder has no line that an operation begins in.
+test_changed_in_a_folder() {
+    locked 2
+    mkdir migrations
+    printf -- '-- migrate:up\nCREATE TABLE f(x INTEGER);\n-- migrate:down\nDROP TABLE f;\n' >migrations/1_f.sql
+    printf 'migrations: [{dir: migrations, format: dbmate}]\n' >>chain.yaml
+    ok checksums --write
+    sed 's/x INTEGER/y TEXT/' migrations/1_f.sql >c && mv c migrations/1_f.sql
+    refused '\(changed, .*migrations/1_f.sql\)$'
+}
+
 test_gone_and_renamed() {
     locked 3
     chain 2
