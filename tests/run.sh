@@ -71,6 +71,7 @@ find_missing() {
     need_command nm binutils
     need_command setsid util-linux
     need_command jq jq
+    need_command python3 python3
     need_command sqlite3 sqlite3
     need_command spin spin
     need_module libpq libpq-dev
