@@ -22,12 +22,12 @@ typedef struct server {
     mtnt__buffer message;
     mtnt_error failure; /* the channel's, when something could not be sent */
     atomic_bool cancelled;
+    _Atomic int64_t number; /* of the order that has come, or is at work: the next one comes when that is answered */
 
     pthread_mutex_t mutex; /* over what follows */
     pthread_cond_t news;
     void *order; /* that has come; NULL = none */
     size_t order_size;
-    int64_t number; /* of it, or of the one at work */
     bool granted, ended;
     mtnt_error grant, why; /* why it has ended; 0 = there is nothing more to do */
     mtnt_db *live_controller, *live_model;
