@@ -492,7 +492,8 @@ static void waves_together(fleet *f)
     }
     assert_int_equal(shared->early, 0);
     assert_int_equal(shared->done, crowd_size());
-    assert_true(busy > 1);
+    /* Of two who wait for a file's lock one may get it each time. */
+    assert_true(busy > 1 || f->controller_backend == MTNT_SQLITE);
     check_each_once(f);
     check_run(f, 0);
     check_sums(f, count);
